@@ -1,0 +1,35 @@
+// The quartet dialect's classes, and the order of a step's inputs.
+#ifndef QUARTET_DIALECTS_QUARTET_QUARTETOPS_H
+#define QUARTET_DIALECTS_QUARTET_QUARTETOPS_H
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "dialects/Quartet/QuartetDialect.h.inc"
+#include "dialects/Quartet/QuartetEnums.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "dialects/Quartet/QuartetAttrs.h.inc"
+#define GET_OP_CLASSES
+#include "dialects/Quartet/QuartetOps.h.inc"
+
+namespace quartet {
+
+/// Tokens per KV page; QUARTET_PAGE_TOKENS of the ABI.
+constexpr int64_t kPageTokens = 64;
+
+/// The block arguments of quartet.step, in order.
+enum StepInput : unsigned {
+  kTokens, kPositions, kTokenSeq, kSeqStart, kSeqPast, kSeqSlot, kPageTable,
+  kRows, kTemperature, kTopK, kTopP, kMinP, kUniform, kNumStepInputs
+};
+
+/// Name and type of each input of a step: i32 or f32 tensors, dynamic extents.
+llvm::StringRef stepInputName(StepInput input);
+mlir::RankedTensorType stepInputType(mlir::MLIRContext *context, StepInput input);
+
+} // namespace quartet
+#endif
