@@ -1,0 +1,87 @@
+// All passes, grouped by folder, alphabetical within a group.
+#ifndef QUARTET_PASSES
+#define QUARTET_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+//===- passes/Lower: one level down -------------------------------------===//
+
+def LowerEntry : Pass<"quartet-lower-entry", "::mlir::ModuleOp"> {
+  let summary = "Give the step function the C entry of the runtime's ABI";
+  let description = [{
+    `quartet-lower-model` leaves a function whose arguments are buffers. This
+    pass adds `quartet_step(const quartet_step_args *)`, which reads addresses
+    and extents from the struct of `runtime/include/quartet/abi.h` and calls it.
+
+    Requires: buffers instead of tensors, a function with `quartet.entry`.
+    Ensures: the only public function is `quartet_step`.
+
+    Example: test/passes/Lower/lower-entry.mlir
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+def LowerModel : Pass<"quartet-lower-model", "::mlir::ModuleOp"> {
+  let summary = "Turn a quartet.model into a function over buffers";
+  let description = [{
+    Weights, states, inputs and outputs become arguments; `quartet.block` becomes
+    a loop that carries the activations; `load_weight`, `load_state` and
+    `store_state` become views of the arguments. A state is updated in place:
+    bufferization must find no reason to copy it.
+
+    Requires: one quartet.model whose ops are decomposed. Ensures: no quartet op
+    remains.
+
+    Example: test/passes/Lower/lower-model.mlir
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::bufferization::BufferizationDialect",
+                           "::mlir::func::FuncDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect"];
+}
+
+def LowerParallel : Pass<"quartet-lower-parallel", "::mlir::ModuleOp"> {
+  let summary = "Outline outermost parallel loops for the runtime's workers";
+  let description = [{
+    An outermost `scf.parallel` becomes a function over a range of its
+    iterations, called through `quartet_parallel_for`. Loops whose body has no
+    loop keep their last dimension as an ordinary inner loop, so that it
+    vectorizes; the others are flattened completely. Small buffers that an
+    iteration allocates move to the function's stack frame. Iterations per range
+    are at least `grain` divided by the body's estimated work.
+
+    Requires: buffers instead of tensors. Ensures: no scf.parallel remains.
+
+    Example: test/passes/Lower/lower-parallel.mlir
+  }];
+  let options = [
+    Option<"grain", "grain", "int64_t", /*default=*/"16384",
+           "Least work of one range, in scalar operations">];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect",
+                           "::mlir::arith::ArithDialect",
+                           "::mlir::func::FuncDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect"];
+}
+
+def QuartetToLinalg : Pass<"quartet-to-linalg"> {
+  let summary = "Replace every quartet computation by its executable meaning";
+  let description = [{
+    Decomposes each op that computes into `linalg`, `scf`, `arith` and `math` on
+    tensors, in f32, as its formula says. The structure ops stay. This is the
+    oracle in tests and the lowering that brings up a new target.
+
+    Ensures: of the quartet dialect only model, weight, state, step, block,
+    yield, return and the loads and stores remain.
+
+    Example: test/passes/Lower/decompose-linear.mlir
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect",
+                           "::mlir::math::MathDialect",
+                           "::mlir::scf::SCFDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+#endif
