@@ -94,7 +94,8 @@ def LinearOp : Quartet_Op<"linear", [Pure]> {
   let hasVerifier = 1;
 }
 
-def CausalConvOp : Quartet_Op<"causal_conv", [Pure]> {
+def CausalConvOp : Quartet_Op<"causal_conv", [
+    Pure, AllTypesMatch<["stateIn", "stateOut"]>]> { // C4
   let summary = "Causal depthwise convolution over time, then SiLU";
   let description = [{
     For token t of sequence s, at place i = t - seq_start[s] in the step:
@@ -137,7 +138,10 @@ def CausalConvOp : Quartet_Op<"causal_conv", [Pure]> {
   let hasVerifier = 1;
 }
 
-def GatedDeltaOp : Quartet_Op<"gated_delta", [Pure]> {
+def GatedDeltaOp : Quartet_Op<"gated_delta", [
+    Pure,
+    AllTypesMatch<["q", "k"]>,                  // C1
+    AllTypesMatch<["stateIn", "stateOut"]>]> {  // C7
   let summary = "Run the gated delta rule over the tokens of each sequence";
   let description = [{
     For each token t and value head h, with key head j = h / (Hv / Hk):
@@ -197,7 +201,8 @@ def GatedDeltaOp : Quartet_Op<"gated_delta", [Pure]> {
   let hasVerifier = 1;
 }
 
-def RopeOp : Quartet_Op<"rope", [Pure, AllTypesMatch<["x", "y"]>]> {
+def RopeOp : Quartet_Op<"rope", [
+    Pure, AllTypesMatch<["x", "y"]>]> { // C5
   let summary = "Rotate the first dimensions of each head by position";
   let description = [{
     With P = number of frequencies, for p in 0..P-1:
@@ -215,7 +220,7 @@ def RopeOp : Quartet_Op<"rope", [Pure, AllTypesMatch<["x", "y"]>]> {
 
     Constraints: (C1) shape(x) = [N, heads, D] with static D, (C2) positions is
     [3, N], (C3) inv_freq and axes have P elements, 1 <= P and 2P <= D, (C4)
-    each axis is 0 (time), 1 (height) or 2 (width).
+    each axis is 0 (time), 1 (height) or 2 (width), (C5) type(y) = type(x).
 
     ```mlir
     %y = quartet.rope %x, %positions inv_freq [1.0, 0.1] axes [0, 1] scale 1.0
@@ -237,7 +242,8 @@ def RopeOp : Quartet_Op<"rope", [Pure, AllTypesMatch<["x", "y"]>]> {
   let hasVerifier = 1;
 }
 
-def GatedAttentionOp : Quartet_Op<"gated_attention", [Pure]> {
+def GatedAttentionOp : Quartet_Op<"gated_attention", [
+    Pure, AllTypesMatch<["keyIn", "keyOut", "valueIn", "valueOut"]>]> { // C5
   let summary = "Causal softmax attention over a paged KV cache, with an output gate";
   let description = [{
     Token t of sequence s stands at place n = seq_past[s] + t - seq_start[s] of
@@ -257,7 +263,7 @@ def GatedAttentionOp : Quartet_Op<"gated_attention", [Pure]> {
     Constraints: (C1) shape(q) = shape(out) = shape(gate) = [N, Hq, D], Hq and D
     static, (C2) shape(k) = shape(v) = [N, Hkv, D], (C3) Hq is a multiple of Hkv,
     (C4) key_in and value_in are [pages, Hkv, 64, D], (C5) type(key_out) =
-    type(key_in) = type(value_out) = type(value_in).
+    type(key_in) = type(value_out) = type(value_in), (C6) token_seq has N elements.
 
     ```mlir
     %o, %key1, %value1 = quartet.gated_attention %q, %k, %v gate(%g)
