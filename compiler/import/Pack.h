@@ -1,5 +1,6 @@
 // Writes the weight file: streams each weight's runs from the checkpoint (or a
-// synthetic generator), converts the element type, and hashes, in bounded memory.
+// synthetic generator), converts the element type, and hashes, in bounded
+// memory.
 #ifndef QUARTET_COMPILER_IMPORT_PACK_H
 #define QUARTET_COMPILER_IMPORT_PACK_H
 #include "compiler/import/Safetensors.h"
@@ -31,6 +32,7 @@ public:
   virtual ~WeightSource() = default;
   /// Fills \p out with elements [begin, begin + out.size() / elementSize) of
   /// \p weight, already converted to weight.dtype (round to nearest even).
+  /// Called from one thread at a time, not always the same one.
   virtual llvm::Error read(const Weight &weight, int64_t begin,
                            llvm::MutableArrayRef<uint8_t> out) = 0;
 };
@@ -40,13 +42,15 @@ public:
 std::unique_ptr<WeightSource> checkpointSource(const Checkpoint &checkpoint);
 
 /// Random weights by role, a pure function of (seed, weight name, index):
-/// matrices N(0, 1/sqrt(fan_in)), norms near 0 (gated near 1), a_log = log U(1,16),
-/// dt_bias around softplus^-1(0.001..0.1); fast enough for gigabytes per second.
+/// matrices N(0, 1/sqrt(fan_in)), norms near 0 (gated near 1), a_log = log
+/// U(1,16), dt_bias around softplus^-1(0.001..0.1); fast enough for gigabytes
+/// per second.
 std::unique_ptr<WeightSource> syntheticSource(uint64_t seed);
 
 struct PackOptions {
   std::string modelName;
-  bool progress = true; ///< bar on standard error when that is a terminal, else a line every 5 s
+  bool progress = true; ///< bar on standard error when that is a terminal, else
+                        ///< a line every 5 s
 };
 
 /// Writes \p path (through PATH.tmp-<pid>, then rename). Checks free disk space

@@ -27,8 +27,13 @@ struct SafetensorsHeader {
 /// Checks: header length (<= 100 MB, within the file), JSON (depth, duplicate
 /// names), known dtypes, shape times type = length without overflow, offsets in
 /// range, no overlap, no gap. \p fileName is for messages only.
-llvm::Expected<SafetensorsHeader> parseSafetensors(llvm::ArrayRef<uint8_t> bytes,
-                                                   llvm::StringRef fileName);
+llvm::Expected<SafetensorsHeader>
+parseSafetensors(llvm::ArrayRef<uint8_t> bytes, llvm::StringRef fileName);
+
+/// Reads the text of model.safetensors.index.json. \returns tensor name ->
+/// shard file name, each of them a plain name without a folder.
+llvm::Expected<std::map<std::string, std::string>>
+parseShardIndex(llvm::StringRef text, llvm::StringRef fileName);
 
 /// All tensors of a directory: model.safetensors, or the shards listed by
 /// model.safetensors.index.json (each listed tensor in its shard, no other).
@@ -37,15 +42,24 @@ public:
   static llvm::Expected<Checkpoint> open(llvm::StringRef directory);
 
   /// For planWeights. Tensors of other types than F32, F16, BF16 are an error
-  /// here, except under the names that planWeights sets aside.
+  /// here, except under the names that planWeights sets aside (mtp.*, visual.*,
+  /// model.visual.*), whose type nobody looks at; they are given as BF16.
   llvm::Expected<TensorTable> table() const;
   const std::vector<StoredTensor> &tensors() const { return stored; }
-  /// Bytes of a tensor that is in tensors().
+  /// \returns null when there is no such tensor.
+  const StoredTensor *find(llvm::StringRef tensor) const;
+  /// Path of the file that \p tensor is in, for messages.
+  llvm::StringRef fileOf(const StoredTensor &tensor) const;
+  /// Bytes of a tensor that is in tensors(); empty for another name.
   llvm::ArrayRef<uint8_t> data(llvm::StringRef tensor) const;
-  /// Tells the kernel that the tensor's pages are not needed again.
-  void release(llvm::StringRef tensor) const;
+  /// Tells the kernel that the pages wholly inside bytes [begin, end) of the
+  /// tensor are not needed soon; they can still be read. The default is all.
+  void release(llvm::StringRef tensor, uint64_t begin = 0,
+               uint64_t end = UINT64_MAX) const;
 
 private:
+  llvm::Error addFile(llvm::StringRef path);
+
   std::vector<std::unique_ptr<llvm::MemoryBuffer>> files;
   std::vector<uint64_t> dataStarts;
   std::vector<StoredTensor> stored;
