@@ -1,5 +1,5 @@
-// The configuration of a checkpoint of the family (config.json), checked and with
-// every default resolved, so that nothing after it looks at JSON again.
+// The configuration of a checkpoint of the family (config.json), checked and
+// with every default resolved, so that nothing after it looks at JSON again.
 // Source: the config classes of qwen3_5_moe, qwen3_5 and qwen3_next in Hugging
 // Face transformers.
 #ifndef QUARTET_MODELS_CONFIG_H
@@ -57,6 +57,13 @@ struct GenerationConfig {
   std::vector<int32_t> stopIds;
 };
 
+/// Shapes of the vision tower; only counted, the text program does not use it.
+struct VisionConfig {
+  int64_t depth = 0, hiddenSize = 0, intermediate = 0, outHidden = 0;
+  int64_t channels = 0, patch = 0, temporalPatch = 0, spatialMerge = 0;
+  int64_t positions = 0;
+};
+
 struct ModelConfig {
   Family family = Family::Qwen35Moe;
   std::string name; ///< folder name of the checkpoint
@@ -80,11 +87,17 @@ struct ModelConfig {
   double rmsEps = 1e-6;
   bool tiedHead = false;
   Dtype dtype = Dtype::BF16; ///< what config.json says; tensors may differ
-  int64_t mtpLayers = 0;     ///< multi-token-prediction layers in the checkpoint
+  int64_t mtpLayers = 0; ///< multi-token-prediction layers in the checkpoint
   bool hasVision = false;
+  VisionConfig vision;
+  /// Layers of the checkpoint; more than layers.size() under
+  /// ConfigOptions.layers.
+  int64_t checkpointLayers = 0;
   GenerationConfig generation;
 
-  int64_t convChannels() const { return 2 * keyHeads * keyDim + valueHeads * valueDim; }
+  int64_t convChannels() const {
+    return 2 * keyHeads * keyDim + valueHeads * valueDim;
+  }
   /// Length of the shortest run of layers that, repeated, gives all of them
   /// (4 for the family's 3:1 pattern).
   int64_t blockPeriod() const;
@@ -92,8 +105,11 @@ struct ModelConfig {
 };
 
 struct ConfigOptions {
-  int64_t layers = 0;           ///< keep the first N layers; 0 = all
-  double ropeYarnFactor = 0.0;  ///< > 0: extend the context by YaRN with this factor
+  /// Keep the first N layers; 0 = all. Otherwise 1 to the checkpoint's number.
+  int64_t layers = 0;
+  /// Above 1: extend the context by YaRN with this factor, to at most 1,010,000
+  /// positions (or what the checkpoint has, if that is more). 0 = off.
+  double ropeYarnFactor = 0.0;
 };
 
 /// Reads DIR/config.json and DIR/generation_config.json (which may be absent).

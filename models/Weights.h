@@ -1,5 +1,6 @@
-// Which weights the compiled model has, and from which parts of which checkpoint
-// tensors each of them comes. The only place that knows tensor names.
+// Which weights the compiled model has, and from which parts of which
+// checkpoint tensors each of them comes. The only place that knows tensor
+// names.
 #ifndef QUARTET_MODELS_WEIGHTS_H
 #define QUARTET_MODELS_WEIGHTS_H
 #include "models/Config.h"
@@ -26,14 +27,14 @@ struct Run {
 /// What a weight is for; decides its element type in the weight file and the
 /// distribution of synthetic values.
 enum class WeightRole {
-  Matrix,   ///< big matrices: --dtype
-  Router,   ///< MoE router and gates: --dtype, never quantized
-  Norm,     ///< zero-centred norm: f32
-  GatedNorm,///< DeltaNet's plain norm: f32
-  Conv,     ///< convolution taps: f32
-  ALog,     ///< f32
-  DtBias,   ///< f32
-  Embedding ///< token embedding and head: --dtype
+  Matrix,    ///< big matrices: --dtype
+  Router,    ///< MoE router and gates: --dtype, never quantized
+  Norm,      ///< zero-centred norm: f32
+  GatedNorm, ///< DeltaNet's plain norm: f32
+  Conv,      ///< convolution taps: f32
+  ALog,      ///< f32
+  DtBias,    ///< f32
+  Embedding  ///< token embedding and head: --dtype
 };
 
 /// One weight of the compiled model. Names: "embed", "norm", "lm_head" and
@@ -74,6 +75,10 @@ struct WeightPlan {
   std::vector<SetAside> setAside;
 };
 
+/// Why a tensor of this name is never part of the text program (vision tower,
+/// multi-token prediction); empty for every other name.
+llvm::StringRef setAsideByName(llvm::StringRef tensor);
+
 /// The weights of \p config without a checkpoint.
 WeightPlan planWeights(const ModelConfig &config, const WeightOptions &options);
 
@@ -88,9 +93,12 @@ llvm::Expected<WeightPlan> planWeights(const ModelConfig &config,
 /// Parameters per component, computed from the config alone.
 struct ParameterCounts {
   int64_t embedding = 0, head = 0, finalNorm = 0; ///< head 0 when tied
-  int64_t mixers = 0, norms = 0, routers = 0, experts = 0, shared = 0, dense = 0;
+  int64_t mixers = 0, norms = 0, routers = 0, experts = 0, shared = 0,
+          dense = 0;
   int64_t mtp = 0, vision = 0; ///< in the checkpoint, from the config's shapes
-  int64_t decoder() const { return mixers + norms + routers + experts + shared + dense; }
+  int64_t decoder() const {
+    return mixers + norms + routers + experts + shared + dense;
+  }
   int64_t text() const { return embedding + decoder() + finalNorm + head; }
   int64_t active() const; ///< per token: experts_per_token of the experts
   int64_t expertsActive = 0;
