@@ -63,7 +63,7 @@ def GatedRmsNormOp : Quartet_Op<"gated_rms_norm", [Pure]> {
                        Quartet_ActivationAttr:$gate, F32Attr:$eps);
   let results = (outs 3DTensorOf<FloatTypes>:$y);
   let assemblyFormat = [{
-    $x `,` $z `,` $weight `gate` $gate `eps` $eps attr-dict
+    $x `,` $z `,` $weight `gate` `` $gate `eps` $eps attr-dict
     `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;

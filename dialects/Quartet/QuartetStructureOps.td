@@ -80,7 +80,7 @@ def StateOp : Quartet_Op<"state", [Symbol, HasParent<"ModelOp">]> {
   let arguments = (ins SymbolNameAttr:$sym_name, Quartet_StateDimAttr:$dim,
                        OptionalAttr<I64Attr>:$repeat,
                        TypeAttrOf<AnyRankedTensor>:$type);
-  let assemblyFormat = "$sym_name $dim (`repeat` $repeat^)? attr-dict `:` $type";
+  let assemblyFormat = "$sym_name `` $dim (`repeat` $repeat^)? attr-dict `:` $type";
   let hasVerifier = 1;
 }
 
