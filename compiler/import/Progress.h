@@ -11,7 +11,7 @@ namespace quartet {
 
 /// "512 bytes", "69.3 GB": decimal units, three digits.
 std::string formatBytes(uint64_t bytes);
-/// "12 s", "3 min 07 s", "2 h 05 min".
+/// "12 s", "3 min 07 s", "2 h 5 min".
 std::string formatSeconds(double seconds);
 
 class Progress {
