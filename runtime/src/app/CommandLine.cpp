@@ -1,0 +1,304 @@
+// Declares the options with CLI11. The only file that includes it: the library
+// is large, and it reports errors by exceptions, which end here.
+#include "runtime/src/app/CommandLine.h"
+#include "runtime/src/app/App.h"
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+namespace quartet::rt {
+
+namespace {
+std::string number(double value) {
+  char text[32];
+  snprintf(text, sizeof(text), "%g", value);
+  return text;
+}
+
+/// What was given for sampling; the model's defaults fill the rest.
+struct SamplingArguments {
+  std::optional<float> temperature, topP, minP, presence, repetition, frequency;
+  std::optional<int32_t> topK;
+  std::optional<uint64_t> seed;
+};
+
+/// Adds an option whose argument is taken as it is, whatever it looks like.
+template <typename T>
+CLI::Option *addOption(CLI::App *app, const char *name, T &value,
+                       const std::string &help) {
+  return app->add_option(name, value, help)->allow_extra_args(false);
+}
+
+class Parser {
+public:
+  Parser(const char *argv0, const Manifest &manifest, CommandLine &result)
+      : manifest(manifest), result(result) {
+    std::string path = argv0 ? argv0 : "";
+    name = path.substr(path.rfind('/') + 1);
+    if (name.empty())
+      name = manifest.name;
+    declareGlobal();
+    declareRun();
+    declareLogits();
+    declareText();
+    declareInfo();
+  }
+
+  std::optional<int> parse(int argc, const char *const *argv);
+
+private:
+  void declareGlobal();
+  void declareRun();
+  void declareLogits();
+  void declareText();
+  void declareInfo();
+  CLI::App *command(const char *word, const char *help,
+                    const std::string &examples, Command value);
+  void prefillOption(CLI::App *app, int64_t &value);
+  std::string finish();
+  int usageError(const std::string &message, const std::string &word);
+
+  const Manifest &manifest;
+  CommandLine &result;
+  std::string name;
+  CLI::App app;
+  SamplingArguments sampling;
+  std::optional<int64_t> threads, context;
+  bool noEcho = false;
+};
+
+void Parser::declareGlobal() {
+  app.name(name);
+  app.description(manifest.name + " (" + manifest.family + ", " +
+                  manifest.quantization + "), compiled by quartet " +
+                  manifest.version + " for " + manifest.cpu + ".");
+  app.footer("Examples:\n  " + name + " run -p \"Once upon a time\" -n 64\n  " +
+             name + " info\n\n" + name +
+             " COMMAND --help says more about a command.");
+  app.set_help_flag("-h,--help", "Print this help");
+  app.set_version_flag("--version", name + " " + manifest.version +
+                                        " (quartet), model " + manifest.name +
+                                        ", target " + manifest.triple + " " +
+                                        manifest.cpu);
+  app.require_subcommand(1);
+  app.fallthrough();
+  addOption(
+      &app, "--threads", threads,
+      "Threads to compute with (default: the cores this process may use)");
+  addOption(&app, "--weights", result.global.weights,
+            "Weight file (default: " + manifest.weightsFile +
+                " beside this executable)");
+  addOption(&app, "--context", context,
+            "Longest sequence in tokens (default and maximum: " +
+                std::to_string(manifest.maxPositions) + ")");
+}
+
+CLI::App *Parser::command(const char *word, const char *help,
+                          const std::string &examples, Command value) {
+  CLI::App *sub = app.add_subcommand(word, help);
+  sub->footer("Examples:\n" + examples +
+              "\nThe options of all commands (--threads, --weights, --context) "
+              "may stand here too.");
+  sub->callback([this, value] { result.command = value; });
+  return sub;
+}
+
+void Parser::prefillOption(CLI::App *sub, int64_t &value) {
+  addOption(sub, "--prefill-chunk", value,
+            "Most tokens of a prompt per step (default: 256)");
+}
+
+void Parser::declareRun() {
+  RunOptions &run = result.run;
+  const GenerationInfo &defaults = manifest.generation;
+  CLI::App *sub = command(
+      "run", "Continue a text",
+      "  " + name + " run -p \"The capital of France is\" -n 16\n  " + name +
+          " run --prompt-file story.txt --temperature 0 --no-echo\n  echo 1 2 "
+          "3 | " +
+          name + " run --stop 10 --seed 7\n  " + name +
+          " run --tokens 1,2,3 --print-tokens -n 8\n",
+      Command::Run);
+  CLI::Option *prompt = addOption(sub, "-p,--prompt", run.prompt,
+                                  "The text (default: from standard input)");
+  CLI::Option *file = addOption(sub, "--prompt-file", run.promptFile,
+                                "Read the text from this file");
+  CLI::Option *tokens =
+      addOption(sub, "--tokens", run.tokens, "The prompt as token ids: 1,2,3");
+  prompt->excludes(file)->excludes(tokens);
+  file->excludes(tokens);
+  addOption(sub, "-n,--max-tokens", run.maxTokens,
+            "Most tokens to generate (default: 256; -1: until the context is "
+            "full)");
+  std::string temperature =
+      defaults.doSample ? number(defaults.temperature) : "0";
+  addOption(sub, "--temperature", sampling.temperature,
+            "0 takes the likeliest token; larger is more random (default: " +
+                temperature + ")");
+  addOption(sub, "--top-k", sampling.topK,
+            "Choose among the K likeliest tokens; 0: all (default: " +
+                std::to_string(defaults.topK) + ")");
+  addOption(sub, "--top-p", sampling.topP,
+            "Choose among the likeliest tokens that together have this "
+            "probability (default: " +
+                number(defaults.topP) + ")");
+  addOption(sub, "--min-p", sampling.minP,
+            "Drop tokens less likely than this times the likeliest (default: " +
+                number(defaults.minP) + ")");
+  addOption(sub, "--presence-penalty", sampling.presence,
+            "Subtract from the logits of tokens that were generated before "
+            "(default: " +
+                number(defaults.presencePenalty) + ")");
+  addOption(sub, "--frequency-penalty", sampling.frequency,
+            "The same, for each time that they were (default: 0)");
+  addOption(sub, "--repetition-penalty", sampling.repetition,
+            "Divide the logits of tokens of prompt and output (default: " +
+                number(defaults.repetitionPenalty) + ")");
+  addOption(sub, "--seed", sampling.seed,
+            "The same seed gives the same text (default: a random one)");
+  addOption(sub, "--stop", run.stops,
+            "End before this text; may be given several times")
+      ->take_all();
+  sub->add_flag("--ignore-eos", run.ignoreEos,
+                "Go on after the model's end tokens");
+  sub->add_flag("--no-echo", noEcho,
+                "Print only the generated text, not the prompt before it");
+  sub->add_flag("--print-tokens", run.printTokens,
+                "Print the generated token ids instead of text");
+  prefillOption(sub, run.prefillChunk);
+}
+
+void Parser::declareLogits() {
+  LogitsOptions &logits = result.logits;
+  CLI::App *sub = command(
+      "logits", "Write the logits of all tokens of given sequences",
+      "  " + name + " logits --tokens 1,2,3 -o logits.npy\n  " + name +
+          " logits --tokens \"1,2,3;4,5\" --split \"2,1;2\" -o logits.npy\n",
+      Command::Logits);
+  addOption(sub, "--tokens", logits.tokens,
+            "Token ids: 1,2,3. Several sequences, 1,2,3;4,5, go through the "
+            "model together")
+      ->required();
+  addOption(sub, "--split", logits.split,
+            "Tokens per step: 2,1 runs two tokens, then one. One list is for "
+            "all sequences, each takes of it what it needs; 2,1;3 gives each "
+            "its own (default: steps of --prefill-chunk tokens)");
+  addOption(sub, "-o,--output", logits.output,
+            "NumPy file to write: float32 [tokens, vocabulary], sequence after "
+            "sequence")
+      ->required();
+  prefillOption(sub, logits.prefillChunk);
+}
+
+void Parser::declareText() {
+  CLI::App *sub = command("tokenize", "Show the tokens of a text",
+                          "  " + name + " tokenize \"Hello, world\"\n  " +
+                              name + " tokenize --ids - < story.txt\n",
+                          Command::Tokenize);
+  result.tokenize.text = "-";
+  addOption(sub, "TEXT", result.tokenize.text,
+            "The text; - or nothing: standard input");
+  sub->add_flag("--ids", result.tokenize.idsOnly,
+                "Print only the ids, separated by commas");
+  sub = command("detokenize", "Show the text of token ids",
+                "  " + name + " detokenize 1,2,3\n", Command::Detokenize);
+  addOption(sub, "IDS", result.detokenizeIds, "Token ids: 1,2,3")->required();
+}
+
+void Parser::declareInfo() {
+  CLI::App *sub = command("info", "Say what this executable is",
+                          "  " + name + " info\n  " + name + " info --json\n",
+                          Command::Info);
+  sub->add_flag("--json", result.infoJson,
+                "Print the manifest and the computed numbers as JSON");
+}
+
+/// Fills in defaults and checks ranges; \returns what is wrong, if anything.
+std::string Parser::finish() {
+  auto outside = [](const char *option, int64_t found, int64_t least,
+                    int64_t most) {
+    return std::string(option) + " is " + std::to_string(found) +
+           ", expected " + std::to_string(least) + " to " +
+           std::to_string(most);
+  };
+  if (threads && (*threads < 1 || *threads > 4096))
+    return outside("--threads", *threads, 1, 4096);
+  if (context && (*context < 1 || *context > manifest.maxPositions))
+    return outside("--context", *context, 1, manifest.maxPositions);
+  result.global.threads = unsigned(threads.value_or(0));
+  result.global.context = context.value_or(0);
+
+  RunOptions &run = result.run;
+  const GenerationInfo &defaults = manifest.generation;
+  SamplingParams &params = run.sampling;
+  params.temperature = sampling.temperature.value_or(
+      defaults.doSample ? float(defaults.temperature) : 0.0f);
+  params.topK = sampling.topK.value_or(int32_t(defaults.topK));
+  params.topP = sampling.topP.value_or(float(defaults.topP));
+  params.minP = sampling.minP.value_or(float(defaults.minP));
+  params.presencePenalty =
+      sampling.presence.value_or(float(defaults.presencePenalty));
+  params.frequencyPenalty = sampling.frequency.value_or(0.0f);
+  params.repetitionPenalty =
+      sampling.repetition.value_or(float(defaults.repetitionPenalty));
+  run.seedGiven = sampling.seed.has_value();
+  params.seed = sampling.seed.value_or(0);
+  run.echo = !noEcho;
+  if (std::string problem = whyNotValid(params); !problem.empty())
+    return problem;
+  for (int64_t chunk : {run.prefillChunk, result.logits.prefillChunk})
+    if (chunk < 1 || chunk > (1 << 20))
+      return outside("--prefill-chunk", chunk, 1, 1 << 20);
+  for (const std::string &stop : run.stops)
+    if (stop.empty())
+      return "--stop is empty, expected some text";
+  if (run.printTokens && !run.stops.empty())
+    return "--stop looks at text and --print-tokens prints none; leave out one "
+           "of them";
+  return "";
+}
+
+int Parser::usageError(const std::string &message, const std::string &word) {
+  fprintf(stderr, "%s: %s\nTry '%s%s --help'.\n", name.c_str(), message.c_str(),
+          name.c_str(), word.empty() ? "" : (" " + word).c_str());
+  return ExitUsage;
+}
+
+std::optional<int> Parser::parse(int argc, const char *const *argv) {
+  if (argc <= 1) {
+    fputs(app.help().c_str(), stdout);
+    return 0;
+  }
+  auto chosen = [&]() -> std::string {
+    std::vector<CLI::App *> subs = app.get_subcommands();
+    return subs.empty() ? "" : subs.front()->get_name();
+  };
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp &) {
+    std::string word = chosen();
+    fputs((word.empty() ? app.help()
+                        : app.get_subcommand(word)->help(name + " " + word))
+              .c_str(),
+          stdout);
+    return 0;
+  } catch (const CLI::CallForVersion &) {
+    printf("%s\n", app.version().c_str());
+    return 0;
+  } catch (const CLI::Error &error) {
+    return usageError(error.what(), chosen());
+  }
+  std::string problem = finish();
+  if (!problem.empty())
+    return usageError(problem, chosen());
+  return std::nullopt;
+}
+} // namespace
+
+std::optional<int> parseCommandLine(int argc, const char *const *argv,
+                                    const Manifest &manifest,
+                                    CommandLine &result) {
+  return Parser(argc > 0 ? argv[0] : nullptr, manifest, result)
+      .parse(argc, argv);
+}
+
+} // namespace quartet::rt

@@ -1,0 +1,63 @@
+// The command line as plain data. Knows the options, their help and their
+// ranges; does nothing.
+#ifndef QUARTET_RUNTIME_APP_COMMANDLINE_H
+#define QUARTET_RUNTIME_APP_COMMANDLINE_H
+#include "runtime/src/engine/Manifest.h"
+#include "runtime/src/engine/Sampler.h"
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace quartet::rt {
+
+enum class Command { None, Run, Logits, Tokenize, Detokenize, Info };
+
+/// Options of every command.
+struct GlobalOptions {
+  unsigned threads = 0; ///< 0 = availableThreads()
+  std::string weights;  ///< empty = the file beside the executable
+  int64_t context = 0;  ///< 0 = max_positions
+};
+
+struct RunOptions {
+  /// At most one of the three is given; none: standard input.
+  std::optional<std::string> prompt, promptFile, tokens;
+  int64_t maxTokens = 256; ///< < 0 = until the context is full
+  SamplingParams sampling; ///< the model's defaults where nothing was given
+  bool seedGiven = false;  ///< otherwise sampling.seed is to be chosen
+  std::vector<std::string> stops; ///< none is empty
+  bool printTokens = false, ignoreEos = false, echo = true;
+  int64_t prefillChunk = 256;
+};
+
+struct LogitsOptions {
+  std::string tokens, output;
+  std::optional<std::string> split;
+  int64_t prefillChunk = 256;
+};
+
+struct TokenizeOptions {
+  std::string text; ///< "-" = standard input
+  bool idsOnly = false;
+};
+
+struct CommandLine {
+  Command command = Command::None;
+  GlobalOptions global;
+  RunOptions run;
+  LogitsOptions logits;
+  TokenizeOptions tokenize;
+  std::string detokenizeIds;
+  bool infoJson = false;
+};
+
+/// Reads the arguments into \p result. \returns nothing when there is a command
+/// to run; otherwise the exit code, after help or version went to standard
+/// output or the error to standard error. Defaults shown in the help and used
+/// for sampling come from \p manifest.
+std::optional<int> parseCommandLine(int argc, const char *const *argv,
+                                    const Manifest &manifest,
+                                    CommandLine &result);
+
+} // namespace quartet::rt
+#endif

@@ -1,0 +1,16 @@
+// The commands. Each reads its options from the session and returns the exit
+// code of the program.
+#ifndef QUARTET_RUNTIME_APP_COMMANDS_H
+#define QUARTET_RUNTIME_APP_COMMANDS_H
+#include "runtime/src/app/Session.h"
+
+namespace quartet::rt {
+
+int runCommand(const Session &session);
+int logitsCommand(const Session &session);
+int tokenizeCommand(const Session &session);
+int detokenizeCommand(const Session &session);
+int infoCommand(const Session &session);
+
+} // namespace quartet::rt
+#endif

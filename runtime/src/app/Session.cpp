@@ -1,0 +1,63 @@
+// Loads what a command needs, and no more: info and tokenize work without the
+// weight file.
+#include "runtime/src/app/Session.h"
+#include <cstdio>
+
+namespace quartet::rt {
+
+int Session::fail(const std::string &message, int code) const {
+  fprintf(stderr, "%s: %s\n", program.c_str(), message.c_str());
+  return code;
+}
+
+unsigned Session::threads() const {
+  return line.global.threads ? line.global.threads : availableThreads();
+}
+
+std::unique_ptr<Tokenizer> Session::loadTokenizer(std::string *error) const {
+  if (!image.tokenizer.data || image.tokenizer.size == 0) {
+    *error = "this executable has no tokenizer, because its checkpoint had "
+             "none; give token ids instead: run --tokens 1,2,3 --print-tokens";
+    return nullptr;
+  }
+  std::string why;
+  std::unique_ptr<Tokenizer> tokenizer =
+      Tokenizer::load(image.tokenizer.data, image.tokenizer.size, why);
+  if (!tokenizer)
+    *error = "the tokenizer in this executable is damaged: " + why;
+  return tokenizer;
+}
+
+std::string Session::whyNotTokens(const std::vector<int32_t> &tokens) const {
+  for (int32_t token : tokens)
+    if (token < 0 || token >= manifest.vocab)
+      return "token id " + std::to_string(token) + ", expected 0 to " +
+             std::to_string(manifest.vocab - 1);
+  return "";
+}
+
+bool loadModel(const Session &session, EngineOptions options,
+               LoadedModel &model, std::string *error) {
+  const Manifest &manifest = session.manifest;
+  const std::string &option = session.line.global.weights;
+  if (session.image.weights.data && option.empty())
+    model.weights = WeightFile::fromMemory(session.image.weights.data,
+                                           session.image.weights.size, manifest,
+                                           session.executable, error);
+  else
+    model.weights =
+        WeightFile::open(weightPath(manifest, option, session.executable),
+                         manifest, session.executable, error);
+  if (!model.weights)
+    return false;
+  options.context = session.line.global.context;
+  model.engine = Engine::create(manifest, session.image.step,
+                                model.weights->pointers(), options, error);
+  if (!model.engine)
+    return false;
+  model.pool = std::make_unique<ThreadPool>(session.threads());
+  model.pool->install();
+  return true;
+}
+
+} // namespace quartet::rt

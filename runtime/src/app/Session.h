@@ -1,0 +1,46 @@
+// What commands share: the parsed manifest, the options, and how to get at the
+// tokenizer and at a model that is ready to run.
+#ifndef QUARTET_RUNTIME_APP_SESSION_H
+#define QUARTET_RUNTIME_APP_SESSION_H
+#include "runtime/src/app/App.h"
+#include "runtime/src/app/CommandLine.h"
+#include "runtime/src/device/ThreadPool.h"
+#include "runtime/src/engine/Engine.h"
+#include "runtime/src/engine/WeightFile.h"
+#include "runtime/src/text/Tokenizer.h"
+#include <chrono>
+
+namespace quartet::rt {
+
+struct Session {
+  Image image;
+  Manifest manifest;
+  CommandLine line;
+  std::string program;                         ///< name for messages
+  std::string executable;                      ///< path
+  std::chrono::steady_clock::time_point start; ///< of the program
+
+  /// Prints \p message to standard error; \returns \p code.
+  int fail(const std::string &message, int code = ExitFailure) const;
+
+  unsigned threads() const;
+  /// Null, with \p error set, when the executable has none.
+  std::unique_ptr<Tokenizer> loadTokenizer(std::string *error) const;
+  /// Says which token id the model does not have; empty when all are fine.
+  std::string whyNotTokens(const std::vector<int32_t> &tokens) const;
+};
+
+/// A model ready to run. Members are destroyed in the order that is needed.
+struct LoadedModel {
+  std::unique_ptr<ThreadPool> pool;
+  std::unique_ptr<WeightFile> weights;
+  std::unique_ptr<Engine> engine;
+};
+
+/// Opens and checks the weights, reserves the states, starts the threads.
+/// \p options.context is taken from the command line.
+bool loadModel(const Session &session, EngineOptions options,
+               LoadedModel &model, std::string *error);
+
+} // namespace quartet::rt
+#endif

@@ -1,0 +1,241 @@
+// Sequences and steps. A step is checked completely before anything changes, so
+// that a refused one leaves every sequence as it was.
+#include "runtime/src/engine/Engine.h"
+#include <algorithm>
+
+namespace quartet::rt {
+
+static int64_t pagesFor(int64_t tokens) {
+  return (tokens + QUARTET_PAGE_TOKENS - 1) / QUARTET_PAGE_TOKENS;
+}
+
+std::unique_ptr<Engine> Engine::create(const Manifest &manifest,
+                                       StepFunction step, void *const *weights,
+                                       const EngineOptions &options,
+                                       std::string *error) {
+  auto fail = [&](const std::string &message) {
+    if (error)
+      *error = message;
+    return nullptr;
+  };
+  int64_t context = options.context ? options.context : manifest.maxPositions;
+  if (context < 1 || context > manifest.maxPositions)
+    return fail("the context is " + std::to_string(context) +
+                " tokens, expected 1 to " +
+                std::to_string(manifest.maxPositions) +
+                " (the model's max_positions)");
+  if (options.sequences < 1 || options.sequences > (1 << 20))
+    return fail(std::to_string(options.sequences) +
+                " sequences, expected 1 to " + std::to_string(1 << 20));
+  std::unique_ptr<Engine> engine(new Engine);
+  engine->model = &manifest;
+  engine->compiled = step;
+  engine->weights = weights;
+  engine->contextLimit = context;
+  engine->tableWidth = pagesFor(context);
+  int64_t pages =
+      options.pages ? options.pages : options.sequences * engine->tableWidth;
+  if (pages < 1 || pages > INT32_MAX)
+    return fail(std::to_string(pages) + " pages, expected 1 to " +
+                std::to_string(INT32_MAX) +
+                "; a smaller context (--context N) needs less");
+  engine->states = States::create(manifest, options.sequences, pages, error);
+  if (!engine->states)
+    return nullptr;
+  // Compiled code may refuse null pointers, also where a count is zero.
+  for (auto *list : {&engine->rows, &engine->topK, &engine->sampled})
+    list->reserve(16);
+  for (auto *list : {&engine->temperature, &engine->topP, &engine->minP,
+                     &engine->uniform, &engine->logits})
+    list->reserve(16);
+  engine->sequences.resize(size_t(options.sequences));
+  engine->pageTable.assign(size_t(options.sequences * engine->tableWidth), 0);
+  return engine;
+}
+
+bool Engine::isOpen(int32_t sequence) const {
+  return sequence >= 0 && size_t(sequence) < sequences.size() &&
+         sequences[size_t(sequence)].open;
+}
+
+int32_t Engine::open(std::string *error) {
+  int32_t slot = states->allocateSlot();
+  if (slot < 0) {
+    if (error)
+      *error =
+          "all " + std::to_string(states->slots()) + " sequences are in use";
+    return -1;
+  }
+  sequences[size_t(slot)] = Sequence();
+  sequences[size_t(slot)].open = true;
+  return slot;
+}
+
+void Engine::close(int32_t sequence) {
+  if (!isOpen(sequence))
+    return;
+  for (int32_t page : sequences[size_t(sequence)].pages)
+    states->freePage(page);
+  sequences[size_t(sequence)] = Sequence();
+  auto row = pageTable.begin() + sequence * tableWidth;
+  std::fill(row, row + tableWidth, 0);
+  states->freeSlot(sequence);
+}
+
+int64_t Engine::length(int32_t sequence) const {
+  return isOpen(sequence) ? sequences[size_t(sequence)].length : 0;
+}
+
+/// Says what is wrong with \p pieces, or returns an empty string.
+std::string Engine::whyNotStep(const std::vector<StepPiece> &pieces) const {
+  if (pieces.empty())
+    return "a step without sequences";
+  std::vector<bool> taken(sequences.size(), false);
+  int64_t newPages = 0, total = 0;
+  for (const StepPiece &piece : pieces) {
+    std::string name = "sequence " + std::to_string(piece.sequence);
+    if (!isOpen(piece.sequence))
+      return name + " is not open";
+    if (taken[size_t(piece.sequence)])
+      return name + " is twice in one step";
+    taken[size_t(piece.sequence)] = true;
+    if (piece.tokens.empty())
+      return name + " has no tokens in this step";
+    const Sequence &sequence = sequences[size_t(piece.sequence)];
+    int64_t length = sequence.length + int64_t(piece.tokens.size());
+    if (length > contextLimit)
+      return name + " would have " + std::to_string(length) +
+             " tokens, the context holds " + std::to_string(contextLimit) +
+             (contextLimit < model->maxPositions
+                  ? "; --context N raises it to at most " +
+                        std::to_string(model->maxPositions)
+                  : " (the model's max_positions)");
+    for (int32_t token : piece.tokens)
+      if (token < 0 || token >= model->vocab)
+        return "token id " + std::to_string(token) + ", expected 0 to " +
+               std::to_string(model->vocab - 1);
+    for (const StepRow &row : piece.rows) {
+      if (row.token < 0 || size_t(row.token) >= piece.tokens.size())
+        return "logits of token " + std::to_string(row.token) + " of " + name +
+               ", expected 0 to " + std::to_string(piece.tokens.size() - 1);
+      if (row.sampling.topK < 1 ||
+          row.sampling.topK > QUARTET_SAMPLE_CANDIDATES)
+        return "top-k of a step is " + std::to_string(row.sampling.topK) +
+               ", expected 1 to " + std::to_string(QUARTET_SAMPLE_CANDIDATES);
+    }
+    newPages += pagesFor(length) - int64_t(sequence.pages.size());
+    total += int64_t(piece.tokens.size());
+  }
+  if (total > INT32_MAX)
+    return std::to_string(total) + " tokens in one step";
+  if (newPages > states->freePages())
+    return "the KV cache is full: " + std::to_string(newPages) +
+           " more pages of " + std::to_string(QUARTET_PAGE_TOKENS) +
+           " tokens are needed, " + std::to_string(states->freePages()) +
+           " are free";
+  return "";
+}
+
+/// Makes \p sequence own the pages of its first \p length tokens.
+void Engine::growPages(int32_t sequence, int64_t length) {
+  std::vector<int32_t> &pages = sequences[size_t(sequence)].pages;
+  while (int64_t(pages.size()) < pagesFor(length)) {
+    int32_t page = states->allocatePage(); // There is one: whyNotStep counted.
+    pageTable[size_t(sequence * tableWidth) + pages.size()] = page;
+    pages.push_back(page);
+  }
+}
+
+/// Fills the arrays of the step's arguments.
+void Engine::layOut(const std::vector<StepPiece> &pieces) {
+  for (auto *list :
+       {&tokens, &tokenSeq, &seqStart, &seqPast, &seqSlot, &rows, &topK})
+    list->clear();
+  for (auto *list : {&temperature, &topP, &minP, &uniform})
+    list->clear();
+  std::vector<int32_t> &time = positions;
+  time.clear();
+  for (size_t s = 0; s != pieces.size(); ++s) {
+    const StepPiece &piece = pieces[s];
+    int64_t past = sequences[size_t(piece.sequence)].length;
+    growPages(piece.sequence, past + int64_t(piece.tokens.size()));
+    int32_t start = int32_t(tokens.size());
+    seqStart.push_back(start);
+    seqPast.push_back(int32_t(past));
+    seqSlot.push_back(piece.sequence);
+    tokens.insert(tokens.end(), piece.tokens.begin(), piece.tokens.end());
+    for (size_t i = 0; i != piece.tokens.size(); ++i) {
+      tokenSeq.push_back(int32_t(s));
+      time.push_back(int32_t(past) + int32_t(i));
+    }
+    for (const StepRow &row : piece.rows) {
+      rows.push_back(start + row.token);
+      temperature.push_back(row.sampling.temperature);
+      topK.push_back(row.sampling.topK);
+      topP.push_back(row.sampling.topP);
+      minP.push_back(row.sampling.minP);
+      uniform.push_back(row.sampling.uniform);
+    }
+  }
+  seqStart.push_back(int32_t(tokens.size()));
+  // Text has the same position on all three axes.
+  size_t count = tokens.size();
+  positions.resize(3 * count);
+  std::copy_n(positions.begin(), count, positions.begin() + count);
+  std::copy_n(positions.begin(), count, positions.begin() + 2 * count);
+  size_t wanted = rows.size() * size_t(model->vocab);
+  if (logits.size() < wanted)
+    logits.resize(wanted);
+  sampled.assign(rows.size(), 0);
+}
+
+bool Engine::step(const std::vector<StepPiece> &pieces, StepResult &result,
+                  std::string *error) {
+  auto fail = [&](const std::string &message) {
+    if (error)
+      *error = message;
+    return false;
+  };
+  std::string problem = whyNotStep(pieces);
+  if (!problem.empty())
+    return fail(problem);
+  layOut(pieces);
+
+  quartet_step_args args = {};
+  args.num_tokens = int64_t(tokens.size());
+  args.num_sequences = int64_t(pieces.size());
+  args.num_rows = int64_t(rows.size());
+  args.num_slots = states->slots();
+  args.num_pages = states->pages();
+  args.table_width = tableWidth;
+  args.tokens = tokens.data();
+  args.positions = positions.data();
+  args.token_seq = tokenSeq.data();
+  args.seq_start = seqStart.data();
+  args.seq_past = seqPast.data();
+  args.seq_slot = seqSlot.data();
+  args.page_table = pageTable.data();
+  args.rows = rows.data();
+  args.temperature = temperature.data();
+  args.top_k = topK.data();
+  args.top_p = topP.data();
+  args.min_p = minP.data();
+  args.uniform = uniform.data();
+  args.weights = weights;
+  args.states = states->pointers();
+  args.logits = logits.data();
+  args.sampled = sampled.data();
+  quartet_status status = compiled(&args);
+  if (status != QUARTET_OK)
+    return fail("the compiled step failed with status " +
+                std::to_string(int(status)));
+
+  for (const StepPiece &piece : pieces)
+    sequences[size_t(piece.sequence)].length += int64_t(piece.tokens.size());
+  result.rows = args.num_rows;
+  result.logits = logits.data();
+  result.sampled = sampled.data();
+  return true;
+}
+
+} // namespace quartet::rt

@@ -1,0 +1,105 @@
+// Runs steps: keeps the sequences, gives them slots and pages, and lays out the
+// arguments of the compiled step from ragged lists of tokens.
+#ifndef QUARTET_RUNTIME_ENGINE_ENGINE_H
+#define QUARTET_RUNTIME_ENGINE_ENGINE_H
+#include "quartet/abi.h"
+#include "runtime/src/engine/Manifest.h"
+#include "runtime/src/engine/States.h"
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace quartet::rt {
+
+using StepFunction = quartet_status (*)(const quartet_step_args *);
+
+struct EngineOptions {
+  int64_t sequences = 1; ///< how many can be open at once (slots)
+  int64_t context = 0;   ///< longest sequence in tokens; 0 = max_positions
+  int64_t pages = 0;     ///< KV pages; 0 = enough for all at full context
+};
+
+/// How the step itself draws a token for one row (quartet.sample).
+struct RowSampling {
+  float temperature = 0.0f; ///< 0 = greedy
+  int32_t topK = 1;         ///< 1..QUARTET_SAMPLE_CANDIDATES
+  float topP = 1.0f, minP = 0.0f;
+  float uniform = 0.0f; ///< in [0, 1)
+};
+
+/// A token whose logits are wanted.
+struct StepRow {
+  int32_t token = 0; ///< which of the piece's tokens, from 0
+  RowSampling sampling;
+};
+
+/// The part of one sequence in a step.
+struct StepPiece {
+  int32_t sequence = -1;       ///< from Engine::open
+  std::vector<int32_t> tokens; ///< at least one
+  std::vector<StepRow> rows;   ///< in any order; may be empty
+};
+
+/// What a step gives back, rows in the order of the pieces and their rows.
+/// Valid until the next step.
+struct StepResult {
+  int64_t rows = 0;
+  const float *logits = nullptr;    ///< [rows, vocab]
+  const int32_t *sampled = nullptr; ///< [rows]
+};
+
+/// Not safe for use by several threads at once.
+class Engine {
+public:
+  /// \p manifest and the memory behind \p weights must outlive the engine. Null
+  /// when the options don't fit the model or the states can't be reserved.
+  static std::unique_ptr<Engine> create(const Manifest &manifest,
+                                        StepFunction step, void *const *weights,
+                                        const EngineOptions &options,
+                                        std::string *error);
+
+  const Manifest &manifest() const { return *model; }
+  int64_t context() const { return contextLimit; }
+
+  /// Opens an empty sequence; -1 when all slots are taken.
+  int32_t open(std::string *error);
+  /// Gives the slot and the pages of \p sequence back.
+  void close(int32_t sequence);
+  /// Tokens that \p sequence has so far.
+  int64_t length(int32_t sequence) const;
+
+  /// Advances every sequence in \p pieces by its tokens in one step. Refuses,
+  /// and changes nothing: unknown or repeated sequences, an empty piece, ids
+  /// outside [0, vocab), rows outside the piece, sequences that would pass the
+  /// context limit, and more pages than there are.
+  bool step(const std::vector<StepPiece> &pieces, StepResult &result,
+            std::string *error);
+
+private:
+  struct Sequence {
+    bool open = false;
+    int64_t length = 0;
+    std::vector<int32_t> pages;
+  };
+  Engine() = default;
+  bool isOpen(int32_t sequence) const;
+  std::string whyNotStep(const std::vector<StepPiece> &pieces) const;
+  void layOut(const std::vector<StepPiece> &pieces);
+  void growPages(int32_t sequence, int64_t length);
+
+  const Manifest *model = nullptr;
+  StepFunction compiled = nullptr;
+  void *const *weights = nullptr;
+  std::unique_ptr<States> states;
+  int64_t contextLimit = 0, tableWidth = 0;
+  std::vector<Sequence> sequences; ///< by slot
+  std::vector<int32_t> pageTable;  ///< [slots, tableWidth]
+
+  // The arrays of quartet_step_args, kept between steps for their capacity.
+  std::vector<int32_t> tokens, positions, tokenSeq, seqStart, seqPast, seqSlot;
+  std::vector<int32_t> rows, topK, sampled;
+  std::vector<float> temperature, topP, minP, uniform, logits;
+};
+
+} // namespace quartet::rt
+#endif

@@ -1,0 +1,61 @@
+// The memory that sequences keep between steps: one slot per sequence in the
+// states with slots (convolution windows, delta-rule matrices), and 64-token
+// pages in the states with pages (KV cache). Reserved at once, committed by the
+// system as it is touched.
+#ifndef QUARTET_RUNTIME_ENGINE_STATES_H
+#define QUARTET_RUNTIME_ENGINE_STATES_H
+#include "runtime/src/engine/Manifest.h"
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace quartet::rt {
+
+class States {
+public:
+  /// Reserves memory for all states of \p manifest with \p slots slots and
+  /// \p pages pages, both >= 1. Null when the address space does not suffice.
+  static std::unique_ptr<States> create(const Manifest &manifest, int64_t slots,
+                                        int64_t pages, std::string *error);
+  ~States();
+  States(const States &) = delete;
+  States &operator=(const States &) = delete;
+
+  /// Base pointers in the manifest's order: quartet_step_args.states.
+  void *const *pointers() const { return bases.data(); }
+  int64_t slots() const { return slotCount; }
+  int64_t pages() const { return pageCount; }
+
+  /// A slot whose bytes are all zero in every state with slots; -1 when all are
+  /// taken.
+  int32_t allocateSlot();
+  void freeSlot(int32_t slot);
+
+  /// A page number, the same in every state with pages; -1 when all are taken.
+  /// What it holds is undefined but was written by the model or is zero.
+  int32_t allocatePage();
+  void freePage(int32_t page);
+  int64_t freePages() const { return int64_t(pageList.size()); }
+
+private:
+  struct Region {
+    uint8_t *base = nullptr;
+    size_t bytes = 0;
+    // Units (slots or pages) are `inner` bytes each, adjacent, and that is
+    // repeated `outer` times (the dimensions before, usually the block).
+    int64_t outer = 1, inner = 1;
+    bool paged = false;
+  };
+  States() = default;
+  void zeroSlot(int32_t slot);
+
+  int64_t slotCount = 0, pageCount = 0;
+  std::vector<Region> regions;
+  std::vector<void *> bases;
+  std::vector<int32_t> slotList, pageList; ///< free ones, lowest last
+  std::vector<bool> slotUsed;              ///< was ever handed out
+};
+
+} // namespace quartet::rt
+#endif
