@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+"""Compiles the golden checkpoints and compares what they compute with transformers.
+
+    run_golden.py --list
+    run_golden.py --quartetc build/quartetc --scratch /tmp/golden          all cases
+    run_golden.py --quartetc build/quartetc --scratch /tmp/golden moe next
+
+Each case is built once or twice (BUILDS below). Every build is then asked for
+  prefill    the logits of prompts of several lengths, against the goldens
+  decode     single tokens after a prompt, against the goldens
+  greedy     sixteen tokens of text, which must be the golden ones
+  prefix     the rows of a short prompt and of a longer one, which must be equal bits
+  split      the same tokens cut into other steps: equal bits
+  together   several sequences in one step, against each alone: equal bits
+One line per check. The exit status is 0 only if all passed. Needs Python 3.9 and
+numpy. The bounds are explained in README.md.
+"""
+import argparse
+import math
+import pathlib
+import subprocess
+import sys
+
+try:
+    import numpy as np
+except ImportError:
+    sys.exit("run_golden.py: needs numpy (Debian: apt install python3-numpy)")
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+# Per case: name of the build, flags, and the precision to expect. Without a flag the
+# precision is the checkpoint's.
+FLOAT = ("f32", ["--dtype", "f32"], "f32")
+STORED_BF16 = ("stored", [], "bf16")
+BUILDS = {
+    "moe": [FLOAT, STORED_BF16],
+    "moe-release": [FLOAT, STORED_BF16],
+    "moe-deep": [FLOAT, ("bf16", ["--dtype", "bf16"], "bf16")],
+    "moe-f16": [FLOAT],
+    "dense": [("stored", [], "f32"), ("bf16", ["--dtype", "bf16"], "bf16")],
+    "dense-yarn": [FLOAT, STORED_BF16],
+    "next": [FLOAT, STORED_BF16],
+}
+
+F32_BOUND = 2e-4   # relative to the largest logit of the row
+BF16_FACTOR = 1.5  # times the largest error of transformers' own bf16 run
+
+# Steps that cross the chunk of 64 in different ways. "7 7 7 ..." is made to fit.
+SPLITS = {130: [[1, 62, 1, 66], [7] * 18 + [4], [1] * 130],
+          300: [[64, 1, 128, 107]]}
+
+# Several sequences at once, as ranges of the golden tokens, and how to cut each.
+TOGETHER = [(0, 65), (100, 103), (200, 201), (40, 60)]
+TOGETHER_SPLIT = [[64, 1], [2, 1], [1], [3, 10, 7]]
+
+TIMEOUT = 120  # seconds for one command
+
+
+class Failure(Exception):
+    """A command that did not do what it should; the text says which and how."""
+
+
+def command(arguments):
+    arguments = [str(argument) for argument in arguments]
+    shown = " ".join(a if len(a) < 60 else a[:57] + "..." for a in arguments)
+    try:
+        done = subprocess.run(arguments, capture_output=True, text=True,
+                              errors="replace", timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        raise Failure(f"no answer within {TIMEOUT} s: {shown}") from None
+    except OSError as error:
+        raise Failure(f"can't run: {shown}: {error.strerror}") from None
+    if done.returncode != 0:
+        said = (done.stderr.strip() or done.stdout.strip() or "no message")
+        last = "\n       ".join(said.splitlines()[-4:])
+        raise Failure(f"exit status {done.returncode}: {shown}\n       {last}")
+    return done.stdout
+
+
+def join(values):
+    return ",".join(str(int(value)) for value in values)
+
+
+class Program:
+    """One compiled model."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def logits(self, *sequences, split=None):
+        """Rows of all sequences in order; `split` has the steps of each."""
+        file = self.path.with_suffix(".npy")
+        file.unlink(missing_ok=True)
+        arguments = [self.path, "logits", "--tokens", ";".join(map(join, sequences))]
+        if split:
+            arguments += ["--split", ";".join(map(join, split))]
+        command(arguments + ["-o", file])
+        try:
+            rows = np.load(file)
+        except (OSError, ValueError) as error:
+            raise Failure(f"no logits in {file}: {error}") from None
+        tokens = sum(map(len, sequences))
+        if rows.dtype != np.float32 or rows.ndim != 2 or len(rows) != tokens:
+            raise Failure(f"{file} has {rows.dtype} {list(rows.shape)}, "
+                          f"expected float32 [{tokens}, vocabulary]")
+        return rows
+
+    def greedy(self, tokens, count):
+        text = command([self.path, "run", "--tokens", join(tokens), "-n", count,
+                        "--temperature", "0", "--print-tokens"])
+        try:
+            return [int(word) for word in text.split()]
+        except ValueError:
+            raise Failure("expected only token ids on the standard output, found "
+                          + repr(text[:80])) from None
+
+
+class Report:
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def line(self, good, text):
+        self.passed += good
+        self.failed += not good
+        print("ok  " if good else "FAIL", text, flush=True)
+
+    def close(self, what, found, expected, bound):
+        error = relative_error(found, expected)
+        self.line(error <= bound, f"{what}: error {error:.1e}, bound {bound:.1e}")
+
+    def equal(self, what, found, expected):
+        """Bit for bit, so that -0 and NaN count as well."""
+        if found.shape != expected.shape:
+            return self.line(False, f"{what}: shape {list(found.shape)}, "
+                                    f"expected {list(expected.shape)}")
+        found, expected = (np.ascontiguousarray(x) for x in (found, expected))
+        different = found.view(np.uint32) != expected.view(np.uint32)
+        if not different.any():
+            return self.line(True, f"{what}: equal bits")
+        row = int(different.any(axis=1).argmax())
+        self.line(False, f"{what}: {int(different.sum())} of {different.size} values "
+                         f"differ, first in row {row}, relative "
+                         f"{relative_error(found, expected):.1e}, bound 0")
+
+
+def relative_error(found, expected):
+    """Largest difference in a row relative to the row's largest value."""
+    if found.shape != expected.shape or not np.isfinite(found).all():
+        return math.inf
+    found, expected = (x.astype(np.float64) for x in (found, expected))
+    scale = np.abs(expected).max(axis=-1, keepdims=True)
+    return float((np.abs(found - expected) / scale).max())
+
+
+def check_goldens(report, name, program, golden, bound):
+    """Returns the rows of each prefill for the checks on equal bits."""
+    tokens, rows = golden["tokens"], {}
+    for n in golden["lengths"].tolist():
+        rows[n] = program.logits(tokens[:n])
+        expected = golden[f"prefill_{n}"]
+        report.close(f"{name} prefill {n}", rows[n][-len(expected):], expected, bound)
+    for n in golden["decode_starts"].tolist():
+        expected = golden[f"decode_{n}"]
+        count = len(expected)
+        found = program.logits(tokens[:n + count], split=[[n] + [1] * count])
+        report.close(f"{name} decode after {n}", found[n:], expected, bound)
+    for i in range(int(golden["greedy_count"])):
+        prompt, text = golden[f"greedy_prompt_{i}"], golden[f"greedy_tokens_{i}"]
+        found = program.greedy(prompt, len(text))
+        same = found == text.tolist()
+        report.line(same, f"{name} greedy after {len(prompt)}: " + (
+            "equal" if same else f"found {found}, expected {text.tolist()}"))
+    return rows
+
+
+def check_bits(report, name, program, tokens, rows):
+    longest = max(rows)
+    for n in sorted(rows):
+        if n < longest:
+            report.equal(f"{name} prefix {n} of {longest}", rows[longest][:n], rows[n])
+    for n, splits in SPLITS.items():
+        for split in splits:
+            shown = join(split[:4]) + (",..." if len(split) > 4 else "")
+            report.equal(f"{name} split {n} into {shown}",
+                         program.logits(tokens[:n], split=[split]), rows[n])
+    sequences = [tokens[begin:end] for begin, end in TOGETHER]
+    alone = np.concatenate([program.logits(sequence) for sequence in sequences])
+    report.equal(f"{name} together", program.logits(*sequences), alone)
+    report.equal(f"{name} together, split",
+                 program.logits(*sequences, split=TOGETHER_SPLIT), alone)
+
+
+def run_case(report, case, args):
+    golden = dict(np.load(HERE / "results" / (case + ".npz")))
+    for build, flags, precision in BUILDS[case]:
+        name = f"{case} {build}"
+        path = (args.scratch / f"{case}-{build}").resolve()
+        bound = (F32_BOUND if precision == "f32"
+                 else BF16_FACTOR * float(golden["bf16_error"]))
+        try:
+            command([args.quartetc, "build", HERE / case, "-o", path, *flags,
+                     *args.build_flag])
+            for file in (path, path.with_name(path.name + ".safetensors")):
+                if not file.exists():
+                    raise Failure(f"the build left no {file}")
+            report.line(True, f"{name} build")
+            program = Program(path)
+            rows = check_goldens(report, name, program, golden, bound)
+            check_bits(report, name, program, golden["tokens"], rows)
+        except Failure as failure:
+            report.line(False, f"{name}: {failure}")
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("case", nargs="*", help="default: all")
+    parser.add_argument("--list", action="store_true", help="print the cases")
+    parser.add_argument("--quartetc", type=pathlib.Path, help="the compiler")
+    parser.add_argument("--scratch", type=pathlib.Path,
+                        help="folder for what is built; made if missing")
+    parser.add_argument("--build-flag", action="append", default=[], metavar="FLAG",
+                        help="a further argument of quartetc build; may be repeated")
+    args = parser.parse_args()
+    if args.list:
+        print(*BUILDS, sep="\n")
+        return 0
+    unknown = [case for case in args.case if case not in BUILDS]
+    if unknown:
+        parser.error(f"no such case: {', '.join(unknown)}; "
+                     f"expected {', '.join(BUILDS)}")
+    if not args.quartetc or not args.scratch:
+        parser.error("expected --quartetc and --scratch")
+    args.quartetc = args.quartetc.resolve()
+    args.scratch.mkdir(parents=True, exist_ok=True)
+    report = Report()
+    for case in args.case or BUILDS:
+        run_case(report, case, args)
+    print(f"{report.passed} passed, {report.failed} failed")
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
