@@ -22,6 +22,10 @@ def Quartet_Dialect : Dialect {
     `token_seq [N]` (which sequence), `seq_start [S+1]`, `seq_past [S]` (tokens
     already in the state), `seq_slot [S]`, `page_table [slots, width]`.
 
+    In constraints, an extent that is called static is so, and at least 1,
+    wherever its letter stands; other extents agree: they are equal, or one of
+    them is dynamic.
+
     Every op has a decomposition to `linalg`, `scf` and `math`
     (`-quartet-to-linalg`): it is the op's meaning, the oracle in tests and the
     lowering that works on any LLVM target. Unless an op says otherwise, inputs

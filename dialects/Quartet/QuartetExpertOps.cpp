@@ -7,11 +7,9 @@
 using namespace mlir;
 using namespace quartet;
 
-/// Twice \p extent where it is known: the rows of gate and up in one matrix.
-static Extent twice(StringRef letter, const Extent &extent, StringRef setBy) {
-  return Extent(letter,
-                extent.isKnown() ? 2 * extent.getValue() : ShapedType::kDynamic,
-                setBy);
+/// The rows of gate and up in one matrix, for I as in `down`.
+static Extent gateAndUpRows(const Extent &i) {
+  return Extent("2I", 2 * i.getValue(), "down");
 }
 
 LogicalResult EmbedOp::verify() {
@@ -46,7 +44,7 @@ LogicalResult ExpertsOp::verify() {
   // C1
   if (failed(checkShape(*this, "down", getDown(), {&e, &h, &i})))
     return failure();
-  Extent gateAndUp = twice("2I", i, "down");
+  Extent gateAndUp = gateAndUpRows(i);
   if (failed(checkShape(*this, "gate_up", getGateUp(),
                         {&e, &gateAndUp, &h}))) // C1
     return failure();
@@ -65,7 +63,7 @@ template <typename OpT> static LogicalResult verifySwiGlu(OpT op, Extent &h) {
   // C1
   if (failed(checkShape(op, "down", op.getDown(), {&h, &i})))
     return failure();
-  Extent gateAndUp = twice("2I", i, "down");
+  Extent gateAndUp = gateAndUpRows(i);
   if (failed(
           checkShape(op, "gate_up", op.getGateUp(), {&gateAndUp, &h})) || // C1
       failed(checkShape(op, "x", op.getX(), {&n, &h})) ||                 // C2

@@ -100,7 +100,8 @@ LogicalResult RopeOp::verify() {
 
 LogicalResult GatedAttentionOp::verify() {
   Extent n("N"), pages("pages"), tokens("64", kPageTokens);
-  Extent heads("Hq", Extent::kStatic), d("D", Extent::kStatic), keyHeads("Hkv");
+  Extent heads("Hq", Extent::kStatic), d("D", Extent::kStatic),
+      keyHeads("Hkv", Extent::kStatic);
   if (failed(checkShape(*this, "q", getQ(), {&n, &heads, &d})) ||     // C1
       failed(checkShape(*this, "out", getOut(), {&n, &heads, &d})) || // C1
       (getGate() &&

@@ -261,9 +261,10 @@ def GatedAttentionOp : Quartet_Op<"gated_attention", [
     factor.
 
     Constraints: (C1) shape(q) = shape(out) = shape(gate) = [N, Hq, D], Hq and D
-    static, (C2) shape(k) = shape(v) = [N, Hkv, D], (C3) Hq is a multiple of Hkv,
-    (C4) key_in and value_in are [pages, Hkv, 64, D], (C5) type(key_out) =
-    type(key_in) = type(value_out) = type(value_in), (C6) token_seq has N elements.
+    static, (C2) shape(k) = shape(v) = [N, Hkv, D], Hkv static, (C3) Hq is a
+    multiple of Hkv, (C4) key_in and value_in are [pages, Hkv, 64, D], (C5)
+    type(key_out) = type(key_in) = type(value_out) = type(value_in), (C6)
+    token_seq has N elements.
 
     ```mlir
     %o, %key1, %value1 = quartet.gated_attention %q, %k, %v gate(%g)

@@ -21,8 +21,8 @@ LogicalResult quartet::checkShape(Operation *op, StringRef name, Value value,
     return fail() << ", found " << type;
   for (auto [extent, found] : llvm::zip_equal(shape, type.getShape())) {
     bool isDynamic = ShapedType::isDynamic(found);
-    if (extent->kind == Extent::kStatic && !extent->isKnown() &&
-        (isDynamic || found < 1))
+    if (extent->kind == Extent::kStatic &&
+        (isDynamic || (!extent->isKnown() && found < 1)))
       return fail() << " with static " << extent->letter << " >= 1, found "
                     << type;
     if (isDynamic)

@@ -9,7 +9,8 @@
 namespace quartet {
 
 /// One letter of a shape such as [N, Hv, Dv]. It takes its value from the first
-/// static extent it meets; later extents must agree: be equal or dynamic.
+/// static extent it meets; later extents must agree: be equal or dynamic. A
+/// letter of kind kStatic must be static, and at least 1, wherever it stands.
 class Extent {
 public:
   enum Kind { kAny, kStatic };
@@ -17,9 +18,9 @@ public:
   explicit Extent(llvm::StringRef letter, Kind kind = kAny)
       : letter(letter), kind(kind) {}
   /// An extent that is known beforehand, such as the 3 of [3, N], or that
-  /// follows from operand \p setBy. \p value may be dynamic: nothing known.
+  /// follows from operand \p setBy. It is static.
   Extent(llvm::StringRef letter, int64_t value, llvm::StringRef setBy = {})
-      : letter(letter), value(value), setBy(setBy) {}
+      : letter(letter), kind(kStatic), value(value), setBy(setBy) {}
 
   bool isKnown() const { return !mlir::ShapedType::isDynamic(value); }
   /// The static value, or ShapedType::kDynamic when no operand has told it.

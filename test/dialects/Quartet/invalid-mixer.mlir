@@ -126,6 +126,17 @@ func.func @linear_c2(%x: tensor<?x4xf32>, %w: tensor<6x8xbf16>) {
 
 // -----
 
+// x is dynamic where the weight is not.
+func.func @linear_c2_static(%x: tensor<?x?xf32>, %w: tensor<6x8xbf16>) {
+  // expected-error @+1 {{expected 'x' to be [N, I] with static I >= 1, found 'tensor<?x?xf32>'}}
+  %0 = quartet.linear %x, %w
+    : (tensor<?x?xf32>, tensor<6x8xbf16>)
+    -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
 // The result has the width of x.
 func.func @linear_c3(%x: tensor<?x8xf32>, %w: tensor<6x8xbf16>) {
   // expected-error @+1 {{expected 'y' to be [N, O] with O = 6 as in 'w', found 'tensor<?x8xf32>'}}
@@ -554,6 +565,25 @@ func.func @gated_attention_c2(%q: tensor<?x4x8xf32>, %k: tensor<?x2x8xf32>, %v:
   %0:3 = quartet.gated_attention %q, %k, %v gate(%g) cache(%key, %value)
       ragged(%seq, %start, %past, %slot) pages(%table) scale 0.5
     : (tensor<?x4x8xf32>, tensor<?x2x8xf32>, tensor<?x4x8xf32>, tensor<?x4x8xf32>,
+       tensor<?x2x64x8xbf16>, tensor<?x2x64x8xbf16>, tensor<?xi32>, tensor<?xi32>,
+       tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32>)
+    -> (tensor<?x4x8xf32>, tensor<?x2x64x8xbf16>, tensor<?x2x64x8xbf16>)
+  return
+}
+
+// -----
+
+// A dynamic number of KV heads.
+func.func @gated_attention_c2_static(%q: tensor<?x4x8xf32>, %k: tensor<?x?x8xf32>, %v:
+                                     tensor<?x2x8xf32>, %g: tensor<?x4x8xf32>, %key:
+                                     tensor<?x2x64x8xbf16>, %value: tensor<?x2x64x8xbf16>,
+                                     %seq: tensor<?xi32>, %start: tensor<?xi32>, %past:
+                                     tensor<?xi32>, %slot: tensor<?xi32>, %table:
+                                     tensor<?x?xi32>) {
+  // expected-error @+1 {{expected 'k' to be [N, Hkv, D] with static Hkv >= 1, found 'tensor<?x?x8xf32>'}}
+  %0:3 = quartet.gated_attention %q, %k, %v gate(%g) cache(%key, %value)
+      ragged(%seq, %start, %past, %slot) pages(%table) scale 0.5
+    : (tensor<?x4x8xf32>, tensor<?x?x8xf32>, tensor<?x2x8xf32>, tensor<?x4x8xf32>,
        tensor<?x2x64x8xbf16>, tensor<?x2x64x8xbf16>, tensor<?xi32>, tensor<?xi32>,
        tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32>)
     -> (tensor<?x4x8xf32>, tensor<?x2x64x8xbf16>, tensor<?x2x64x8xbf16>)
