@@ -83,6 +83,14 @@ private:
 
 } // namespace
 
+/// Without control characters: names come from a file that nobody has checked.
+static std::string printable(std::string text) {
+  for (char &c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      c = '?';
+  return text;
+}
+
 void SourceFinder::findRoot() {
   const char *roots[] = {"model.language_model.", "language_model.model.",
                          "model."};
@@ -106,7 +114,7 @@ llvm::Error SourceFinder::refuseQuantized() const {
           ".weight_zero_point", ".input_scale", ".biases"})
       if (llvm::StringRef(name).ends_with(suffix))
         return llvm::createStringError(
-            "tensor '" + name + "' (" + stringify(type.dtype) + " " +
+            "tensor '" + printable(name) + "' (" + stringify(type.dtype) + " " +
             shapeText(type.shape) +
             ") belongs to a quantized checkpoint; this build imports BF16, F16 "
             "and F32 checkpoints: use the unquantized one");
@@ -321,7 +329,7 @@ llvm::Error SourceFinder::report() const {
   std::string text = "the checkpoint does not fit config.json:";
   for (const std::string &problem :
        llvm::ArrayRef(problems).take_front(maxListed))
-    text += "\n  " + problem;
+    text += "\n  " + printable(problem);
   if (problems.size() > maxListed)
     text += "\n  and " + std::to_string(problems.size() - maxListed) + " more";
   return llvm::createStringError(text);
