@@ -157,6 +157,7 @@ TEST(Convert, ReportsTheFirstOverflow) {
   in[101] = std::numeric_limits<float>::quiet_NaN();
   in[102] = 65519.0f; // rounds down to 65504
   EXPECT_EQ(run(Dtype::F16), -1);
+  in[7000] = std::numeric_limits<float>::infinity(); // just before one
   in[7777] = -65520.0f;
   in[8888] = 1e30f;
   EXPECT_EQ(run(Dtype::F16), 7777);

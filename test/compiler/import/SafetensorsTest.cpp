@@ -17,8 +17,9 @@ Expected<SafetensorsHeader> parse(StringRef bytes) {
 std::string problem(StringRef header, size_t dataBytes = 0) {
   std::string text =
       message(parse(safetensors(header, std::string(dataBytes, 'x'))));
-  EXPECT_TRUE(StringRef(text).starts_with("w.safetensors: ")) << text;
-  return StringRef(text).drop_front(15).str();
+  StringRef rest = text;
+  EXPECT_TRUE(rest.consume_front("w.safetensors: ")) << text;
+  return rest.str();
 }
 
 TEST(Safetensors, ReadsTensorsAndMetadata) {
