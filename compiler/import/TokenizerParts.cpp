@@ -85,17 +85,19 @@ Error TokenizerParts::read(const json &tokenizer, const json &config) {
 
 std::string TokenizerParts::place(uint64_t id, StringRef name,
                                   std::string bytes) {
-  std::string token = "token '" + printable(name) + "': ";
+  auto problem = [&](const std::string &what) {
+    return "token '" + printable(name) + "': " + what;
+  };
   if (id >= quartet_tokenizer_max_ids)
-    return token + "id " + utostr(id) + " found, expected less than " +
-           utostr(quartet_tokenizer_max_ids);
+    return problem("id " + utostr(id) + " found, expected less than " +
+                   utostr(quartet_tokenizer_max_ids));
   if (bytes.empty())
-    return token + "it is empty";
+    return problem("it is empty");
   if (id >= tables.tokens.size())
     tables.tokens.resize(id + 1);
   if (!tables.tokens[id].empty())
-    return token + "id " + utostr(id) + " is also that of '" +
-           printable(tables.tokens[id]) + "'";
+    return problem("id " + utostr(id) + " is also that of '" +
+                   printable(tables.tokens[id]) + "'");
   tables.tokens[id] = std::move(bytes);
   return "";
 }

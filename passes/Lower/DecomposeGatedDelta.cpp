@@ -138,5 +138,5 @@ Results quartet::decompose(OpBuilder &b, GatedDeltaOp op) {
                                         outSizes, unit3);
   tensor::ParallelInsertSliceOp::create(t, results[0], stateArg, stateOffsets,
                                         stateSizes, unit4);
-  return llvm::to_vector<3>(forall.getResults());
+  return {forall.getResult(0), forall.getResult(1)};
 }

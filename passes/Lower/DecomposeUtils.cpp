@@ -165,5 +165,5 @@ SmallVector<Value> Emitter::foldMany(Value from, Value to, ValueRange inits,
         Emitter e(nested, loc);
         scf::YieldOp::create(e, body(e, i, accs));
       });
-  return llvm::to_vector(loop.getResults());
+  return SmallVector<Value>(loop.getResults());
 }

@@ -1,0 +1,381 @@
+// The stages of a build in order, with progress on standard error.
+#include "compiler/Driver.h"
+#include "compiler/Link.h"
+#include "compiler/Manifest.h"
+#include "compiler/Pipelines.h"
+#include "compiler/Progress.h"
+#include "compiler/import/Tokenizer.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/Verifier.h"
+#include "models/BuildModel.h"
+#include "quartet/abi.h"
+#include "quartet/tokenizer_format.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/Signals.h"
+#include <cstring>
+
+using namespace quartet;
+using llvm::StringRef;
+namespace fs = llvm::sys::fs;
+namespace path = llvm::sys::path;
+
+namespace {
+/// One run of the driver; the members are filled stage by stage.
+class Build {
+public:
+  explicit Build(const BuildCommand &command)
+      : command(command), stages(command.quiet) {}
+
+  llvm::Error run();
+
+private:
+  llvm::Error readModel();
+  llvm::Error readTexts();
+  llvm::Error buildIr();
+  llvm::Error lower();
+  llvm::Error emitText(StringRef text, StringRef suffix);
+  llvm::Error emitModule(StringRef suffix);
+  llvm::Error runPipeline(StringRef what,
+                          llvm::function_ref<void(mlir::OpPassManager &)> build);
+  llvm::Error dump(StringRef fileName, llvm::function_ref<void(llvm::raw_ostream &)> print);
+  llvm::Error dumpModule(StringRef fileName);
+  llvm::Error pack();
+  llvm::Error link();
+
+  const BuildCommand &command;
+  StageProgress stages;
+  ModelConfig config;
+  std::optional<Checkpoint> checkpoint;
+  WeightPlan plan;
+  WeightLayout layout;
+  std::unique_ptr<Target> target;
+  std::string kit, output, weightsPath, weightsId, manifest, chatTemplate;
+  std::vector<uint8_t> tokenizer;
+  BuildOptions irOptions;
+  Dtype matrixDtype = Dtype::BF16;
+  mlir::MLIRContext context;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::string object, optimizedIr;
+  int64_t tokenLimit = 0;
+};
+} // namespace
+
+/// Writes \p text under a temporary name and renames it.
+static llvm::Error writeFile(StringRef name, StringRef text) {
+  if (name == "-") {
+    llvm::outs() << text;
+    llvm::outs().flush();
+    return llvm::Error::success();
+  }
+  std::string temporary =
+      (name + ".tmp-" + llvm::Twine(llvm::sys::Process::getProcessId())).str();
+  llvm::sys::RemoveFileOnSignal(temporary);
+  std::error_code ec;
+  {
+    llvm::raw_fd_ostream out(temporary, ec);
+    if (!ec) {
+      out << text;
+      out.close();
+      ec = out.error();
+      out.clear_error();
+    }
+  }
+  if (!ec)
+    ec = fs::rename(temporary, name);
+  if (ec)
+    fs::remove(temporary);
+  llvm::sys::DontRemoveFileOnSignal(temporary);
+  if (ec)
+    return llvm::createStringError(ec, "cannot write '" + name +
+                                           "': " + ec.message());
+  return llvm::Error::success();
+}
+
+llvm::Error Build::readModel() {
+  stages.begin("reading " + command.model);
+  auto read = readConfig(command.model, command.config);
+  if (!read)
+    return read.takeError();
+  config = std::move(*read);
+  WeightOptions options{command.dtype};
+  if (command.syntheticSeed || command.withoutWeights) {
+    plan = planWeights(config, options);
+  } else {
+    auto opened = Checkpoint::open(command.model);
+    if (!opened)
+      return llvm::joinErrors(
+          opened.takeError(),
+          llvm::createStringError("to build without a checkpoint, add --synthetic "
+                                  "SEED (random weights) or --no-weights"));
+    checkpoint = std::move(*opened);
+    auto table = checkpoint->table();
+    if (!table)
+      return table.takeError();
+    auto planned = planWeights(config, options, *table);
+    if (!planned)
+      return planned.takeError();
+    plan = std::move(*planned);
+  }
+  layout = layoutWeights(plan);
+  // Activations that outlive a step have the precision of the matrices.
+  for (const Weight &weight : plan.weights)
+    if (weight.role == WeightRole::Embedding)
+      matrixDtype = weight.dtype;
+  irOptions.stateDtype = matrixDtype;
+  return llvm::Error::success();
+}
+
+llvm::Error Build::readTexts() {
+  auto blob = importTokenizer(command.model);
+  if (blob) {
+    tokenizer = std::move(*blob);
+    quartet_tokenizer_header header;
+    std::memcpy(&header, tokenizer.data(), sizeof(header));
+    tokenLimit = header.idCount;
+    if (tokenLimit > config.vocabSize)
+      return llvm::createStringError(
+          command.model + "/tokenizer.json: has ids up to " +
+          llvm::Twine(tokenLimit - 1) + ", but config.json has vocab_size " +
+          llvm::Twine(config.vocabSize));
+  } else {
+    llvm::Error rest = llvm::handleErrors(
+        blob.takeError(),
+        [&](std::unique_ptr<llvm::ErrorInfoBase> info) -> llvm::Error {
+          if (info->convertToErrorCode() ==
+              std::errc::no_such_file_or_directory) {
+            stages.note("no tokenizer.json: the executable takes and prints "
+                        "token ids only");
+            return llvm::Error::success();
+          }
+          return llvm::Error(std::move(info));
+        });
+    if (rest)
+      return rest;
+  }
+  auto chat = llvm::MemoryBuffer::getFile(command.model + "/chat_template.jinja");
+  if (chat)
+    chatTemplate = (*chat)->getBuffer().str();
+  irOptions.tokenLimit = tokenLimit;
+  return llvm::Error::success();
+}
+
+llvm::Error Build::dump(StringRef fileName,
+                        llvm::function_ref<void(llvm::raw_ostream &)> print) {
+  if (command.dumpStages.empty())
+    return llvm::Error::success();
+  if (std::error_code ec = fs::create_directories(command.dumpStages))
+    return llvm::createStringError(ec, "cannot create '" + command.dumpStages +
+                                           "': " + ec.message());
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  print(stream);
+  return writeFile(command.dumpStages + "/" + fileName.str(), text);
+}
+
+llvm::Error Build::dumpModule(StringRef fileName) {
+  return dump(fileName, [&](llvm::raw_ostream &stream) {
+    module->print(stream);
+    stream << "\n";
+  });
+}
+
+llvm::Error Build::buildIr() {
+  stages.begin("building the model's IR");
+  module = buildModel(context, config, plan, irOptions);
+  if (failed(mlir::verify(*module)))
+    return llvm::createStringError("the model's IR does not verify (see above): "
+                                   "this is a defect of the compiler");
+  return dumpModule("1-quartet.mlir");
+}
+
+llvm::Error
+Build::runPipeline(StringRef what,
+                   llvm::function_ref<void(mlir::OpPassManager &)> build) {
+  mlir::PassManager passes(&context);
+  passes.enableVerifier(true);
+  build(passes);
+  if (failed(passes.run(*module)))
+    return llvm::createStringError("lowering to " + what + " failed (see above)");
+  return llvm::Error::success();
+}
+
+llvm::Error Build::emitText(StringRef text, StringRef suffix) {
+  std::string name = output;
+  if (command.output.empty())
+    name += suffix;
+  if (llvm::Error error = writeFile(name, text))
+    return error;
+  if (name != "-")
+    stages.note("wrote " + name);
+  return llvm::Error::success();
+}
+
+llvm::Error Build::emitModule(StringRef suffix) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module->print(stream);
+  stream << "\n";
+  return emitText(text, suffix);
+}
+
+llvm::Error Build::lower() {
+  stages.begin("lowering to linalg");
+  if (llvm::Error error = runPipeline("linalg", buildLinalgPipeline))
+    return error;
+  if (llvm::Error error = dumpModule("2-linalg.mlir"))
+    return error;
+  if (command.emit == Emit::Linalg)
+    return llvm::Error::success();
+  stages.begin("lowering to loops over buffers");
+  if (llvm::Error error = runPipeline("buffers", buildBufferPipeline))
+    return error;
+  if (llvm::Error error = dumpModule("3-buffers.mlir"))
+    return error;
+  if (llvm::Error error =
+          runPipeline("the LLVM dialect", [](mlir::OpPassManager &pm) {
+            buildLlvmPipeline(pm);
+          }))
+    return error;
+  if (llvm::Error error = dumpModule("4-llvm.mlir"))
+    return error;
+  stages.begin("compiling for " + target->capabilities().cpu);
+  bool wantIr = command.emit == Emit::Llvm || !command.dumpStages.empty();
+  auto emitted = target->emit(*module, wantIr ? &optimizedIr : nullptr);
+  if (!emitted)
+    return emitted.takeError();
+  object = std::move(*emitted);
+  return dump("5-optimized.ll",
+              [&](llvm::raw_ostream &stream) { stream << optimizedIr; });
+}
+
+llvm::Error Build::pack() {
+  if (command.withoutWeights)
+    return llvm::Error::success();
+  stages.begin("packing weights");
+  std::unique_ptr<WeightSource> source =
+      command.syntheticSeed ? syntheticSource(*command.syntheticSeed)
+                            : checkpointSource(*checkpoint);
+  PackOptions options;
+  options.modelName = config.name;
+  options.progress = !command.quiet;
+  weightsPath = output + ".safetensors.new";
+  llvm::sys::RemoveFileOnSignal(weightsPath);
+  auto id = writeWeights(plan, layout, *source, weightsPath, options);
+  if (!id)
+    return id.takeError();
+  weightsId = *id;
+  return llvm::Error::success();
+}
+
+llvm::Error Build::link() {
+  stages.begin("linking");
+  ManifestFacts facts{config, layout, target->capabilities()};
+  facts.name = path::filename(output).str();
+  facts.weightsId = weightsId;
+  if (!command.embedWeights)
+    facts.weightsFile = facts.name + ".safetensors";
+  facts.tokenLimit = tokenLimit ? tokenLimit : config.vocabSize;
+  facts.matrixDtype = matrixDtype;
+  facts.stateDtype = irOptions.stateDtype;
+  // The states are declared in the quartet IR, which lowering has consumed.
+  auto model = buildModel(context, config, plan, irOptions);
+  manifest = writeManifest(facts, *model);
+
+  std::unique_ptr<llvm::MemoryBuffer> embedded;
+  if (command.embedWeights) {
+    auto read = llvm::MemoryBuffer::getFile(weightsPath, /*IsText=*/false,
+                                            /*RequiresNullTerminator=*/false);
+    if (!read)
+      return llvm::createStringError(read.getError(),
+                                     "cannot read '" + weightsPath + "'");
+    embedded = std::move(*read);
+  }
+  auto text = [](const auto &bytes) {
+    return StringRef(reinterpret_cast<const char *>(bytes.data()), bytes.size());
+  };
+  auto blobs = target->emitBlobs(
+      {{"quartet_manifest", manifest},
+       {"quartet_tokenizer", text(tokenizer)},
+       {"quartet_chat_template", chatTemplate},
+       {"quartet_weights", embedded ? embedded->getBuffer() : StringRef()}});
+  if (!blobs)
+    return blobs.takeError();
+  if (llvm::Error error = linkExecutable(target->capabilities(), kit,
+                                         {object, *blobs}, output))
+    return error;
+  std::string finalWeights = output + ".safetensors";
+  if (command.embedWeights) {
+    fs::remove(weightsPath);
+  } else if (!command.withoutWeights) {
+    if (std::error_code ec = fs::rename(weightsPath, finalWeights))
+      return llvm::createStringError(ec, "cannot rename '" + weightsPath +
+                                             "' to '" + finalWeights + "'");
+  }
+  llvm::sys::DontRemoveFileOnSignal(weightsPath);
+  uint64_t size = 0;
+  fs::file_size(output, size);
+  stages.wrote(output, size);
+  if (!command.embedWeights && !command.withoutWeights) {
+    fs::file_size(finalWeights, size);
+    stages.wrote(finalWeights, size);
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error Build::run() {
+  if (command.embedWeights && command.withoutWeights)
+    return llvm::createStringError(
+        "--embed-weights and --no-weights contradict each other");
+  auto created = createTarget(command.target, command.cpu);
+  if (!created)
+    return created.takeError();
+  target = std::move(*created);
+  if (command.emit == Emit::Executable) {
+    auto found = findRuntimeKit(target->capabilities());
+    if (!found)
+      return found.takeError();
+    kit = *found;
+  }
+  mlir::DialectRegistry registry;
+  registerDialects(registry);
+  context.appendDialectRegistry(registry);
+  context.loadAllAvailableDialects();
+
+  if (llvm::Error error = readModel())
+    return error;
+  output = command.output.empty() ? config.name : command.output;
+  if (fs::is_directory(output))
+    return llvm::createStringError("output '" + output +
+                                   "' is a folder; choose a file with -o");
+  if (llvm::Error error = readTexts())
+    return error;
+  if (llvm::Error error = buildIr())
+    return error;
+  if (command.emit == Emit::Quartet)
+    return emitModule(".quartet.mlir");
+  if (llvm::Error error = lower())
+    return error;
+  switch (command.emit) {
+  case Emit::Linalg:
+    return emitModule(".linalg.mlir");
+  case Emit::Llvm:
+    return emitText(optimizedIr, ".ll");
+  case Emit::Object:
+    return emitText(object, ".o");
+  default:
+    break;
+  }
+  llvm::Error error = pack();
+  if (!error)
+    error = link();
+  if (error && !weightsPath.empty())
+    fs::remove(weightsPath);
+  return error;
+}
+
+llvm::Error quartet::build(const BuildCommand &command) {
+  return Build(command).run();
+}

@@ -1,0 +1,29 @@
+// Model directory -> IR -> object -> linked executable and weight file.
+#ifndef QUARTET_COMPILER_DRIVER_H
+#define QUARTET_COMPILER_DRIVER_H
+#include "models/Config.h"
+
+namespace quartet {
+
+enum class Emit { Executable, Quartet, Linalg, Llvm, Object };
+
+struct BuildCommand {
+  std::string model;           ///< directory with config.json
+  std::string output;          ///< empty: the directory's name, in this folder
+  std::string target = "host"; ///< see targetNames()
+  std::string cpu;             ///< LLVM CPU; empty: the target's own
+  std::optional<Dtype> dtype;  ///< absent: as in the checkpoint
+  std::optional<uint64_t> syntheticSeed;
+  bool withoutWeights = false, embedWeights = false;
+  ConfigOptions config;
+  std::string dumpStages; ///< folder for the IR after each stage
+  Emit emit = Emit::Executable;
+  bool quiet = false; ///< no progress on standard error
+};
+
+/// Runs the whole build. Outputs appear under their final name only when complete;
+/// on an error nothing is replaced.
+llvm::Error build(const BuildCommand &command);
+
+} // namespace quartet
+#endif

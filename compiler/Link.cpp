@@ -1,0 +1,134 @@
+// Runs lld in process on the model's objects and the runtime kit.
+#include "compiler/Link.h"
+#include "lld/Common/CommonLinkerContext.h"
+#include "lld/Common/Driver.h"
+#include "llvm/ADT/SmallString.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/Signals.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/TargetParser/Triple.h"
+
+LLD_HAS_DRIVER(elf)
+
+using namespace quartet;
+namespace fs = llvm::sys::fs;
+namespace path = llvm::sys::path;
+
+static llvm::StringRef archName(const Capabilities &facts) {
+  return llvm::StringRef(facts.triple).split('-').first;
+}
+
+llvm::Expected<std::string> quartet::findRuntimeKit(const Capabilities &facts) {
+  static int anchor;
+  llvm::SmallString<256> kit(
+      path::parent_path(fs::getMainExecutable("quartetc", &anchor)));
+  path::append(kit, "..", "lib", "quartet", archName(facts) + "-linux-gnu");
+  path::remove_dots(kit, /*remove_dot_dot=*/true);
+  if (fs::exists(kit + "/libquartet_runtime.a"))
+    return std::string(kit);
+  return llvm::createStringError(
+      "no runtime for " + facts.triple + ": '" + kit +
+      "' has no libquartet_runtime.a; build the target QuartetRuntimeKit" +
+      (archName(facts) == "aarch64" ? " with -DQUARTET_AARCH64_RUNTIME=ON" : "") +
+      ", or use --emit=obj and link it yourself");
+}
+
+namespace {
+/// Files that go away with the scope, or when the process is interrupted.
+class TemporaryFiles {
+public:
+  ~TemporaryFiles() {
+    for (const std::string &name : names) {
+      fs::remove(name);
+      llvm::sys::DontRemoveFileOnSignal(name);
+    }
+  }
+  void add(llvm::StringRef name) {
+    names.push_back(name.str());
+    llvm::sys::RemoveFileOnSignal(name);
+  }
+  const std::vector<std::string> &all() const { return names; }
+
+private:
+  std::vector<std::string> names;
+};
+} // namespace
+
+static llvm::Error writeObject(const std::string &bytes, unsigned number,
+                               TemporaryFiles &files) {
+  llvm::SmallString<128> name;
+  int fd = -1;
+  if (std::error_code ec = fs::createTemporaryFile(
+          "quartet-" + llvm::Twine(number), "o", fd, name))
+    return llvm::createStringError(ec, "cannot create a temporary file: " +
+                                           ec.message());
+  files.add(name);
+  llvm::raw_fd_ostream out(fd, /*shouldClose=*/true);
+  out << bytes;
+  out.close();
+  if (!out.has_error())
+    return llvm::Error::success();
+  std::error_code ec = out.error();
+  out.clear_error();
+  return llvm::createStringError(ec, "cannot write '" + name +
+                                         "': " + ec.message());
+}
+
+llvm::Error quartet::linkExecutable(const Capabilities &facts,
+                                    llvm::StringRef kit,
+                                    const std::vector<std::string> &objects,
+                                    llvm::StringRef output) {
+  TemporaryFiles objectFiles, unfinished;
+  for (auto [number, bytes] : llvm::enumerate(objects))
+    if (llvm::Error error = writeObject(bytes, number, objectFiles))
+      return error;
+
+  bool arm = archName(facts) == "aarch64";
+  std::string loader = arm ? "ld-linux-aarch64.so.1" : "ld-linux-x86-64.so.2";
+  std::string temporary =
+      (output + ".tmp-" + llvm::Twine(llvm::sys::Process::getProcessId())).str();
+  unfinished.add(temporary);
+  std::vector<std::string> words{
+      "ld.lld", "-pie", "--eh-frame-hdr", "--gc-sections", "--strip-all",
+      "--as-needed", "--build-id=none", "--hash-style=gnu", "-z", "relro", "-z",
+      "now", "-z", "noexecstack", "-m", arm ? "aarch64linux" : "elf_x86_64",
+      "-dynamic-linker", (arm ? "/lib/" : "/lib64/") + loader, "-o", temporary};
+  auto kitFile = [&](llvm::StringRef name) {
+    words.push_back((kit + "/" + name).str());
+  };
+  for (llvm::StringRef name : {"Scrt1.o", "crti.o", "crtbeginS.o"})
+    kitFile(name);
+  llvm::append_range(words, objectFiles.all());
+  words.push_back("--start-group");
+  for (llvm::StringRef name :
+       {"libquartet_runtime.a", "libpcre2-8.a", "libutf8proc.a", "libstdc++.a",
+        "libgcc.a", "libgcc_eh.a", "libm.so.6", "libc.so.6",
+        "libc_nonshared.a"})
+    kitFile(name);
+  kitFile(loader);
+  words.push_back("--end-group");
+  for (llvm::StringRef name : {"crtendS.o", "crtn.o"})
+    kitFile(name);
+
+  std::vector<const char *> arguments;
+  for (const std::string &word : words)
+    arguments.push_back(word.c_str());
+  std::string messages;
+  llvm::raw_string_ostream stream(messages);
+  lld::Result result = lld::lldMain(arguments, stream, stream,
+                                    {{lld::Gnu, &lld::elf::link}});
+  if (result.retCode != 0)
+    return llvm::createStringError("linking '" + output + "' failed:\n" +
+                                   messages);
+  if (std::error_code ec = fs::setPermissions(
+          temporary, fs::perms(0755)))
+    return llvm::createStringError(ec, "cannot make '" + temporary +
+                                           "' executable: " + ec.message());
+  if (std::error_code ec = fs::rename(temporary, output))
+    return llvm::createStringError(ec, "cannot rename '" + temporary + "' to '" +
+                                           output + "': " + ec.message());
+  return llvm::Error::success();
+}

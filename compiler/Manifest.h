@@ -1,0 +1,25 @@
+// Writes the manifest that the executable carries (docs/manifest.md).
+#ifndef QUARTET_COMPILER_MANIFEST_H
+#define QUARTET_COMPILER_MANIFEST_H
+#include "compiler/import/Pack.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "targets/Target.h"
+
+namespace quartet {
+
+struct ManifestFacts {
+  const ModelConfig &config;
+  const WeightLayout &layout;
+  const Capabilities &target;
+  std::string name;        ///< of the executable
+  std::string weightsId;   ///< empty for a build without weights
+  std::string weightsFile; ///< file name; empty when the weights are embedded
+  int64_t tokenLimit = 0;
+  Dtype matrixDtype = Dtype::BF16, stateDtype = Dtype::BF16;
+};
+
+/// JSON text; the states come from the quartet.state ops of \p model.
+std::string writeManifest(const ManifestFacts &facts, mlir::ModuleOp model);
+
+} // namespace quartet
+#endif

@@ -1,0 +1,41 @@
+// The stages of a compilation and their options: the architecture on one page.
+// quartetc and quartet-opt call the same functions, so each stage runs alone on
+// text.
+#ifndef QUARTET_COMPILER_PIPELINES_H
+#define QUARTET_COMPILER_PIPELINES_H
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+
+namespace quartet {
+
+struct ReferenceOptions : mlir::PassPipelineOptions<ReferenceOptions> {
+  Option<int64_t> grain{*this, "grain",
+                        llvm::cl::desc("Least work of one range of a parallel "
+                                       "loop, in scalar operations"),
+                        llvm::cl::init(16384)};
+};
+
+/// quartet -> linalg: every computation becomes its executable meaning; tensors.
+void buildLinalgPipeline(mlir::OpPassManager &pm);
+
+/// linalg -> loops over buffers: the model becomes a function, tensors become
+/// memory, states are updated in place.
+void buildBufferPipeline(mlir::OpPassManager &pm);
+
+/// loops -> LLVM dialect, with parallel loops as calls of the runtime's workers
+/// and the C entry quartet_step.
+void buildLlvmPipeline(mlir::OpPassManager &pm, const ReferenceOptions &options = {});
+
+/// The three above, one after the other: the generic lowering of any LLVM target.
+void buildReferencePipeline(mlir::OpPassManager &pm,
+                            const ReferenceOptions &options = {});
+
+/// Makes the pipelines known to quartet-opt as -quartet-linalg-pipeline,
+/// -quartet-buffer-pipeline, -quartet-llvm-pipeline, -quartet-reference-pipeline.
+void registerPipelines();
+
+/// Everything that the passes above need to know about dialects.
+void registerDialects(mlir::DialectRegistry &registry);
+
+} // namespace quartet
+#endif

@@ -1,0 +1,109 @@
+// The compiler driver's command line. Flags only; the work is in compiler/Driver.h
+// and compiler/Inspect.h.
+#include "CLI/CLI.hpp"
+#include "compiler/Driver.h"
+#include "compiler/Inspect.h"
+#include "quartet/version.h"
+#include "targets/Target.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace quartet;
+
+static int report(llvm::Error error) {
+  if (!error)
+    return 0;
+  llvm::handleAllErrors(std::move(error), [](const llvm::ErrorInfoBase &info) {
+    llvm::errs() << "quartetc: error: " << info.message() << "\n";
+  });
+  return 1;
+}
+
+static std::string targetHelp() {
+  std::string text = "Machine to compile for:";
+  for (const auto &[name, about] : targetNames())
+    text += " " + name + " (" + about + "),";
+  text.back() = '.';
+  return text;
+}
+
+static void addBuild(CLI::App &app, BuildCommand &command) {
+  auto *build = app.add_subcommand(
+      "build", "Compile a model into an executable and a weight file");
+  build->add_option("MODEL", command.model,
+                    "Hugging Face directory: config.json, *.safetensors, "
+                    "tokenizer.json, generation_config.json")
+      ->required();
+  build->add_option("-o,--output", command.output,
+                    "File to write (default: the directory's name, here; "
+                    "weights go to FILE.safetensors)");
+  build->add_option("--target", command.target, targetHelp())
+      ->capture_default_str();
+  build->add_option("--mcpu", command.cpu,
+                    "LLVM's name of the CPU, e.g. znver5 (default: the target's)");
+  build->add_option("--dtype", command.dtype,
+                    "Element type of the matrices and the KV cache: f32, bf16 or "
+                    "f16 (default: as in the checkpoint)")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, Dtype>{
+              {"f32", Dtype::F32}, {"bf16", Dtype::BF16}, {"f16", Dtype::F16}}));
+  build->add_option("--synthetic", command.syntheticSeed,
+                    "Use random weights from this seed instead of a checkpoint");
+  build->add_option("--layers", command.config.layers,
+                    "Compile the first N layers only")
+      ->check(CLI::PositiveNumber);
+  build->add_flag("--no-weights", command.withoutWeights,
+                  "Write the executable only; it accepts any weight file of the "
+                  "same layout");
+  build->add_flag("--embed-weights", command.embedWeights,
+                  "Put the weights into the executable (small models)");
+  build->add_option("--rope-yarn-factor", command.config.ropeYarnFactor,
+                    "Extend the context by this factor with YaRN, up to "
+                    "1,010,000 positions; e.g. 4");
+  build->add_option("--dump-stages", command.dumpStages,
+                    "Write the IR after each stage into this folder; "
+                    "quartet-opt reads the files back");
+  build->add_option("--emit", command.emit,
+                    "Stop early and write quartet (model IR), linalg, llvm "
+                    "(optimised LLVM IR), obj; or exe")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, Emit>{
+          {"exe", Emit::Executable}, {"quartet", Emit::Quartet},
+          {"linalg", Emit::Linalg}, {"llvm", Emit::Llvm},
+          {"obj", Emit::Object}}));
+  build->add_flag("-q,--quiet", command.quiet, "No progress on standard error");
+  build->footer("Examples:\n"
+                "  quartetc build models/tiny -o tiny && ./tiny run -p 'In the "
+                "beginning'\n"
+                "  quartetc build ~/Qwen3.6-35B-A3B -o qwen\n"
+                "  quartetc build models/Qwen3.6-35B-A3B --synthetic 1 --layers 4\n"
+                "  quartetc build models/tiny --emit=quartet -o -");
+}
+
+static void addInspect(CLI::App &app, InspectOptions &command) {
+  auto *inspect = app.add_subcommand(
+      "inspect", "Show a model's configuration, sizes and tensor coverage");
+  inspect->add_option("MODEL", command.directory, "Hugging Face directory")->required();
+  inspect->add_flag("--json", command.json, "Machine-readable output");
+  inspect->footer("Fails when a tensor of the checkpoint is missing, unknown or of "
+                  "the wrong shape or type.");
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  CLI::App app{"quartetc: compiles hybrid Gated DeltaNet / attention / MoE models "
+               "into standalone executables"};
+  app.set_version_flag("--version", QUARTET_VERSION);
+  app.require_subcommand(1);
+  BuildCommand buildCommand;
+  InspectOptions inspectCommand;
+  addBuild(app, buildCommand);
+  addInspect(app, inspectCommand);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError &error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (app.got_subcommand("inspect"))
+    return report(inspectModel(inspectCommand, llvm::outs()));
+  return report(build(buildCommand));
+}

@@ -1,0 +1,51 @@
+// The interface of a target: what the driver needs to turn a lowered module into
+// an object file for one machine.
+#ifndef QUARTET_TARGETS_TARGET_H
+#define QUARTET_TARGETS_TARGET_H
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/Error.h"
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace quartet {
+
+/// Facts about a machine that passes may read; they never compare chip names.
+struct Capabilities {
+  std::string triple;   ///< e.g. "x86_64-unknown-linux-gnu"
+  std::string cpu;      ///< LLVM's name, e.g. "znver5"
+  std::string features; ///< "+a,-b"; empty = those of the CPU
+};
+
+/// A read-only constant of the executable (quartet_blob in the runtime's ABI).
+struct Blob {
+  std::string symbol;
+  llvm::StringRef data; ///< empty: the blob is absent (null, 0)
+};
+
+class Target {
+public:
+  virtual ~Target() = default;
+  /// What the user asked for, e.g. "host".
+  virtual llvm::StringRef name() const = 0;
+  virtual const Capabilities &capabilities() const = 0;
+
+  /// Optimises and compiles a module in the LLVM dialect. \p optimizedIr, when
+  /// not null, receives the LLVM IR as text after optimisation.
+  virtual llvm::Expected<std::string> emit(mlir::ModuleOp module,
+                                           std::string *optimizedIr) = 0;
+  /// An object file that defines \p blobs.
+  virtual llvm::Expected<std::string> emitBlobs(const std::vector<Blob> &blobs) = 0;
+};
+
+/// The target called \p name ("host", "x86-64-v3", "aarch64", ... see
+/// targetNames) with LLVM CPU \p cpu (empty = the target's own). An unknown name
+/// or CPU is an error that lists the known ones.
+llvm::Expected<std::unique_ptr<Target>> createTarget(llvm::StringRef name,
+                                                     llvm::StringRef cpu);
+
+/// Names of createTarget with a line about each.
+std::vector<std::pair<std::string, std::string>> targetNames();
+
+} // namespace quartet
+#endif

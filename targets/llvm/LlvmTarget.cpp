@@ -1,0 +1,172 @@
+// Translates the LLVM dialect to LLVM IR, optimises at O3 for the CPU, and emits an
+// object file. Deterministic: no timestamps, no paths, no host state.
+#include "targets/llvm/LlvmTarget.h"
+#include "mlir/Target/LLVMIR/Dialect/All.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/Constants.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/TargetParser/Host.h"
+
+using namespace quartet;
+
+LlvmTarget::LlvmTarget(llvm::StringRef name, Capabilities facts,
+                       std::unique_ptr<llvm::TargetMachine> machine)
+    : targetName(name.str()), facts(std::move(facts)),
+      machine(std::move(machine)) {}
+
+LlvmTarget::~LlvmTarget() = default;
+
+static void initializeCpus() {
+  static const bool once = [] {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    LLVMInitializeAArch64TargetInfo();
+    LLVMInitializeAArch64Target();
+    LLVMInitializeAArch64TargetMC();
+    LLVMInitializeAArch64AsmPrinter();
+    return true;
+  }();
+  (void)once;
+}
+
+Capabilities LlvmTarget::hostCapabilities() {
+  Capabilities facts;
+  facts.triple = llvm::Triple(llvm::sys::getProcessTriple()).getArchName().str() +
+                 "-unknown-linux-gnu";
+  facts.cpu = llvm::sys::getHostCPUName().str();
+  // A virtual machine may hide features that the CPU's name implies.
+  std::vector<std::string> features;
+  for (const auto &feature : llvm::sys::getHostCPUFeatures())
+    features.push_back((feature.second ? "+" : "-") + feature.first().str());
+  llvm::sort(features);
+  facts.features = llvm::join(features, ",");
+  return facts;
+}
+
+llvm::Expected<std::unique_ptr<Target>> LlvmTarget::create(llvm::StringRef name,
+                                                           Capabilities facts) {
+  initializeCpus();
+  llvm::Triple triple(facts.triple);
+  std::string why;
+  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, why);
+  if (!target)
+    return llvm::createStringError("target '" + name + "': " + why);
+  std::unique_ptr<llvm::MCSubtargetInfo> info(
+      target->createMCSubtargetInfo(triple, "", ""));
+  if (!info->isCPUStringValid(facts.cpu)) {
+    std::string known;
+    for (const auto &entry : info->getAllProcessorDescriptions())
+      known += (known.empty() ? "" : " ") + std::string(entry.key());
+    return llvm::createStringError("target '" + name + "': unknown CPU '" +
+                                   facts.cpu + "' for " + facts.triple +
+                                   "; known CPUs: " + known);
+  }
+  llvm::TargetOptions options;
+  options.FunctionSections = true;
+  options.DataSections = true;
+  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
+      triple, facts.cpu, facts.features, options, llvm::Reloc::PIC_,
+      std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+  return std::unique_ptr<Target>(
+      new LlvmTarget(name, std::move(facts), std::move(machine)));
+}
+
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager graph;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(&machine);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(graph);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, graph, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3)
+      .run(module, modules);
+}
+
+static llvm::Expected<std::string> compile(llvm::Module &module,
+                                           llvm::TargetMachine &machine) {
+  llvm::SmallString<0> object;
+  llvm::raw_svector_ostream stream(object);
+  llvm::legacy::PassManager passes;
+  if (machine.addPassesToEmitFile(passes, stream, nullptr,
+                                  llvm::CodeGenFileType::ObjectFile))
+    return llvm::createStringError("LLVM cannot write object files for " +
+                                   machine.getTargetTriple().str());
+  passes.run(module);
+  return std::string(object);
+}
+
+llvm::Expected<std::string> LlvmTarget::emit(mlir::ModuleOp op,
+                                             std::string *optimizedIr) {
+  mlir::DialectRegistry registry;
+  mlir::registerAllToLLVMIRTranslations(registry);
+  op.getContext()->appendDialectRegistry(registry);
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> module =
+      mlir::translateModuleToLLVMIR(op, context, "quartet");
+  if (!module)
+    return llvm::createStringError("the module has ops that LLVM IR has not");
+  module->setTargetTriple(machine->getTargetTriple());
+  module->setDataLayout(machine->createDataLayout());
+  module->setPICLevel(llvm::PICLevel::BigPIC);
+  module->setPIELevel(llvm::PIELevel::Large);
+  for (llvm::Function &function : *module) {
+    if (function.isDeclaration())
+      continue;
+    function.addFnAttr("target-cpu", facts.cpu);
+    if (!facts.features.empty())
+      function.addFnAttr("target-features", facts.features);
+    // The matrices stream through; wide vectors pay on every target that has them.
+    function.addFnAttr("prefer-vector-width", "512");
+    function.addFnAttr("no-trapping-math", "true");
+    function.addFnAttr(llvm::Attribute::NoUnwind);
+  }
+  optimize(*module, *machine);
+  if (optimizedIr) {
+    llvm::raw_string_ostream stream(*optimizedIr);
+    module->print(stream, nullptr);
+  }
+  return compile(*module, *machine);
+}
+
+llvm::Expected<std::string>
+LlvmTarget::emitBlobs(const std::vector<Blob> &blobs) {
+  llvm::LLVMContext context;
+  llvm::Module module("quartet_blobs", context);
+  module.setTargetTriple(machine->getTargetTriple());
+  module.setDataLayout(machine->createDataLayout());
+  module.setPICLevel(llvm::PICLevel::BigPIC);
+  module.setPIELevel(llvm::PIELevel::Large);
+  auto *pointer = llvm::PointerType::getUnqual(context);
+  auto *size = llvm::Type::getInt64Ty(context);
+  auto *pair = llvm::StructType::get(context, {pointer, size});
+  for (const Blob &blob : blobs) {
+    llvm::Constant *address = llvm::ConstantPointerNull::get(pointer);
+    if (!blob.data.empty()) {
+      auto *bytes = llvm::ConstantDataArray::getRaw(
+          blob.data, blob.data.size(), llvm::Type::getInt8Ty(context));
+      auto *data = new llvm::GlobalVariable(
+          module, bytes->getType(), /*isConstant=*/true,
+          llvm::GlobalValue::PrivateLinkage, bytes, blob.symbol + ".data");
+      data->setAlignment(llvm::Align(64));
+      address = data;
+    }
+    auto *value = llvm::ConstantStruct::get(
+        pair, {address, llvm::ConstantInt::get(size, blob.data.size())});
+    new llvm::GlobalVariable(module, pair, /*isConstant=*/true,
+                             llvm::GlobalValue::ExternalLinkage, value,
+                             blob.symbol);
+  }
+  return compile(module, *machine);
+}
