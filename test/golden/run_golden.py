@@ -53,11 +53,15 @@ SPLITS = {130: [[1, 62, 1, 66], [7] * 18 + [4], [1] * 130],
 TOGETHER = [(0, 65), (100, 103), (200, 201), (40, 60)]
 TOGETHER_SPLIT = [[64, 1], [2, 1], [1], [3, 10, 7]]
 
-TIMEOUT = 120  # seconds for one command
+TIMEOUT = 60  # seconds for one command
 
 
 class Failure(Exception):
     """A command that did not do what it should; the text says which and how."""
+
+
+class Hang(Failure):
+    """No answer in time: the rest of the build is left out."""
 
 
 def command(arguments):
@@ -67,7 +71,7 @@ def command(arguments):
         done = subprocess.run(arguments, capture_output=True, text=True,
                               errors="replace", timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
-        raise Failure(f"no answer within {TIMEOUT} s: {shown}") from None
+        raise Hang(f"no answer within {TIMEOUT} s: {shown}") from None
     except OSError as error:
         raise Failure(f"can't run: {shown}: {error.strerror}") from None
     if done.returncode != 0:
@@ -124,12 +128,27 @@ class Report:
         self.failed += not good
         print("ok  " if good else "FAIL", text, flush=True)
 
+    def attempt(self, what, action):
+        """The result of `action`, or None and a failed check."""
+        try:
+            return action()
+        except Hang:
+            raise
+        except Failure as failure:
+            return self.line(False, f"{what}: {failure}")
+
     def close(self, what, found, expected, bound):
+        if found is None:
+            return None
         error = relative_error(found, expected)
         self.line(error <= bound, f"{what}: error {error:.1e}, bound {bound:.1e}")
 
     def equal(self, what, found, expected):
         """Bit for bit, so that -0 and NaN count as well."""
+        if found is None:
+            return None
+        if expected is None:
+            return self.line(False, f"{what}: nothing to compare with")
         if found.shape != expected.shape:
             return self.line(False, f"{what}: shape {list(found.shape)}, "
                                     f"expected {list(expected.shape)}")
@@ -156,38 +175,45 @@ def check_goldens(report, name, program, golden, bound):
     """Returns the rows of each prefill for the checks on equal bits."""
     tokens, rows = golden["tokens"], {}
     for n in golden["lengths"].tolist():
-        rows[n] = program.logits(tokens[:n])
-        expected = golden[f"prefill_{n}"]
-        report.close(f"{name} prefill {n}", rows[n][-len(expected):], expected, bound)
+        what, expected = f"{name} prefill {n}", golden[f"prefill_{n}"]
+        rows[n] = report.attempt(what, lambda: program.logits(tokens[:n]))
+        last = rows[n] if rows[n] is None else rows[n][-len(expected):]
+        report.close(what, last, expected, bound)
     for n in golden["decode_starts"].tolist():
-        expected = golden[f"decode_{n}"]
-        count = len(expected)
-        found = program.logits(tokens[:n + count], split=[[n] + [1] * count])
-        report.close(f"{name} decode after {n}", found[n:], expected, bound)
+        what, expected = f"{name} decode after {n}", golden[f"decode_{n}"]
+        steps = [n] + [1] * len(expected)
+        report.close(what, report.attempt(what, lambda: program.logits(
+            tokens[:sum(steps)], split=[steps])[n:]), expected, bound)
     for i in range(int(golden["greedy_count"])):
         prompt, text = golden[f"greedy_prompt_{i}"], golden[f"greedy_tokens_{i}"]
-        found = program.greedy(prompt, len(text))
-        same = found == text.tolist()
-        report.line(same, f"{name} greedy after {len(prompt)}: " + (
-            "equal" if same else f"found {found}, expected {text.tolist()}"))
+        what = f"{name} greedy after {len(prompt)}"
+        found = report.attempt(what, lambda: program.greedy(prompt, len(text)))
+        if found is not None:
+            same = found == text.tolist()
+            report.line(same, f"{what}: " + (
+                "equal" if same else f"found {found}, expected {text.tolist()}"))
     return rows
 
 
 def check_bits(report, name, program, tokens, rows):
+    def equal(what, expected, *sequences, **steps):
+        what = f"{name} {what}"
+        report.equal(what, report.attempt(
+            what, lambda: program.logits(*sequences, **steps)), expected)
+
     longest = max(rows)
-    for n in sorted(rows):
-        if n < longest:
+    if rows[longest] is not None:
+        for n in sorted(rows)[:-1]:
             report.equal(f"{name} prefix {n} of {longest}", rows[longest][:n], rows[n])
     for n, splits in SPLITS.items():
         for split in splits:
             shown = join(split[:4]) + (",..." if len(split) > 4 else "")
-            report.equal(f"{name} split {n} into {shown}",
-                         program.logits(tokens[:n], split=[split]), rows[n])
+            equal(f"split {n} into {shown}", rows[n], tokens[:n], split=[split])
     sequences = [tokens[begin:end] for begin, end in TOGETHER]
-    alone = np.concatenate([program.logits(sequence) for sequence in sequences])
-    report.equal(f"{name} together", program.logits(*sequences), alone)
-    report.equal(f"{name} together, split",
-                 program.logits(*sequences, split=TOGETHER_SPLIT), alone)
+    alone = report.attempt(f"{name} alone", lambda: np.concatenate(
+        [program.logits(sequence) for sequence in sequences]))
+    equal("together", alone, *sequences)
+    equal("together, split", alone, *sequences, split=TOGETHER_SPLIT)
 
 
 def run_case(report, case, args):
@@ -197,10 +223,13 @@ def run_case(report, case, args):
         path = (args.scratch / f"{case}-{build}").resolve()
         bound = (F32_BOUND if precision == "f32"
                  else BF16_FACTOR * float(golden["bf16_error"]))
+        files = path, path.with_name(path.name + ".safetensors")
         try:
+            for file in files:  # of an earlier run
+                file.unlink(missing_ok=True)
             command([args.quartetc, "build", HERE / case, "-o", path, *flags,
                      *args.build_flag])
-            for file in (path, path.with_name(path.name + ".safetensors")):
+            for file in files:
                 if not file.exists():
                     raise Failure(f"the build left no {file}")
             report.line(True, f"{name} build")
