@@ -3,6 +3,7 @@
 #include "ImportTesting.h"
 #include "compiler/import/Safetensors.h"
 #include <sys/stat.h>
+#include <unistd.h>
 
 using namespace llvm;
 using namespace quartet;
@@ -118,6 +119,7 @@ TEST_F(CheckpointTest, NamesABadFile) {
 TEST_F(CheckpointTest, RejectsAPipe) {
   ASSERT_EQ(mkfifo(path("model.safetensors").c_str(), 0600), 0);
   EXPECT_TRUE(contains(problem(), "not a regular file"));
+  ASSERT_EQ(unlink(path("model.safetensors").c_str()), 0);
 }
 
 TEST_F(CheckpointTest, RejectsAMissingShard) {

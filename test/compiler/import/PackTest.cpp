@@ -169,6 +169,15 @@ TEST_F(Pack, WritesRunsInOrderConverted) {
       EXPECT_EQ(halfToFloat(value), want[i]) << i;
     }
   }
+  // A part that begins inside one run and ends inside another.
+  std::vector<uint8_t> part(10);
+  cantFail(source->read(plan.weights[0], 2, part));
+  const float wantPart[] = {-5, -6, 100, 101, 102};
+  for (size_t i = 0; i < 5; ++i) {
+    uint16_t value;
+    memcpy(&value, &part[i * 2], 2);
+    EXPECT_EQ(halfToFloat(value), wantPart[i]) << i;
+  }
   EXPECT_EQ(directory.list(),
             (std::set<std::string>{"model.safetensors", "out.safetensors"}));
 }
