@@ -14,6 +14,9 @@ std::string number(double value) {
   return text;
 }
 
+constexpr const char *commandNames =
+    "run, logits, tokenize, detokenize or info";
+
 /// What was given for sampling; the model's defaults fill the rest.
 struct SamplingArguments {
   std::optional<float> temperature, topP, minP, presence, repetition, frequency;
@@ -79,7 +82,7 @@ void Parser::declareGlobal() {
                                         " (quartet), model " + manifest.name +
                                         ", target " + manifest.triple + " " +
                                         manifest.cpu);
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   app.fallthrough();
   addOption(
       &app, "--threads", threads,
@@ -154,7 +157,13 @@ void Parser::declareRun() {
             "Divide the logits of tokens of prompt and output (default: " +
                 number(defaults.repetitionPenalty) + ")");
   addOption(sub, "--seed", sampling.seed,
-            "The same seed gives the same text (default: a random one)");
+            "The same seed gives the same text (default: a random one)")
+      ->check([](const std::string &text) {
+        // Otherwise -1 would be read as 2^64 - 1.
+        return text.find('-') == std::string::npos
+                   ? ""
+                   : "found '" + text + "', expected a whole number >= 0";
+      });
   addOption(sub, "--stop", run.stops,
             "End before this text; may be given several times")
       ->take_all();
@@ -284,9 +293,18 @@ std::optional<int> Parser::parse(int argc, const char *const *argv) {
   } catch (const CLI::CallForVersion &) {
     printf("%s\n", app.version().c_str());
     return 0;
+  } catch (const CLI::ExtrasError &error) {
+    std::vector<std::string> extra = app.remaining();
+    if (!chosen().empty() || extra.empty() || extra[0].empty() ||
+        extra[0][0] == '-')
+      return usageError(error.what(), chosen());
+    return usageError(
+        "unknown command '" + extra[0] + "', expected " + commandNames, "");
   } catch (const CLI::Error &error) {
     return usageError(error.what(), chosen());
   }
+  if (result.command == Command::None)
+    return usageError(std::string("no command, expected ") + commandNames, "");
   std::string problem = finish();
   if (!problem.empty())
     return usageError(problem, chosen());

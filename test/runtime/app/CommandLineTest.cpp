@@ -1,0 +1,183 @@
+// What the command line means: defaults from the model, ranges, and texts that
+// look like something else.
+#include "runtime/src/app/CommandLine.h"
+#include "../engine/TestManifest.h"
+#include <gtest/gtest.h>
+
+using namespace quartet::rt;
+using namespace quartet::rt::test;
+
+namespace {
+struct Parsed {
+  CommandLine line;
+  std::optional<int> code;
+  std::string out, err;
+};
+
+Parsed parseArgs(std::vector<const char *> args,
+                 const Manifest &manifest = parse(manifestJson())) {
+  args.insert(args.begin(), "/opt/bin/model");
+  Parsed parsed;
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  parsed.code =
+      parseCommandLine(int(args.size()), args.data(), manifest, parsed.line);
+  fflush(stdout);
+  parsed.out = testing::internal::GetCapturedStdout();
+  parsed.err = testing::internal::GetCapturedStderr();
+  return parsed;
+}
+
+/// Usage errors: exit code 2, one message with this text, nothing on stdout.
+void expectError(std::vector<const char *> args, const std::string &message) {
+  Parsed parsed = parseArgs(args);
+  EXPECT_EQ(parsed.code, 2) << message;
+  EXPECT_NE(parsed.err.find(message), std::string::npos) << parsed.err;
+  EXPECT_NE(parsed.err.find("--help"), std::string::npos) << parsed.err;
+  EXPECT_EQ(parsed.out, "");
+}
+
+TEST(CommandLine, SamplingDefaultsAreTheModels) {
+  Parsed parsed = parseArgs({"run", "-p", "x"});
+  ASSERT_FALSE(parsed.code) << parsed.err;
+  EXPECT_EQ(parsed.line.command, Command::Run);
+  EXPECT_EQ(parsed.line.run.sampling.temperature, 0.5f);
+  EXPECT_EQ(parsed.line.run.sampling.topK, 20);
+  EXPECT_EQ(parsed.line.run.sampling.topP, 0.95f);
+  EXPECT_FALSE(parsed.line.run.seedGiven);
+  EXPECT_TRUE(parsed.line.run.echo);
+
+  Manifest greedy = parse(manifestJson());
+  greedy.generation.doSample = false;
+  EXPECT_EQ(parseArgs({"run"}, greedy).line.run.sampling.temperature, 0.0f);
+}
+
+TEST(CommandLine, OptionsReplaceDefaults) {
+  Parsed parsed = parseArgs({"run",
+                             "-p",
+                             "x",
+                             "-n",
+                             "-1",
+                             "--temperature",
+                             "0.25",
+                             "--top-k",
+                             "0",
+                             "--top-p",
+                             "0.5",
+                             "--min-p",
+                             "0.1",
+                             "--presence-penalty",
+                             "-1.5",
+                             "--frequency-penalty",
+                             "0.5",
+                             "--repetition-penalty",
+                             "1.1",
+                             "--seed",
+                             "18446744073709551615",
+                             "--no-echo",
+                             "--ignore-eos",
+                             "--prefill-chunk",
+                             "32"});
+  ASSERT_FALSE(parsed.code) << parsed.err;
+  const RunOptions &run = parsed.line.run;
+  EXPECT_EQ(run.maxTokens, -1);
+  EXPECT_EQ(run.sampling.temperature, 0.25f);
+  EXPECT_EQ(run.sampling.topK, 0);
+  EXPECT_EQ(run.sampling.topP, 0.5f);
+  EXPECT_EQ(run.sampling.minP, 0.1f);
+  EXPECT_EQ(run.sampling.presencePenalty, -1.5f);
+  EXPECT_EQ(run.sampling.frequencyPenalty, 0.5f);
+  EXPECT_EQ(run.sampling.repetitionPenalty, 1.1f);
+  EXPECT_EQ(run.sampling.seed, UINT64_MAX);
+  EXPECT_TRUE(run.seedGiven && run.ignoreEos && !run.echo);
+  EXPECT_EQ(run.prefillChunk, 32);
+}
+
+TEST(CommandLine, TakesTextAsItIs) {
+  for (const char *text :
+       {"--help", "-n", "[a,b]", "%%", "a,b", " ", "", "\"quoted\"", "x=y"}) {
+    Parsed parsed = parseArgs({"run", "-p", text});
+    ASSERT_FALSE(parsed.code) << text << ": " << parsed.err;
+    EXPECT_EQ(parsed.line.run.prompt, text);
+  }
+  Parsed parsed = parseArgs(
+      {"run", "-p", "x", "--stop", "[a,b]", "--stop", "--", "--stop", "\n"});
+  ASSERT_FALSE(parsed.code) << parsed.err;
+  EXPECT_EQ(parsed.line.run.stops,
+            (std::vector<std::string>{"[a,b]", "--", "\n"}));
+}
+
+TEST(CommandLine, GlobalOptionsStandAnywhere) {
+  for (auto args :
+       {std::vector<const char *>{"--threads", "3", "--context", "200",
+                                  "--weights", "w", "info"},
+        {"info", "--threads", "3", "--context", "200", "--weights", "w"}}) {
+    Parsed parsed = parseArgs(args);
+    ASSERT_FALSE(parsed.code) << parsed.err;
+    EXPECT_EQ(parsed.line.command, Command::Info);
+    EXPECT_EQ(parsed.line.global.threads, 3u);
+    EXPECT_EQ(parsed.line.global.context, 200);
+    EXPECT_EQ(parsed.line.global.weights, "w");
+  }
+}
+
+TEST(CommandLine, OtherCommands) {
+  Parsed parsed = parseArgs(
+      {"logits", "--tokens", "1,2;3", "--split", "1,1;1", "-o", "f.npy"});
+  ASSERT_FALSE(parsed.code) << parsed.err;
+  EXPECT_EQ(parsed.line.command, Command::Logits);
+  EXPECT_EQ(parsed.line.logits.tokens, "1,2;3");
+  EXPECT_EQ(parsed.line.logits.split, "1,1;1");
+  EXPECT_EQ(parsed.line.logits.output, "f.npy");
+  EXPECT_EQ(parseArgs({"tokenize"}).line.tokenize.text, "-");
+  EXPECT_EQ(parseArgs({"tokenize", "--ids", "-"}).line.tokenize.text, "-");
+  EXPECT_EQ(parseArgs({"tokenize", "a b"}).line.tokenize.text, "a b");
+  EXPECT_EQ(parseArgs({"detokenize", "1,2"}).line.detokenizeIds, "1,2");
+  EXPECT_TRUE(parseArgs({"info", "--json"}).line.infoJson);
+}
+
+TEST(CommandLine, RefusesBadInput) {
+  expectError({"sing"}, "unknown command 'sing'");
+  expectError({"--threads", "2"}, "no command");
+  expectError({"run", "--tempo", "1"}, "--tempo");
+  expectError({"run", "-p"}, "-p");
+  expectError({"run", "-p", "a", "--tokens", "1"}, "--tokens");
+  expectError({"run", "-n", "many"}, "many");
+  expectError({"run", "--temperature", "-1"}, "temperature is -1");
+  expectError({"run", "--temperature", "nan"}, "temperature");
+  expectError({"run", "--top-p", "0"}, "top-p is 0");
+  expectError({"run", "--top-k", "-2"}, "top-k is -2");
+  expectError({"run", "--min-p", "2"}, "min-p is 2");
+  expectError({"run", "--seed", "-1"}, "seed");
+  expectError({"run", "--stop", ""}, "--stop is empty");
+  expectError({"run", "--stop", "a", "--print-tokens"}, "--print-tokens");
+  expectError({"run", "--prefill-chunk", "0"}, "--prefill-chunk is 0");
+  expectError({"info", "--threads", "0"}, "--threads is 0");
+  expectError({"info", "--context", "301"},
+              "--context is 301, expected 1 to 300");
+  expectError({"logits", "-o", "x"}, "--tokens");
+  expectError({"logits", "--tokens", "1"}, "--output");
+  expectError({"detokenize"}, "IDS");
+  expectError({"info", "run", "x"}, "x");
+}
+
+TEST(CommandLine, HelpsWithExamples) {
+  for (auto args : {std::vector<const char *>{}, {"--help"}}) {
+    Parsed parsed = parseArgs(args);
+    EXPECT_EQ(parsed.code, 0);
+    EXPECT_NE(parsed.out.find("model run -p"), std::string::npos) << parsed.out;
+  }
+  for (const char *command :
+       {"run", "logits", "tokenize", "detokenize", "info"}) {
+    Parsed parsed = parseArgs({command, "--help"});
+    EXPECT_EQ(parsed.code, 0);
+    EXPECT_NE(parsed.out.find("Examples:"), std::string::npos) << parsed.out;
+    EXPECT_NE(parsed.out.find(std::string("model ") + command),
+              std::string::npos)
+        << parsed.out;
+  }
+  Parsed parsed = parseArgs({"--version"});
+  EXPECT_EQ(parsed.code, 0);
+  EXPECT_NE(parsed.out.find("0.1.0"), std::string::npos) << parsed.out;
+}
+} // namespace
