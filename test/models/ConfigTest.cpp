@@ -261,10 +261,12 @@ TEST(Config, UnsupportedMathematicsIsNamed) {
   EXPECT_HAS(errorWith("final_logit_softcapping", 30.0),
              "final_logit_softcapping is 30.0");
   EXPECT_HAS(errorWith("routed_scaling_factor", 2.5), "is 2.5");
+  EXPECT_HAS(errorWith("routed_scaling_factor", 0), "is 0");
   EXPECT_HAS(errorWith("hidden_act", "gelu"), "hidden_act is \"gelu\"");
   EXPECT_HAS(errorWith("scoring_func", "sigmoid"), "scoring_func");
   json config = smallMoe();
   config["routed_scaling_factor"] = 1.0;
+  config["final_logit_softcapping"] = 0;
   config["sliding_window"] = 4096; // without use_sliding_window: not in use
   mustParse(config);
 }
