@@ -65,8 +65,7 @@ Results quartet::decompose(OpBuilder &b, GatedAttentionOp op) {
   auto forall = scf::ForallOp::create(
       e, {zero, zero},
       SmallVector<OpFoldResult>{e.dim(op.getQ(), 0), e.getIndexAttr(heads)},
-      {one, one}, ValueRange{outInit}, std::nullopt,
-      [](OpBuilder &, Location, ValueRange) {});
+      {one, one}, ValueRange{outInit}, std::nullopt);
   Emitter t(b, op.getLoc());
   t.setInsertionPointToStart(forall.getBody());
   Value token = forall.getInductionVar(0), head = forall.getInductionVar(1);

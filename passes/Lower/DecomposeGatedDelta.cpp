@@ -76,8 +76,7 @@ Results quartet::decompose(OpBuilder &b, GatedDeltaOp op) {
   auto forall = scf::ForallOp::create(
       e, SmallVector<OpFoldResult>(3, zero), bounds,
       SmallVector<OpFoldResult>(3, one),
-      ValueRange{outInit, op.getStateIn()}, std::nullopt,
-      [](OpBuilder &, Location, ValueRange) {});
+      ValueRange{outInit, op.getStateIn()}, std::nullopt);
   Emitter t(b, op.getLoc());
   t.setInsertionPointToStart(forall.getBody());
   Value seq = forall.getInductionVar(0), head = forall.getInductionVar(1),
