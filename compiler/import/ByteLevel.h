@@ -1,5 +1,5 @@
-// The stand-ins of byte-level BPE: vocabularies spell each byte as one printable
-// character (GPT-2's table), a space as U+0120.
+// The stand-ins of byte-level BPE: vocabularies spell each byte as one
+// printable character (GPT-2's table), a space as U+0120.
 #ifndef QUARTET_COMPILER_IMPORT_BYTELEVEL_H
 #define QUARTET_COMPILER_IMPORT_BYTELEVEL_H
 #include "llvm/ADT/StringRef.h"
@@ -8,8 +8,8 @@
 
 namespace quartet {
 
-/// The bytes that \p text stands for; nothing when some character of it is not a
-/// stand-in.
+/// The bytes that \p text stands for; nothing when some character of it is not
+/// a stand-in.
 std::optional<std::string> bytesOfStandIns(llvm::StringRef text);
 
 /// The stand-in of \p byte, UTF-8.

@@ -83,8 +83,7 @@ Expected<json> parseJsonTree(StringRef text, StringRef fileName,
                              unsigned maxDepth) {
   TreeEvents events(maxDepth);
   if (!parseStrictJson(text, events))
-    return createStringError(
-                             fileName + ": " + events.error);
+    return createStringError(fileName + ": " + events.error);
   return std::move(events.root);
 }
 

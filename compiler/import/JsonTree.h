@@ -1,5 +1,6 @@
 // A document tree from hostile JSON, for files whose members refer to one
-// another. Refuses what a plain parser lets pass: duplicate members, deep nesting.
+// another. Refuses what a plain parser lets pass: duplicate members, deep
+// nesting.
 #ifndef QUARTET_COMPILER_IMPORT_JSONTREE_H
 #define QUARTET_COMPILER_IMPORT_JSONTREE_H
 #include "llvm/ADT/StringRef.h"

@@ -21,30 +21,27 @@ struct Property {
   const char *set;
 };
 constexpr Property properties[] = {
-    {"L",
-     R"(\p{L}\x{1c89}-\x{1c8a}\x{a7cb}-\x{a7cd}\x{a7da}-\x{a7dc})"
-     R"(\x{105c0}-\x{105f3}\x{10d4a}-\x{10d65}\x{10d6f}-\x{10d85})"
-     R"(\x{10ec2}-\x{10ec4}\x{1123f}-\x{11240}\x{11380}-\x{11389})"
-     R"(\x{1138b}\x{1138e}\x{11390}-\x{113b5}\x{113b7}\x{113d1})"
-     R"(\x{113d3}\x{11bc0}-\x{11be0}\x{11f02}\x{11f04}-\x{11f10})"
-     R"(\x{11f12}-\x{11f33}\x{1342f}\x{13441}-\x{13446})"
-     R"(\x{13460}-\x{143fa}\x{16100}-\x{1611d}\x{16d40}-\x{16d6c})"
-     R"(\x{18cff}\x{1b132}\x{1b155}\x{1df25}-\x{1df2a})"
-     R"(\x{1e030}-\x{1e06d}\x{1e4d0}-\x{1e4eb}\x{1e5d0}-\x{1e5ed})"
-     R"(\x{1e5f0}\x{2b739}\x{2ebf0}-\x{2ee5d}\x{31350}-\x{323af})"},
-    {"M",
-     R"(\p{M}\x{897}\x{cf3}\x{ece}\x{10d69}-\x{10d6d})"
-     R"(\x{10efc}-\x{10eff}\x{11241}\x{113b8}-\x{113c0}\x{113c2})"
-     R"(\x{113c5}\x{113c7}-\x{113ca}\x{113cc}-\x{113d0}\x{113d2})"
-     R"(\x{113e1}-\x{113e2}\x{11f00}-\x{11f01}\x{11f03})"
-     R"(\x{11f34}-\x{11f3a}\x{11f3e}-\x{11f42}\x{11f5a}\x{13440})"
-     R"(\x{13447}-\x{13455}\x{1611e}-\x{1612f}\x{1e08f})"
-     R"(\x{1e4ec}-\x{1e4ef}\x{1e5ee}-\x{1e5ef})"},
-    {"N",
-     R"(\p{N}\x{10d40}-\x{10d49}\x{116d0}-\x{116e3})"
-     R"(\x{11bf0}-\x{11bf9}\x{11f50}-\x{11f59}\x{16130}-\x{16139})"
-     R"(\x{16d70}-\x{16d79}\x{1ccf0}-\x{1ccf9}\x{1d2c0}-\x{1d2d3})"
-     R"(\x{1e4f0}-\x{1e4f9}\x{1e5f1}-\x{1e5fa})"},
+    {"L", R"(\p{L}\x{1c89}-\x{1c8a}\x{a7cb}-\x{a7cd}\x{a7da}-\x{a7dc})"
+          R"(\x{105c0}-\x{105f3}\x{10d4a}-\x{10d65}\x{10d6f}-\x{10d85})"
+          R"(\x{10ec2}-\x{10ec4}\x{1123f}-\x{11240}\x{11380}-\x{11389})"
+          R"(\x{1138b}\x{1138e}\x{11390}-\x{113b5}\x{113b7}\x{113d1})"
+          R"(\x{113d3}\x{11bc0}-\x{11be0}\x{11f02}\x{11f04}-\x{11f10})"
+          R"(\x{11f12}-\x{11f33}\x{1342f}\x{13441}-\x{13446})"
+          R"(\x{13460}-\x{143fa}\x{16100}-\x{1611d}\x{16d40}-\x{16d6c})"
+          R"(\x{18cff}\x{1b132}\x{1b155}\x{1df25}-\x{1df2a})"
+          R"(\x{1e030}-\x{1e06d}\x{1e4d0}-\x{1e4eb}\x{1e5d0}-\x{1e5ed})"
+          R"(\x{1e5f0}\x{2b739}\x{2ebf0}-\x{2ee5d}\x{31350}-\x{323af})"},
+    {"M", R"(\p{M}\x{897}\x{cf3}\x{ece}\x{10d69}-\x{10d6d})"
+          R"(\x{10efc}-\x{10eff}\x{11241}\x{113b8}-\x{113c0}\x{113c2})"
+          R"(\x{113c5}\x{113c7}-\x{113ca}\x{113cc}-\x{113d0}\x{113d2})"
+          R"(\x{113e1}-\x{113e2}\x{11f00}-\x{11f01}\x{11f03})"
+          R"(\x{11f34}-\x{11f3a}\x{11f3e}-\x{11f42}\x{11f5a}\x{13440})"
+          R"(\x{13447}-\x{13455}\x{1611e}-\x{1612f}\x{1e08f})"
+          R"(\x{1e4ec}-\x{1e4ef}\x{1e5ee}-\x{1e5ef})"},
+    {"N", R"(\p{N}\x{10d40}-\x{10d49}\x{116d0}-\x{116e3})"
+          R"(\x{11bf0}-\x{11bf9}\x{11f50}-\x{11f59}\x{16130}-\x{16139})"
+          R"(\x{16d70}-\x{16d79}\x{1ccf0}-\x{1ccf9}\x{1d2c0}-\x{1d2d3})"
+          R"(\x{1e4f0}-\x{1e4f9}\x{1e5f1}-\x{1e5fa})"},
 };
 
 /// Pairs of letters that full case folding makes of one character.
@@ -56,10 +53,9 @@ public:
 
   Expected<std::string> run() {
     if (pattern.size() > maxPatternBytes)
-      return createStringError(
-                               Twine(pattern.size()) +
-                                   " bytes found, expected at most " +
-                                   Twine(maxPatternBytes));
+      return createStringError(Twine(pattern.size()) +
+                               " bytes found, expected at most " +
+                               Twine(maxPatternBytes));
     bool nullable = alternatives(0, /*ignoreCase=*/false);
     if (problem.empty() && at < pattern.size())
       refuse("')' without '('");
@@ -319,13 +315,13 @@ private:
 
   /// Takes one character of UTF-8.
   uint32_t character() {
-    const auto *start =
-        reinterpret_cast<const UTF8 *>(pattern.data()) + at;
+    const auto *start = reinterpret_cast<const UTF8 *>(pattern.data()) + at;
     const UTF8 *next = start;
     UTF32 code = 0;
-    if (convertUTF8Sequence(&next, reinterpret_cast<const UTF8 *>(
-                                       pattern.data() + pattern.size()),
-                            &code, strictConversion) != conversionOK) {
+    if (convertUTF8Sequence(
+            &next,
+            reinterpret_cast<const UTF8 *>(pattern.data() + pattern.size()),
+            &code, strictConversion) != conversionOK) {
       refuse("invalid UTF-8");
       return 0;
     }

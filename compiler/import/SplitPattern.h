@@ -11,23 +11,23 @@ namespace quartet {
 /// The PCRE2 form (options UTF and UCP) of \p pattern. ASCII only.
 ///
 /// Takes the part of the language that tokenizers use and on which the two
-/// engines agree, or can be made to: literals, escaped punctuation, \r \n \t \f,
-/// \s \S, \p{L} \p{M} \p{N} and their negations, classes of these, groups (?: )
-/// ( ) (?i: ), lookahead (?= ) (?! ), alternatives, and ? * + {n} {n,} {n,m},
-/// with ? or + after the first three. Anything else is an error that says at
-/// which byte of the pattern it is. What is rewritten:
+/// engines agree, or can be made to: literals, escaped punctuation, \r \n \t
+/// \f, \s \S, \p{L} \p{M} \p{N} and their negations, classes of these, groups
+/// (?: ) ( ) (?i: ), lookahead (?= ) (?! ), alternatives, and ? * + {n} {n,}
+/// {n,m}, with ? or + after the first three. Anything else is an error that
+/// says at which byte of the pattern it is. What is rewritten:
 ///
-///   \s       the 25 characters of Unicode's White_Space. PCRE2 would add U+180E.
-///   \p{..}   the property, or one of the characters that Unicode 15, 15.1 and 16
-///            added to it: Oniguruma in `tokenizers` 0.23 has Unicode 16, PCRE2
-///            10.42 has 14. With a PCRE2 that has 16, the addition is void.
+/// * \s is the 25 characters of Unicode's White_Space. PCRE2 adds U+180E.
+/// * \p{..} is the property, or one of the characters that Unicode 15, 15.1
+///   and 16 added to it: Oniguruma in `tokenizers` 0.23 has Unicode 16, PCRE2
+///   10.42 has 14. With a PCRE2 that has 16 the addition changes nothing.
 ///
-/// Refused, because it would not mean the same: `ss`, `st`, `ff`, `fi`, `fl` under
-/// (?i: ), where Oniguruma also takes one character such as U+00DF; a pattern
-/// that can match no text at all; groups repeated more than once.
+/// Refused, because it would not mean the same: `ss`, `st`, `ff`, `fi`, `fl`
+/// under (?i: ), where Oniguruma also takes one character such as U+00DF; a
+/// pattern that can match no text at all; groups repeated more than once.
 llvm::Expected<std::string> convertSplitPattern(llvm::StringRef pattern);
 
-/// The pattern that a ByteLevel pre-tokenizer with use_regex splits by (GPT-2's).
+/// What a ByteLevel pre-tokenizer with use_regex splits by (GPT-2's pattern).
 llvm::StringRef byteLevelPattern();
 
 } // namespace quartet

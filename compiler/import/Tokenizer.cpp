@@ -1,5 +1,5 @@
-// The parts of tokenizer.json, one function for each, on top of a JSON tree that
-// has no duplicate members and no deep nesting.
+// The parts of tokenizer.json, one function for each, on top of a JSON tree
+// that has no duplicate members and no deep nesting.
 #include "compiler/import/Tokenizer.h"
 #include "compiler/import/JsonTree.h"
 #include "compiler/import/TokenizerParts.h"
@@ -30,9 +30,9 @@ Expected<std::string> readFile(StringRef path) {
 
 } // namespace
 
-Expected<std::vector<uint8_t>>
-importTokenizerFromText(StringRef tokenizerJson, StringRef configJson,
-                        StringRef fileName) {
+Expected<std::vector<uint8_t>> importTokenizerFromText(StringRef tokenizerJson,
+                                                       StringRef configJson,
+                                                       StringRef fileName) {
   Expected<json> tokenizer = parseJsonTree(tokenizerJson, fileName);
   if (!tokenizer)
     return tokenizer.takeError();

@@ -19,11 +19,12 @@ llvm::Expected<std::vector<uint8_t>> importTokenizer(llvm::StringRef directory);
 /// tokenizer_config.json; \p fileName names tokenizer.json in messages.
 ///
 /// Takes byte-level BPE: normalizer NFC or null; pre-tokenizer ByteLevel, or
-/// Split by a pattern (see SplitPattern.h) and then ByteLevel; decoder ByteLevel
-/// or null; a post-processor that adds no tokens; added tokens with normalized,
-/// lstrip, rstrip and single_word all false. Whatever else a file asks for is an
-/// error that names it. Where both files describe an added token,
-/// tokenizer_config.json decides whether it is special, as in `transformers`.
+/// Split by a pattern (see SplitPattern.h) and then ByteLevel; decoder
+/// ByteLevel or null; a post-processor that adds no tokens; added tokens with
+/// normalized, lstrip, rstrip and single_word all false. Whatever else a file
+/// asks for is an error that names it. Where both files describe an added
+/// token, tokenizer_config.json decides whether it is special, as in
+/// `transformers`.
 llvm::Expected<std::vector<uint8_t>>
 importTokenizerFromText(llvm::StringRef tokenizerJson,
                         llvm::StringRef configJson, llvm::StringRef fileName);

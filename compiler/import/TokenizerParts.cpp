@@ -157,10 +157,9 @@ Error TokenizerParts::addToken(const json &token, StringRef where, uint64_t id,
     if (isBool(token, flag.data(), false, ifMissing))
       continue;
     const json *value = member(token, flag.data());
-    return createStringError(where + ": token '" + printable(text(*content)) +
-                             "' has " + flag + " " +
-                             (value ? shown(*value) : "by default") +
-                             ", expected false");
+    return createStringError(
+        where + ": token '" + printable(text(*content)) + "' has " + flag +
+        " " + (value ? shown(*value) : "by default") + ", expected false");
   }
 
   auto [known, isNew] =

@@ -1,5 +1,6 @@
 // Lays out the tokenizer's tables. Merges are grouped by bucket, so that a
-// look-up at run time reads one or two cache lines, and nothing is built at start.
+// look-up at run time reads one or two cache lines, and nothing is built at
+// start.
 #include "compiler/import/TokenizerTables.h"
 #include "quartet/tokenizer_format.h"
 #include "llvm/ADT/Twine.h"

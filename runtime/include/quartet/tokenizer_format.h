@@ -1,28 +1,29 @@
 // The tokenizer as the compiler writes it into an executable: tables that the
-// runtime reads in place, whatever the alignment. compiler/import/Tokenizer.cpp
-// writes it, runtime/src/text/TokenizerBlob.cpp reads and checks it; a change
-// of anything here is a new quartet_tokenizer_version.
+// runtime reads in place, whatever the alignment. TokenizerTables.cpp in
+// compiler/import writes it, TokenizerBlob.cpp in runtime/src/text reads and
+// checks it; a change of anything here is a new quartet_tokenizer_version.
 //
-// All integers are little-endian. "u24" is three bytes. Layout: the header, then
-// the sections at the offsets that the header gives, in any order:
+// All integers are little-endian. "u24" is three bytes. Layout: the header,
+// then the sections at the offsets that the header gives, in any order:
 //
-//   pattern      patternBytes bytes, UTF-8: what to split text by, in PCRE2
-//                syntax (options UTF and UCP). Empty: text is one piece.
-//   lengths      idCount bytes: bytes of each token, 0 when the id is unused,
-//                255 when the length is listed in `long`.
-//   long         longCount x { u32 id, u32 bytes }, ascending ids, bytes >= 255.
-//   bytes        tokenBytes bytes: the tokens' bytes in the order of ids.
-//   buckets      bucketCount + 1 x u24: the first merge of each bucket, ascending
-//                from 0 to mergeCount.
-//   merges       mergeCount x { u24 left, u24 right, u24 rank }, by bucket: a
-//                pair is in bucket quartet_tokenizer_bucket(left, right, count).
-//   runs         runCount x { u32 firstRank, i32 delta }, ascending, first 0: the
-//                merge of rank r makes token r + delta of the last run with
-//                firstRank <= r. Vocabularies number merged tokens by rank, so
-//                there are few runs.
-//   added        addedCount x { u32 id, u32 textOffset, u32 textBytes, u32 flags }
-//                in the byte order of their texts, which are all different.
-//   addedText    addedTextBytes bytes: what is matched in text (UTF-8).
+//   pattern    patternBytes bytes, UTF-8: what to split text by, in PCRE2
+//              syntax (options UTF and UCP). Empty: text is one piece.
+//   lengths    idCount bytes: bytes of each token, 0 when the id is unused,
+//              255 when the length is listed in `long`.
+//   long       longCount x { u32 id, u32 bytes }, ascending ids, each with
+//              255 bytes or more.
+//   bytes      tokenBytes bytes: the tokens' bytes in the order of ids.
+//   buckets    bucketCount + 1 x u24: the first merge of each bucket,
+//              ascending from 0 to mergeCount.
+//   merges     mergeCount x { u24 left, u24 right, u24 rank }, by bucket: a
+//              pair is in quartet_tokenizer_bucket(left, right, bucketCount).
+//   runs       runCount x { u32 firstRank, i32 delta }, ascending, the first
+//              0: the merge of rank r makes token r + delta of the last run
+//              with firstRank <= r. Vocabularies number merged tokens by
+//              rank, so there are few runs.
+//   added      addedCount x { u32 id, u32 textOffset, u32 textBytes,
+//              u32 flags } in the byte order of their texts, all different.
+//   addedText  addedTextBytes bytes: what is matched in text (UTF-8).
 //
 // A vocabulary of 248,077 ids and 247,587 merges takes about 4.5 MB.
 #ifndef QUARTET_TOKENIZER_FORMAT_H

@@ -26,8 +26,8 @@ private:
   Found longestAt(std::string_view text, size_t offset) const;
 
   const TokenizerBlob *blob;
-  std::bitset<256> first;            // bytes that some token starts with
-  std::vector<uint32_t> specialIds;  // ascending
+  std::bitset<256> first;           // bytes that some token starts with
+  std::vector<uint32_t> specialIds; // ascending
 };
 
 } // namespace quartet::rt

@@ -40,8 +40,9 @@ bool Pretokenizer::compile(std::string_view pattern, std::string &error) {
   int status = 0;
   PCRE2_SIZE offset = 0;
   code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()),
-                           pattern.size(), PCRE2_UTF | PCRE2_UCP, &status,
-                           &offset, nullptr));
+                           pattern.size(),
+                           PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C,
+                           &status, &offset, nullptr));
   if (!code) {
     error = "tokenizer pattern, byte " + std::to_string(offset) + ": " +
             message(status);
@@ -93,6 +94,12 @@ bool Pretokenizer::split(std::string_view text,
       return false;
     }
     const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(data.get());
+    // \K could do this; a pattern from the importer can't.
+    if (ends[0] < at || ends[1] <= at || ends[0] > ends[1]) {
+      error = "tokenizer pattern at byte " + std::to_string(at) +
+              " of the text: a match that starts before it";
+      return false;
+    }
     if (ends[0] > at)
       pieces.push_back(text.substr(at, ends[0] - at));
     pieces.push_back(text.substr(ends[0], ends[1] - ends[0]));

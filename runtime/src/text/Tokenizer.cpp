@@ -1,5 +1,5 @@
-// The steps of encoding: repair UTF-8, cut out added tokens, normalize, split by
-// the pattern, byte-pair encode. The order matters and is the library's.
+// The steps of encoding: repair UTF-8, cut out added tokens, normalize, split
+// by the pattern, byte-pair encode. The order matters and is the library's.
 #include "runtime/src/text/Tokenizer.h"
 #include "runtime/src/text/BytePairEncoder.h"
 #include "runtime/src/text/Normalizer.h"

@@ -22,9 +22,9 @@ public:
   /// U+FFFD, one for each maximal subpart, as after Python's
   /// bytes.decode("utf-8", errors="replace").
   ///
-  /// \p allowSpecial: added tokens written in the text become their ids. Without
-  /// it no added token is recognised, special or not: what a user typed can't
-  /// open a turn, a tool call or a thought.
+  /// \p allowSpecial: added tokens written in the text become their ids.
+  /// Without it no added token is recognised, special or not: what a user typed
+  /// can't open a turn, a tool call or a thought.
   ///
   /// \returns false, with \p error set and \p ids unchanged, when the text is
   /// over 256 MiB or the pattern runs out of steps on it.

@@ -14,9 +14,9 @@ TEST(Normalizer, Composes) {
 }
 
 TEST(Normalizer, KeepsWhatMustNotCompose) {
-  EXPECT_EQ(normalizeNfc("\u0958"), "\u0915\u093c");       // exclusion
-  EXPECT_EQ(normalizeNfc("\u0301e"), "\u0301e");           // no starter
-  EXPECT_EQ(normalizeNfc("e\u0302\u0323"), "\u1ec7");      // not blocked
+  EXPECT_EQ(normalizeNfc("\u0958"), "\u0915\u093c");         // exclusion
+  EXPECT_EQ(normalizeNfc("\u0301e"), "\u0301e");             // no starter
+  EXPECT_EQ(normalizeNfc("e\u0302\u0323"), "\u1ec7");        // not blocked
   EXPECT_EQ(normalizeNfc("a\u0345\u0334"), "a\u0334\u0345"); // order only
   EXPECT_EQ(normalizeNfc("ab"), "ab");
   EXPECT_EQ(normalizeNfc(""), "");

@@ -28,8 +28,7 @@ TEST(SplitPattern, WritesPlainAscii) {
   EXPECT_EQ(convert("a|b\\r\\n"), "a|b\\x{d}\\x{a}");
   EXPECT_EQ(convert("(?:a|'b)?c{1,3}+"), "! at byte 15: a quantifier after a "
                                          "quantifier is not supported");
-  EXPECT_EQ(convert("(a)?[^b-d\\]]++é{2,}"),
-            "(?:a)?[^b-d\\]]++\\x{e9}{2,}");
+  EXPECT_EQ(convert("(a)?[^b-d\\]]++é{2,}"), "(?:a)?[^b-d\\]]++\\x{e9}{2,}");
   EXPECT_EQ(convert("[-a][a-]{01}"), "[\\-a][a\\-]{1}");
 }
 
@@ -47,8 +46,7 @@ TEST(SplitPattern, PropertiesAreThoseOfUnicode16) {
   EXPECT_EQ(split("[\\p{M}]+", "a\u0301\u0897b"),
             (Pieces{"a", "\u0301\u0897", "b"}));
   EXPECT_EQ(split("\\p{N}", "1\U00010d40"), (Pieces{"1", "\U00010d40"}));
-  EXPECT_EQ(split("\\P{L}+", "a\U000323af.."),
-            (Pieces{"a\U000323af", ".."}));
+  EXPECT_EQ(split("\\P{L}+", "a\U000323af.."), (Pieces{"a\U000323af", ".."}));
   EXPECT_EQ(split("\\p{^L}+", "a.."), (Pieces{"a", ".."}));
 }
 
@@ -118,7 +116,8 @@ TEST(Pretokenizer, StopsAPatternThatTakesTooLong) {
             std::string::npos)
       << error;
   EXPECT_FALSE(pretokenizer.compile("(", error));
-  EXPECT_NE(error.find("tokenizer pattern, byte 1"), std::string::npos) << error;
+  EXPECT_NE(error.find("tokenizer pattern, byte 1"), std::string::npos)
+      << error;
 }
 
 } // namespace

@@ -10,8 +10,8 @@ namespace {
 
 int32_t byteToken(const Tokenizer &tokenizer, uint8_t byte) {
   for (int32_t id = 0; id < tokenizer.idCount(); ++id)
-    if (tokenizer.tokenBytes(id) == std::string_view(
-                                        reinterpret_cast<char *>(&byte), 1))
+    if (tokenizer.tokenBytes(id) ==
+        std::string_view(reinterpret_cast<char *>(&byte), 1))
       return id;
   ADD_FAILURE() << "no token for byte " << int(byte);
   return 0;
@@ -30,7 +30,8 @@ TEST(StreamDecoder, HoldsBackIncompleteCharacters) {
   EXPECT_EQ(text, "\xf0\x9f\x98\x80");
   ASSERT_TRUE(decoder.push(byteToken(*tokenizer, 0xf0), text));
   ASSERT_TRUE(decoder.push(byteToken(*tokenizer, 'a'), text));
-  EXPECT_EQ(text, "\xf0\x9f\x98\x80\xef\xbf\xbd" "a");
+  EXPECT_EQ(text, "\xf0\x9f\x98\x80\xef\xbf\xbd"
+                  "a");
 }
 
 TEST(StreamDecoder, FlushesAtTheEnd) {

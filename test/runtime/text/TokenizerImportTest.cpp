@@ -14,8 +14,8 @@ using nlohmann::json;
 namespace {
 
 json addedToken(const std::string &content, unsigned id) {
-  return {{"id", id},          {"content", content}, {"single_word", false},
-          {"lstrip", false},   {"rstrip", false},    {"normalized", false},
+  return {{"id", id},        {"content", content}, {"single_word", false},
+          {"lstrip", false}, {"rstrip", false},    {"normalized", false},
           {"special", true}};
 }
 
@@ -51,7 +51,8 @@ json smallTokenizer() {
           {"model", model}};
 }
 
-std::string importError(const std::string &text, const std::string &config = "") {
+std::string importError(const std::string &text,
+                        const std::string &config = "") {
   auto blob = importTokenizerFromText(text, config, "tokenizer.json");
   return blob ? "" : llvm::toString(blob.takeError());
 }
@@ -94,9 +95,8 @@ TEST(TokenizerImport, TakesTheOtherSpellings) {
   EXPECT_EQ(idsOf(other, "e\u0301"), (Ids{'e', 0xcc, 0x81}));
   other["post_processor"] = nullptr;
   other["decoder"] = nullptr;
-  other["pre_tokenizer"] = {{"type", "ByteLevel"},
-                            {"add_prefix_space", false},
-                            {"use_regex", true}};
+  other["pre_tokenizer"] = {
+      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}};
   EXPECT_EQ(idsOf(other, "abc"), (Ids{257}));
   EXPECT_EQ(idsOf(other, "ab1c"), (Ids{256, '1', 'c'}));
   other["pre_tokenizer"]["use_regex"] = false;
@@ -113,8 +113,8 @@ TEST(TokenizerImport, TokensOfTheConfigCountToo) {
   std::string config =
       json{{"added_tokens_decoder", {{"300", token}, {"258", again}}}}.dump();
   EXPECT_EQ(idsOf(smallTokenizer(), "<y><x>", config), (Ids{300, 258}));
-  auto blob =
-      importTokenizerFromText(smallTokenizer().dump(), config, "tokenizer.json");
+  auto blob = importTokenizerFromText(smallTokenizer().dump(), config,
+                                      "tokenizer.json");
   ASSERT_TRUE(bool(blob)) << llvm::toString(blob.takeError());
   std::string error;
   auto loaded = rt::Tokenizer::load(blob->data(), blob->size(), error);
@@ -178,7 +178,8 @@ TEST(TokenizerImport, NamesWhatItRefuses) {
       {at("/model/merges", json::object()), "model.merges is missing"},
       {at("/model/merges/0", "ab"), "model.merges[0] is \"ab\""},
       {at("/model/merges/1", 5), "model.merges[1] is 5"},
-      {at("/model/merges/1", json::array({"a", "b", "c"})), "model.merges[1] is ["},
+      {at("/model/merges/1", json::array({"a", "b", "c"})),
+       "model.merges[1] is ["},
       {at("/model/merges/1", "a q q"), "needs the token 'q q'"},
       {at("/model/merges/1", "qq a"), "needs the token 'qq'"},
       {at("/model/merges/1", "b c"), "needs the token 'bc'"},
@@ -198,8 +199,9 @@ TEST(TokenizerImport, NamesWhatItRefuses) {
       {at("/pre_tokenizer/pretokenizers/1/use_regex", true), "use_regex"},
       {at("/pre_tokenizer/pretokenizers/1/add_prefix_space", true),
        "add_prefix_space"},
-      {at("/post_processor", {{"type", "TemplateProcessing"},
-                              {"single", json::array({{{"SpecialToken", "<s>"}}})}}),
+      {at("/post_processor",
+          {{"type", "TemplateProcessing"},
+           {"single", json::array({{{"SpecialToken", "<s>"}}})}}),
        "TemplateProcessing adds {\"SpecialToken\""},
       {at("/post_processor/type", "Bert"), "post_processor 'Bert'"},
       {at("/decoder/type", "Metaspace"), "decoder 'Metaspace'"},
@@ -267,11 +269,11 @@ TEST(TokenizerImport, SaysWhenThereIsNoTokenizer) {
   ASSERT_FALSE(bool(missing));
   llvm::Error error = missing.takeError();
   std::string message;
-  error = llvm::handleErrors(
-      std::move(error), [&](std::unique_ptr<llvm::StringError> failure) {
-        message = failure->getMessage();
-        return llvm::Error(std::move(failure));
-      });
+  error = llvm::handleErrors(std::move(error),
+                             [&](std::unique_ptr<llvm::StringError> failure) {
+                               message = failure->getMessage();
+                               return llvm::Error(std::move(failure));
+                             });
   EXPECT_EQ(llvm::errorToErrorCode(std::move(error)),
             std::errc::no_such_file_or_directory);
   EXPECT_EQ(message.rfind((directory + "/tokenizer.json: ").str(), 0), 0u)

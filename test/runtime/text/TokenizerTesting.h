@@ -22,8 +22,7 @@ inline const std::vector<uint8_t> &testBlob() {
 
 inline std::unique_ptr<Tokenizer> testTokenizer() {
   std::string error;
-  auto tokenizer =
-      Tokenizer::load(testBlob().data(), testBlob().size(), error);
+  auto tokenizer = Tokenizer::load(testBlob().data(), testBlob().size(), error);
   EXPECT_TRUE(tokenizer) << error;
   return tokenizer;
 }

@@ -16,11 +16,15 @@ std::string repair(std::string_view bytes) {
 }
 
 TEST(Utf8, ReplacesEachMaximalSubpart) {
-  EXPECT_EQ(repair("a\xff" "b"), "a" + replacement + "b");
-  EXPECT_EQ(repair("\xe2\x82"), replacement);        // one subpart
-  EXPECT_EQ(repair("\xe2\x82" "a"), replacement + "a");
+  EXPECT_EQ(repair("a\xff"
+                   "b"),
+            "a" + replacement + "b");
+  EXPECT_EQ(repair("\xe2\x82"), replacement); // one subpart
+  EXPECT_EQ(repair("\xe2\x82"
+                   "a"),
+            replacement + "a");
   EXPECT_EQ(repair("\xc0\x80"), replacement + replacement); // overlong
-  EXPECT_EQ(repair("\xed\xa0\x80"),                          // surrogate
+  EXPECT_EQ(repair("\xed\xa0\x80"),                         // surrogate
             replacement + replacement + replacement);
   EXPECT_EQ(repair("\xf4\x90\x80\x80"), // above U+10FFFF
             replacement + replacement + replacement + replacement);
