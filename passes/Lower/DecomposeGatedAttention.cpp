@@ -1,5 +1,5 @@
-// Decomposition of quartet.gated_attention: append k and v to their pages, then one
-// task per (token, query head) that walks the pages with a running softmax.
+// Decomposition of quartet.gated_attention: append k and v to their pages, then
+// one task per (token, query head) that walks the pages with a running softmax.
 #include "passes/Lower/Decompose.h"
 #include "passes/Lower/DecomposeUtils.h"
 
@@ -20,34 +20,33 @@ struct Place {
 };
 } // namespace
 
-/// Writes the step's rows of k or v into \p cache, in order of tokens.
+/// Writes the step's rows of k or v into \p cache, in order of tokens. Element
+/// by element: a row is strided in the cache, and a strided copy of buffers
+/// would be a call of a library that executables don't have.
 static Value append(Emitter &e, GatedAttentionOp op, Value rows, Value cache) {
-  auto rowsType = cast<RankedTensorType>(rows.getType());
   auto cacheType = cast<RankedTensorType>(cache.getType());
   int64_t heads = cacheType.getDimSize(1), width = cacheType.getDimSize(3);
-  Type element = cacheType.getElementType();
-  if (rowsType.getElementType() != element)
-    rows = e.generate(e.emptyLike(rows, element), [&](Emitter &p, ValueRange at) {
-      return p.at(rows, at);
-    });
   return e.foldMany(
       e.index(0), e.dim(rows, 0), cache,
       [&](Emitter &p, Value token, ValueRange acc) {
         Place place = Place::of(p, op, token);
         Value pageTokens = p.index(kPageTokens);
-        Value page = p.toIndex(p.at(
-            op.getPageTable(), {place.slot, p.div(place.n, pageTokens)}));
-        OpFoldResult zero = p.getIndexAttr(0), one = p.getIndexAttr(1),
-                     all = p.getIndexAttr(heads), wide = p.getIndexAttr(width);
-        auto type = RankedTensorType::get({heads, width}, element);
-        Value row = tensor::ExtractSliceOp::create(
-            p, type, rows, {OpFoldResult(token), zero, zero}, {one, all, wide},
-            {one, one, one});
-        Value next = tensor::InsertSliceOp::create(
-            p, row, acc[0],
-            {OpFoldResult(page), zero, p.rem(place.n, pageTokens), zero},
-            {one, all, one, wide}, {one, one, one, one});
-        return SmallVector<Value>{next};
+        Value page = p.toIndex(
+            p.at(op.getPageTable(), {place.slot, p.div(place.n, pageTokens)}));
+        Value offset = p.rem(place.n, pageTokens);
+        return p.foldMany(
+            p.index(0), p.index(heads), acc,
+            [&](Emitter &q, Value head, ValueRange acc) {
+              return q.foldMany(
+                  q.index(0), q.index(width), acc,
+                  [&](Emitter &r, Value d, ValueRange acc) {
+                    Value element = r.round(r.at(rows, {token, head, d}),
+                                            cacheType.getElementType());
+                    Value next = tensor::InsertOp::create(
+                        r, element, acc[0], {page, head, offset, d});
+                    return SmallVector<Value>{next};
+                  });
+            });
       })[0];
 }
 
@@ -93,12 +92,11 @@ Results quartet::decompose(OpBuilder &b, GatedAttentionOp op) {
         auto scored = p.foldMany(
             c0, count, {acc[3], acc[0]},
             [&](Emitter &r, Value m, ValueRange s) {
-              Value dot = r.fold(c0, d1, r.f32(0.0),
-                                 [&](Emitter &i, Value d, Value sum) {
-                                   return i.accumulate(
-                                       sum, i.at(op.getQ(), {token, head, d}),
-                                       i.at(key, {page, kvHead, m, d}));
-                                 });
+              Value dot = r.fold(
+                  c0, d1, r.f32(0.0), [&](Emitter &i, Value d, Value sum) {
+                    return i.accumulate(sum, i.at(op.getQ(), {token, head, d}),
+                                        i.at(key, {page, kvHead, m, d}));
+                  });
               Value score = r.mul(dot, scale);
               return SmallVector<Value>{
                   tensor::InsertOp::create(r, score, s[0], m),
@@ -106,8 +104,8 @@ Results quartet::decompose(OpBuilder &b, GatedAttentionOp op) {
             });
         Value top = scored[1];
         Value rescale = p.exp(p.sub(acc[0], top));
-        auto rescaled = p.foldMany(
-            c0, d1, acc[2], [&](Emitter &r, Value d, ValueRange s) {
+        auto rescaled =
+            p.foldMany(c0, d1, acc[2], [&](Emitter &r, Value d, ValueRange s) {
               Value scaled = r.mul(r.at(s[0], d), rescale);
               return SmallVector<Value>{
                   tensor::InsertOp::create(r, scaled, s[0], d)};
@@ -118,9 +116,9 @@ Results quartet::decompose(OpBuilder &b, GatedAttentionOp op) {
               Value weight = r.exp(r.sub(r.at(scored[0], m), top));
               auto added = r.foldMany(
                   c0, d1, s[1], [&](Emitter &i, Value d, ValueRange v) {
-                    Value next = i.add(
-                        i.at(v[0], d),
-                        i.mul(weight, i.at(value, {page, kvHead, m, d})));
+                    Value next =
+                        i.add(i.at(v[0], d),
+                              i.mul(weight, i.at(value, {page, kvHead, m, d})));
                     return SmallVector<Value>{
                         tensor::InsertOp::create(i, next, v[0], d)};
                   });
@@ -133,14 +131,13 @@ Results quartet::decompose(OpBuilder &b, GatedAttentionOp op) {
   SmallVector<OpFoldResult> sizes{one, one, t.getIndexAttr(width)};
   SmallVector<OpFoldResult> unit(3, one);
   auto rowType = RankedTensorType::get({width}, outType.getElementType());
-  Value slice = tensor::ExtractSliceOp::create(t, rowType, outArg, offsets,
-                                               sizes, unit);
-  Value row = t.foldMany(
-      c0, d1, slice, [&](Emitter &p, Value d, ValueRange acc) {
+  Value slice =
+      tensor::ExtractSliceOp::create(t, rowType, outArg, offsets, sizes, unit);
+  Value row =
+      t.foldMany(c0, d1, slice, [&](Emitter &p, Value d, ValueRange acc) {
         Value mean = p.div(p.at(walked[2], d), walked[1]);
         if (op.getGate())
-          mean = p.mul(mean,
-                       p.sigmoid(p.at(op.getGate(), {token, head, d})));
+          mean = p.mul(mean, p.sigmoid(p.at(op.getGate(), {token, head, d})));
         return SmallVector<Value>{tensor::InsertOp::create(
             p, p.round(mean, outType.getElementType()), acc[0], d)};
       })[0];
