@@ -15,16 +15,6 @@ void readRope(JsonFields &text, ModelConfig &config);
 /// Turns YaRN on as ConfigOptions.ropeYarnFactor asks.
 llvm::Error extendContext(ModelConfig &config, double factor);
 
-/// Refuses quantized checkpoints: their config says so before any tensor does.
-void refuseQuantized(JsonFields &fields);
-
-/// Refuses fields that would change the mathematics. Each is fine when absent,
-/// null, false or its neutral number.
-void refuseUnsupported(JsonFields &text);
-
-/// Bounds the products of the dimensions, each of which is in range alone.
-void checkSizes(JsonFields &text, const ModelConfig &config);
-
 /// Reads generation_config.json; \p configStops are the eos ids of config.json,
 /// which join the file's own. \p text may be empty (no file).
 llvm::Expected<GenerationConfig>
