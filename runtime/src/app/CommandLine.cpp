@@ -83,13 +83,20 @@ void Parser::declareGlobal() {
                                         ", target " + manifest.triple + " " +
                                         manifest.cpu);
   app.require_subcommand(0, 1);
+  app.get_formatter()->label("SUBCOMMAND", "COMMAND");
+  app.get_formatter()->label("Subcommands", "Commands");
+  app.get_formatter()->label("UINT", "N");
+  app.get_formatter()->label("INT", "N");
+  app.get_formatter()->label("FLOAT", "X");
+  app.get_formatter()->label("Excludes", "not with");
   app.fallthrough();
   addOption(
       &app, "--threads", threads,
       "Threads to compute with (default: the cores this process may use)");
   addOption(&app, "--weights", result.global.weights,
             "Weight file (default: " + manifest.weightsFile +
-                " beside this executable)");
+                " beside this executable)")
+      ->type_name("FILE");
   addOption(&app, "--context", context,
             "Longest sequence in tokens (default and maximum: " +
                 std::to_string(manifest.maxPositions) + ")");
@@ -124,7 +131,8 @@ void Parser::declareRun() {
   CLI::Option *prompt = addOption(sub, "-p,--prompt", run.prompt,
                                   "The text (default: from standard input)");
   CLI::Option *file = addOption(sub, "--prompt-file", run.promptFile,
-                                "Read the text from this file");
+                                "Read the text from this file")
+                          ->type_name("FILE");
   CLI::Option *tokens =
       addOption(sub, "--tokens", run.tokens, "The prompt as token ids: 1,2,3");
   prompt->excludes(file)->excludes(tokens);
@@ -285,8 +293,7 @@ std::optional<int> Parser::parse(int argc, const char *const *argv) {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp &) {
     std::string word = chosen();
-    fputs((word.empty() ? app.help()
-                        : app.get_subcommand(word)->help(name + " " + word))
+    fputs((word.empty() ? app.help() : app.get_subcommand(word)->help(name))
               .c_str(),
           stdout);
     return 0;

@@ -3,7 +3,6 @@
 #include "runtime/src/engine/Manifest.h"
 #include "quartet/abi.h"
 #include "runtime/src/engine/Json.h"
-#include <cmath>
 #include <set>
 
 namespace quartet::rt {

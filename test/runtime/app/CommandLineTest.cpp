@@ -171,6 +171,9 @@ TEST(CommandLine, HelpsWithExamples) {
        {"run", "logits", "tokenize", "detokenize", "info"}) {
     Parsed parsed = parseArgs({command, "--help"});
     EXPECT_EQ(parsed.code, 0);
+    EXPECT_NE(parsed.out.find(std::string("Usage: model ") + command + " ["),
+              std::string::npos)
+        << parsed.out;
     EXPECT_NE(parsed.out.find("Examples:"), std::string::npos) << parsed.out;
     EXPECT_NE(parsed.out.find(std::string("model ") + command),
               std::string::npos)
