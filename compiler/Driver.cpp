@@ -275,8 +275,7 @@ llvm::Error Build::link() {
   ManifestFacts facts{config, layout, target->capabilities()};
   facts.name = path::filename(output).str();
   facts.weightsId = weightsId;
-  if (!command.embedWeights)
-    facts.weightsFile = facts.name + ".safetensors";
+  facts.weightsFile = facts.name + ".safetensors";
   facts.tokenLimit = tokenLimit ? tokenLimit : config.vocabSize;
   facts.matrixDtype = matrixDtype;
   facts.stateDtype = irOptions.stateDtype;

@@ -93,7 +93,7 @@ llvm::Error quartet::linkExecutable(const Capabilities &facts,
   unfinished.add(temporary);
   std::vector<std::string> words{
       "ld.lld", "-pie", "--eh-frame-hdr", "--gc-sections", "--strip-all",
-      "--as-needed", "--build-id=none", "--hash-style=gnu", "-z", "relro", "-z",
+      "--build-id=none", "--hash-style=gnu", "-z", "relro", "-z",
       "now", "-z", "noexecstack", "-m", arm ? "aarch64linux" : "elf_x86_64",
       "-dynamic-linker", (arm ? "/lib/" : "/lib64/") + loader, "-o", temporary};
   auto kitFile = [&](llvm::StringRef name) {
@@ -105,11 +105,15 @@ llvm::Error quartet::linkExecutable(const Capabilities &facts,
   words.push_back("--start-group");
   for (llvm::StringRef name :
        {"libquartet_runtime.a", "libpcre2-8.a", "libutf8proc.a", "libstdc++.a",
-        "libgcc.a", "libgcc_eh.a", "libm.so.6", "libc.so.6",
+        "libclang_rt.builtins.a", "libgcc.a", "libgcc_eh.a",
         "libc_nonshared.a"})
     kitFile(name);
-  kitFile(loader);
   words.push_back("--end-group");
+  kitFile("libc.so.6");
+  kitFile("libm.so.6");
+  words.push_back("--as-needed");
+  kitFile(loader);
+  words.push_back("--no-as-needed");
   for (llvm::StringRef name : {"crtendS.o", "crtn.o"})
     kitFile(name);
 

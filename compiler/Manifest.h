@@ -13,7 +13,7 @@ struct ManifestFacts {
   const Capabilities &target;
   std::string name;        ///< of the executable
   std::string weightsId;   ///< empty for a build without weights
-  std::string weightsFile; ///< file name; empty when the weights are embedded
+  std::string weightsFile; ///< file name beside the executable
   int64_t tokenLimit = 0;
   Dtype matrixDtype = Dtype::BF16, stateDtype = Dtype::BF16;
 };
