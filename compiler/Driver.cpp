@@ -272,7 +272,7 @@ llvm::Error Build::pack() {
 
 llvm::Error Build::link() {
   stages.begin("linking");
-  ManifestFacts facts{config, layout, target->capabilities()};
+  ManifestFacts facts{config, layout, target->capabilities(), {}, {}, {}};
   facts.name = path::filename(output).str();
   facts.weightsId = weightsId;
   facts.weightsFile = facts.name + ".safetensors";

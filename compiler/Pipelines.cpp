@@ -35,6 +35,7 @@ using namespace quartet;
 
 void quartet::buildLinalgPipeline(OpPassManager &pm) {
   pm.addPass(createQuartetToLinalg());
+  pm.addPass(createConvertElementwiseToLinalgPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }

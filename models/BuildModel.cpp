@@ -3,6 +3,7 @@
 #include "models/BuildModel.h"
 #include "models/LayerBuilder.h"
 #include "quartet/abi.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -73,7 +74,7 @@ void ModelBuilder::declareState(int64_t layer, StringRef part, StateDim dim,
   auto type = RankedTensorType::get(full, elementType(&context, dtype));
   std::string name = ("l" + Twine(layer) + "." + part).str();
   types[name] = type;
-  StateOp::create(b, name, StateDimAttr::get(&context, dim),
+  StateOp::create(b, name, dim,
                   b.getI64IntegerAttr(config.blockCount()), type);
 }
 

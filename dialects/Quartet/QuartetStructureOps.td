@@ -85,7 +85,7 @@ def StateOp : Quartet_Op<"state", [Symbol, HasParent<"ModelOp">]> {
 }
 
 def StepOp : Quartet_Op<"step", [
-    HasParent<"ModelOp">, SingleBlock]> {
+    HasParent<"ModelOp">, IsolatedFromAbove, SingleBlock]> {
   let summary = "One forward pass over ragged tokens";
   let description = [{
     The block's arguments are the step's inputs, in the order of

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Trains the tiny model of this folder from nothing, on a CPU.
 
-    python train.py tokenizer --work WORK            # text + tokenizer into WORK
-    python train.py train     --work WORK [--minutes 40]
-    python train.py export    --work WORK --out DIR  # BF16 Hugging Face folder + samples
+    python train.py tokenizer --work WORK            # text and tokenizer, into WORK
+    python train.py train     --work WORK [--minutes 40 | --steps N] [--resume]
+    python train.py export    --work WORK --out DIR  # BF16 Hugging Face folder
+    python train.py sample    --work WORK --out DIR  # continuations, written by transformers
 
 The text is the King James Bible out of the Debian packages `bible-kjv` and
 `bible-kjv-text` (installed, or fetched with `apt-get download` into WORK).
@@ -12,7 +13,7 @@ The training model below is written for speed on a CPU and carries the parameter
 names of transformers' Qwen3_5MoeForCausalLM, so the export is a plain
 load_state_dict. `export` checks that both give the same logits in float32.
 """
-import argparse, json, math, os, random, shutil, subprocess, sys, time, unicodedata
+import argparse, json, math, os, random, shutil, subprocess, time, unicodedata
 
 import numpy as np
 import torch
@@ -66,7 +67,7 @@ def kjv_lines(work):
 
 
 def chapters(work):
-    """[(name, [verse, ...]), ...]; every 40th chapter is held out by the caller."""
+    """[(name, [verse, ...]), ...]"""
     chap = []
     for line in kjv_lines(work):
         ref, verse = line.split(" ", 1)
@@ -171,6 +172,27 @@ class Inverse(torch.autograd.Function):
         return -(Tt @ dT @ Tt).tril(-1)
 
 
+class Conv(torch.autograd.Function):
+    """Causal depthwise convolution with 4 taps; x [B,T,C], w [C,1,4], tap 3 is the current token."""
+    @staticmethod
+    def forward(ctx, x, w):
+        ctx.save_for_backward(x, w)
+        y = x * w[:, 0, 3]
+        for d in (1, 2, 3):
+            y[:, d:].addcmul_(x[:, :-d], w[:, 0, 3 - d])
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):
+        x, w = ctx.saved_tensors
+        dx, dw = dy * w[:, 0, 3], torch.empty_like(w)
+        dw[:, 0, 3] = (dy * x).sum((0, 1))
+        for d in (1, 2, 3):
+            dx[:, :-d].addcmul_(dy[:, d:], w[:, 0, 3 - d])
+            dw[:, 0, 3 - d] = (dy[:, d:] * x[:, :-d]).sum((0, 1))
+        return dx, dw
+
+
 def delta_rule(q, k, v, g, beta, C=32):
     """Chunked gated delta rule. q,k [B,T,nk,dk] raw, v [B,T,nv,dv], g,beta [B,T,nv] -> [B,T,nv,dv]."""
     B, T, nk, dk = k.shape
@@ -195,17 +217,16 @@ def delta_rule(q, k, v, g, beta, C=32):
     P = qk * D
     qe = q * ec
     ke = (k * (c[..., -1:] - c).exp().unsqueeze(-1)).transpose(-1, -2)
-    last = ec[..., -1:, :]
     S, out = None, []
-    for i in range(N):
+    # unbind, because the backward of indexing writes a whole zero tensor per index
+    for U, W, P, qe, ke, last in zip(*(x.unbind(2) for x in (U, W, P, qe, ke, ec[..., -1:, :]))):
         if S is None:
-            X = U[:, :, i]
-            out.append(P[:, :, i] @ X)
-            S = ke[:, :, i] @ X
+            out.append(P @ U)
+            S = ke @ U
         else:
-            X = U[:, :, i] - W[:, :, i] @ S
-            out.append(qe[:, :, i] @ S + P[:, :, i] @ X)
-            S = last[:, :, i] * S + ke[:, :, i] @ X
+            X = U - W @ S
+            out.append(qe @ S + P @ X)
+            S = last * S + ke @ X
     o = torch.stack(out, 2)                                                          # [B,h,N,C,dv]
     return o.permute(0, 2, 3, 1, 4).reshape(B, T, nv, dv)
 
@@ -245,9 +266,7 @@ class DeltaNet(nn.Module):
     def forward(self, h):
         B, T, _ = h.shape
         c = self.c
-        x = F.pad(self.in_proj_qkv(h).float(), (0, 0, 3, 0))
-        w = self.conv1d.weight
-        x = F.silu(x[:, 0:T] * w[:, 0, 0] + x[:, 1:T + 1] * w[:, 0, 1] + x[:, 2:T + 2] * w[:, 0, 2] + x[:, 3:T + 3] * w[:, 0, 3])
+        x = F.silu(Conv.apply(self.in_proj_qkv(h).float(), self.conv1d.weight))
         q, k, v = x.split([self.kd, self.kd, self.vd], -1)
         heads = lambda y, n: y.reshape(B, T, n, -1)
         g = -self.A_log.exp() * F.softplus(self.in_proj_a(h).float() + self.dt_bias)
@@ -438,6 +457,13 @@ class Muon:
             for p, u in zip(ps, x):
                 p.mul_(1 - lr * self.wd).add_(u, alpha=-lr * max(1, r / c) ** 0.5)
 
+    def state(self):
+        return {"mom": self.mom, "adam": self.adam.state_dict()}
+
+    def load(self, state):
+        self.mom = state["mom"]
+        self.adam.load_state_dict(state["adam"])
+
     def zero_grad(self, model):
         for p in model.parameters():
             p.grad = None
@@ -512,10 +538,21 @@ def cmd_train(a):
     opt = Muon(model, lr=a.lr, adam_lr=a.adam_lr, wd=a.wd)
     start = time.time()
     step, epoch, seen, rows, at, ema = 0, 0, 0, [], 0, None
+    if a.resume:
+        ck = torch.load(os.path.join(a.work, "ckpt.pt"))
+        model.load_state_dict(ck["model"])
+        if "opt" in ck:
+            opt.load(ck["opt"])
+        step, seen, epoch = (ck["info"][k] for k in ("step", "tokens", "epochs"))
+        start -= ck["info"]["seconds"]
+        warm = step
+        print("resumed", ck["info"], flush=True)
+    else:
+        warm = 0
     last_save = time.time()
     pace = Pace(a.threads)
     while True:
-        # The schedule runs on the clock unless --steps fixes it (the README records the steps used).
+        # The schedule runs on the clock unless --steps fixes it.
         frac = step / a.steps if a.steps else (time.time() - start) / (a.minutes * 60)
         if frac >= 1:
             break
@@ -524,7 +561,7 @@ def cmd_train(a):
             epoch += 1
         r = torch.from_numpy(rows[at:at + a.batch]).long()
         at += a.batch
-        scale = min(1.0, (step + 1) / 50) * (1 if frac < 0.3 else max(0.02, (1 - frac) / 0.7))
+        scale = min(1.0, (step - warm + 1) / (20 if warm else 50)) * (1 if frac < 0.3 else max(0.02, (1 - frac) / 0.7))
         with torch.autocast("cpu", dtype=torch.bfloat16):
             loss, aux = model(r[:, :-1], r[:, 1:])
         opt.zero_grad(model)
@@ -533,28 +570,29 @@ def cmd_train(a):
         pace.tick()
         step += 1
         seen += r.shape[0] * SEQ
-        ema = loss.item() if ema is None else 0.98 * ema + 0.02 * loss.item()
-        if step in (1, 5, 10) or step % 50 == 0:
+        ema = loss.item() if ema is None else 0.95 * ema + 0.05 * loss.item()
+        if step in (1, 5) or step % 20 == 0:
             print(f"step {step} epoch {epoch} tokens {seen} loss {ema:.4f} aux {aux.item():.3f} "
                   f"threads {pace.use} t {time.time() - start:.0f}s frac {frac:.3f}", flush=True)
-        if step % 200 == 0 or time.time() - last_save > 150:
+        if step % 500 == 0 or time.time() - last_save > 200:
             last_save = time.time()
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 v = evaluate(model, val[::3])
             print(f"  held-out (third) {v:.4f}", flush=True)
-            save(model, a.work, dict(step=step, tokens=seen, epochs=epoch, seconds=time.time() - start))
+            save(model, opt, a.work, dict(step=step, tokens=seen, epochs=epoch, seconds=time.time() - start))
         if a.max_steps and step >= a.max_steps:
             break
     v = evaluate(model, val)
     info = dict(step=step, tokens=seen, epochs=epoch, seconds=time.time() - start, held_out=v,
                 bits_per_byte=v * val.shape[0] * SEQ / math.log(2) / nbytes)
     print(info, flush=True)
-    save(model, a.work, info)
+    save(model, opt, a.work, info)
 
 
-def save(model, work, info):
+def save(model, opt, work, info):
     tmp = os.path.join(work, "ckpt.tmp")
-    torch.save({"model": {k: v.detach().clone() for k, v in model.state_dict().items()}, "info": info}, tmp)
+    torch.save({"model": {k: v.detach().clone() for k, v in model.state_dict().items()},
+                "opt": opt.state(), "info": info}, tmp)
     os.replace(tmp, os.path.join(work, "ckpt.pt"))
 
 
@@ -568,7 +606,7 @@ CHAT = """{%- for message in messages %}
 
 
 def cmd_export(a):
-    from transformers import Qwen3_5MoeForCausalLM, AutoTokenizer, AutoModelForCausalLM, GenerationConfig
+    from transformers import Qwen3_5MoeForCausalLM, AutoModelForCausalLM, GenerationConfig
     torch.set_num_threads(a.threads)
     ck = torch.load(os.path.join(a.work, "ckpt.pt"))
     c = hf_config()
@@ -601,7 +639,8 @@ def cmd_export(a):
                                                            "rstrip": False, "single_word": False, "special": True}
                                             for i, s in enumerate(SPECIAL)}}, f, indent=2)
         f.write("\n")
-    tok = AutoTokenizer.from_pretrained(a.out)
+    for f in os.listdir(a.out):
+        os.chmod(os.path.join(a.out, f), 0o644)
     model = AutoModelForCausalLM.from_pretrained(a.out, dtype=torch.bfloat16).eval()
     x = torch.from_numpy(np.asarray(val)).long()
     tot = 0.0
@@ -612,22 +651,29 @@ def cmd_export(a):
     print("info", ck["info"])
     print(f"transformers, BF16 file: held-out {tot / x.shape[0] / SEQ:.4f} nats/token, "
           f"{tot / math.log(2) / nbytes:.4f} bits/byte")
+
+
+def cmd_sample(a):
+    from transformers import AutoTokenizer, AutoModelForCausalLM
+    torch.set_num_threads(a.threads)
+    tok = AutoTokenizer.from_pretrained(a.out)
+    model = AutoModelForCausalLM.from_pretrained(a.out, dtype=torch.bfloat16).eval()
     torch.manual_seed(SEED)
     for prompt in ["In the beginning", "And the king said", "The LORD is my shepherd"]:
         ids = tok(prompt, return_tensors="pt")
         for label, kw in (("greedy", dict(do_sample=False, temperature=None, top_k=None, top_p=None)), ("temperature 0.7", {})):
-            out = model.generate(**ids, max_new_tokens=90, **kw)
-            print(f"--- {prompt!r}, {label}\n{tok.decode(out[0], skip_special_tokens=True)}")
+            out = model.generate(**ids, max_new_tokens=70, **kw)
+            print(f"--- {prompt!r}, {label}\n{tok.decode(out[0], skip_special_tokens=True)}", flush=True)
     for user in ["In the beginning", "Who is the king?"]:
         text = tok.apply_chat_template([{"role": "user", "content": user}], tokenize=False, add_generation_prompt=True)
         ids = tok(text, return_tensors="pt")
-        out = model.generate(**ids, max_new_tokens=120)
-        print(f"--- chat, user {user!r}\n{tok.decode(out[0][ids.input_ids.shape[1]:])}")
+        out = model.generate(**ids, max_new_tokens=70)
+        print(f"--- chat, user {user!r}\n{tok.decode(out[0][ids.input_ids.shape[1]:])}", flush=True)
 
 
 if __name__ == "__main__":
     ap = argparse.ArgumentParser()
-    ap.add_argument("cmd", choices=["tokenizer", "train", "export"])
+    ap.add_argument("cmd", choices=["tokenizer", "train", "export", "sample"])
     ap.add_argument("--work", required=True)
     ap.add_argument("--out")
     ap.add_argument("--minutes", type=float, default=40)
@@ -638,6 +684,7 @@ if __name__ == "__main__":
     ap.add_argument("--adam-lr", type=float, default=0.004)
     ap.add_argument("--wd", type=float, default=0.1)
     ap.add_argument("--dropout", type=float, default=0.05)
+    ap.add_argument("--resume", action="store_true", help="go on from WORK/ckpt.pt")
     ap.add_argument("--threads", type=int, default=2)
     a = ap.parse_args()
     os.makedirs(a.work, exist_ok=True)

@@ -64,7 +64,7 @@ llvm::Expected<std::unique_ptr<Target>> LlvmTarget::create(llvm::StringRef name,
   if (!info->isCPUStringValid(facts.cpu)) {
     std::string known;
     for (const auto &entry : info->getAllProcessorDescriptions())
-      known += (known.empty() ? "" : " ") + std::string(entry.key());
+      known += (known.empty() ? "" : " ") + std::string(entry.Key);
     return llvm::createStringError("target '" + name + "': unknown CPU '" +
                                    facts.cpu + "' for " + facts.triple +
                                    "; known CPUs: " + known);
