@@ -81,17 +81,17 @@ void ModelBuilder::declareState(int64_t layer, StringRef part, StateDim dim,
 void ModelBuilder::declareStates() {
   for (int64_t j = 0; j < config.blockPeriod(); ++j) {
     if (config.layers[j] == LayerKind::LinearAttention) {
-      declareState(j, "conv", StateDim::Slots,
+      declareState(j, "conv_window", StateDim::Slots,
                    {config.convKernel - 1, config.convChannels()},
                    options.stateDtype);
-      declareState(j, "delta", StateDim::Slots,
+      declareState(j, "delta_state", StateDim::Slots,
                    {config.valueHeads, config.valueDim, config.keyDim},
                    Dtype::F32);
       continue;
     }
     SmallVector<int64_t> page{config.numKvHeads, kPageTokens, config.headDim};
-    declareState(j, "key", StateDim::Pages, page, options.stateDtype);
-    declareState(j, "value", StateDim::Pages, page, options.stateDtype);
+    declareState(j, "key_cache", StateDim::Pages, page, options.stateDtype);
+    declareState(j, "value_cache", StateDim::Pages, page, options.stateDtype);
   }
 }
 

@@ -95,21 +95,21 @@ Value LayerBuilder::deltaNet(Value x) {
   Value z = linear(x, "z");
   Value beta = linear(x, "b");
   Value decay = linear(x, "a");
-  Value window = loadState("conv");
+  Value window = loadState("conv_window");
   auto conv = CausalConvOp::create(
       b, TypeRange{qkv.getType(), window.getType()}, qkv, weight("conv"),
       window, step.tokenSeq, step.seqStart, step.seqSlot);
-  storeState("conv", conv.getStateOut());
+  storeState("conv_window", conv.getStateOut());
   Value q = heads(columns(conv.getY(), 0, keyWidth), config.keyHeads);
   Value k = heads(columns(conv.getY(), keyWidth, keyWidth), config.keyHeads);
   Value v =
       heads(columns(conv.getY(), 2 * keyWidth, valueWidth), config.valueHeads);
-  Value state = loadState("delta");
+  Value state = loadState("delta_state");
   auto delta = GatedDeltaOp::create(b, TypeRange{v.getType(), state.getType()},
                                     q, k, v, decay, beta, weight("a_log"),
                                     weight("dt_bias"), state, step.seqStart,
                                     step.seqSlot, b.getF32FloatAttr(kQkEps));
-  storeState("delta", delta.getStateOut());
+  storeState("delta_state", delta.getStateOut());
   auto gate = config.deltaGate == GateKind::Silu ? Activation::Silu
                                                  : Activation::Sigmoid;
   Value y = GatedRmsNormOp::create(
@@ -132,14 +132,14 @@ Value LayerBuilder::attention(Value x) {
   Value v = heads(linear(x, "v"), config.numKvHeads);
   q = rope(norm(q, "q_norm"));
   k = rope(norm(k, "k_norm"));
-  Value keys = loadState("key"), values = loadState("value");
+  Value keys = loadState("key_cache"), values = loadState("value_cache");
   auto op = GatedAttentionOp::create(
       b, TypeRange{q.getType(), keys.getType(), values.getType()}, q, k, v,
       gate, keys, values, step.tokenSeq, step.seqStart, step.seqPast,
       step.seqSlot, step.pageTable,
       b.getF32FloatAttr(1.0 / std::sqrt(double(width))));
-  storeState("key", op.getKeyOut());
-  storeState("value", op.getValueOut());
+  storeState("key_cache", op.getKeyOut());
+  storeState("value_cache", op.getValueOut());
   return linear(flat(op.getOut()), "attn_out");
 }
 
