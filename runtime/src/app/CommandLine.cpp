@@ -2,8 +2,11 @@
 // is large, and it reports errors by exceptions, which end here.
 #include "runtime/src/app/CommandLine.h"
 #include "runtime/src/app/App.h"
+#include "runtime/src/app/Output.h"
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdio>
+#include <type_traits>
 
 namespace quartet::rt {
 
@@ -24,11 +27,45 @@ struct SamplingArguments {
   std::optional<uint64_t> seed;
 };
 
+template <typename T> struct Unwrapped { using Type = T; };
+template <typename T> struct Unwrapped<std::optional<T>> { using Type = T; };
+
+/// Says why \p text is no number of type T, or returns an empty string. The
+/// library would take what is too large as the largest, and -1 as 2^64 - 1.
+template <typename T> std::string whyNotNumber(const std::string &text) {
+  T value{};
+  const char *end = text.data() + text.size();
+  auto [stop, status] = std::from_chars(text.data(), end, value);
+  if (status == std::errc::result_out_of_range && stop == end)
+    return "'" + text + "' is out of range";
+  if (status == std::errc() && stop == end)
+    return "";
+  return "found '" + text + "', expected a " +
+         (std::is_floating_point_v<T> ? "number"
+          : std::is_unsigned_v<T>     ? "whole number >= 0"
+                                      : "whole number");
+}
+
 /// Adds an option whose argument is taken as it is, whatever it looks like.
 template <typename T>
 CLI::Option *addOption(CLI::App *app, const char *name, T &value,
                        const std::string &help) {
-  return app->add_option(name, value, help)->allow_extra_args(false);
+  CLI::Option *option =
+      app->add_option(name, value, help)->allow_extra_args(false);
+  using Type = typename Unwrapped<T>::Type;
+  if constexpr (std::is_arithmetic_v<Type>)
+    option->check(whyNotNumber<Type>);
+  return option;
+}
+
+/// Prints to standard output; \returns the exit code.
+int print(const std::string &name, const std::string &text) {
+  Output output;
+  output.write(text);
+  if (output.ok() || output.closed())
+    return 0;
+  fprintf(stderr, "%s: %s\n", name.c_str(), output.problem().c_str());
+  return ExitFailure;
 }
 
 class Parser {
@@ -78,13 +115,13 @@ void Parser::declareGlobal() {
              name + " info\n\n" + name +
              " COMMAND --help says more about a command.");
   app.set_help_flag("-h,--help", "Print this help");
-  app.set_version_flag("--version", name + " " + manifest.version +
-                                        " (quartet), model " + manifest.name +
-                                        ", target " + manifest.triple + " " +
-                                        manifest.cpu);
+  app.set_version_flag("--version",
+                       name + " " + manifest.version + " (quartet), model " +
+                           manifest.name + ", target " + manifest.triple + " " +
+                           manifest.cpu,
+                       "Print the version, the model and the target");
   app.require_subcommand(0, 1);
   app.get_formatter()->label("SUBCOMMAND", "COMMAND");
-  app.get_formatter()->label("Subcommands", "Commands");
   app.get_formatter()->label("UINT", "N");
   app.get_formatter()->label("INT", "N");
   app.get_formatter()->label("FLOAT", "X");
@@ -104,7 +141,7 @@ void Parser::declareGlobal() {
 
 CLI::App *Parser::command(const char *word, const char *help,
                           const std::string &examples, Command value) {
-  CLI::App *sub = app.add_subcommand(word, help);
+  CLI::App *sub = app.add_subcommand(word, help)->group("Commands");
   sub->footer("Examples:\n" + examples +
               "\nThe options of all commands (--threads, --weights, --context) "
               "may stand here too.");
@@ -165,13 +202,7 @@ void Parser::declareRun() {
             "Divide the logits of tokens of prompt and output (default: " +
                 number(defaults.repetitionPenalty) + ")");
   addOption(sub, "--seed", sampling.seed,
-            "The same seed gives the same text (default: a random one)")
-      ->check([](const std::string &text) {
-        // Otherwise -1 would be read as 2^64 - 1.
-        return text.find('-') == std::string::npos
-                   ? ""
-                   : "found '" + text + "', expected a whole number >= 0";
-      });
+            "The same seed gives the same text (default: a random one)");
   addOption(sub, "--stop", run.stops,
             "End before this text; may be given several times")
       ->take_all();
@@ -245,6 +276,9 @@ std::string Parser::finish() {
   result.global.context = context.value_or(0);
 
   RunOptions &run = result.run;
+  if (run.maxTokens < -1)
+    return "--max-tokens is " + std::to_string(run.maxTokens) +
+           ", expected a whole number >= 0, or -1 for no limit";
   const GenerationInfo &defaults = manifest.generation;
   SamplingParams &params = run.sampling;
   params.temperature = sampling.temperature.value_or(
@@ -281,10 +315,8 @@ int Parser::usageError(const std::string &message, const std::string &word) {
 }
 
 std::optional<int> Parser::parse(int argc, const char *const *argv) {
-  if (argc <= 1) {
-    fputs(app.help().c_str(), stdout);
-    return 0;
-  }
+  if (argc <= 1)
+    return print(name, app.help());
   auto chosen = [&]() -> std::string {
     std::vector<CLI::App *> subs = app.get_subcommands();
     return subs.empty() ? "" : subs.front()->get_name();
@@ -293,20 +325,17 @@ std::optional<int> Parser::parse(int argc, const char *const *argv) {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp &) {
     std::string word = chosen();
-    fputs((word.empty() ? app.help() : app.get_subcommand(word)->help(name))
-              .c_str(),
-          stdout);
-    return 0;
+    return print(name, word.empty() ? app.help()
+                                    : app.get_subcommand(word)->help(name));
   } catch (const CLI::CallForVersion &) {
-    printf("%s\n", app.version().c_str());
-    return 0;
-  } catch (const CLI::ExtrasError &error) {
-    std::vector<std::string> extra = app.remaining();
-    if (!chosen().empty() || extra.empty() || extra[0].empty() ||
-        extra[0][0] == '-')
-      return usageError(error.what(), chosen());
+    return print(name, app.version() + "\n");
+  } catch (const CLI::ExtrasError &) {
+    std::vector<std::string> extra = app.remaining(/*recurse=*/true);
+    std::string first = extra.empty() ? "" : extra[0];
+    if (!chosen().empty() || first.empty() || first[0] == '-')
+      return usageError("unexpected argument '" + first + "'", chosen());
     return usageError(
-        "unknown command '" + extra[0] + "', expected " + commandNames, "");
+        "unknown command '" + first + "', expected " + commandNames, "");
   } catch (const CLI::Error &error) {
     return usageError(error.what(), chosen());
   }

@@ -3,8 +3,10 @@
 #include "runtime/src/app/NpyFile.h"
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace quartet::rt {
@@ -16,8 +18,33 @@ static bool fail(std::string *error, const std::string &what,
   return false;
 }
 
-std::unique_ptr<NpyFile> NpyFile::create(const std::string &path, int64_t rows,
+/// Finds out which file \p path means, so that the rename at the end replaces
+/// what a link points to and never a device or a pipe. \returns false, with
+/// \p error set, when it can't be a file.
+static bool resolve(std::string &path, std::string *error) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0)
+    return true; // Not there yet, or creating it says why not.
+  if (!S_ISREG(info.st_mode)) {
+    if (error)
+      *error = "cannot write '" + path + "': it is " +
+               (S_ISDIR(info.st_mode) ? "a folder" : "no regular file") +
+               ", expected the name of a file";
+    return false;
+  }
+  char *real = realpath(path.c_str(), nullptr);
+  if (!real)
+    return fail(error, "cannot write", path);
+  path = real;
+  free(real);
+  return true;
+}
+
+std::unique_ptr<NpyFile> NpyFile::create(const std::string &name, int64_t rows,
                                          int64_t columns, std::string *error) {
+  std::string path = name;
+  if (!resolve(path, error))
+    return nullptr;
   std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" +
                        std::to_string(rows) + ", " + std::to_string(columns) +
                        "), }";

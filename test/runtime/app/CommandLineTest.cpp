@@ -2,7 +2,9 @@
 // look like something else.
 #include "runtime/src/app/CommandLine.h"
 #include "../engine/TestManifest.h"
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 using namespace quartet::rt;
 using namespace quartet::rt::test;
@@ -142,7 +144,15 @@ TEST(CommandLine, RefusesBadInput) {
   expectError({"run", "--tempo", "1"}, "--tempo");
   expectError({"run", "-p"}, "-p");
   expectError({"run", "-p", "a", "--tokens", "1"}, "--tokens");
-  expectError({"run", "-n", "many"}, "many");
+  expectError({"run", "-n", "many"},
+              "--max-tokens: found 'many', expected a whole number");
+  expectError({"run", "-n", "1e3"}, "found '1e3', expected a whole number");
+  expectError({"run", "-n", "99999999999999999999"}, "out of range");
+  expectError({"run", "-n", "-2"}, "--max-tokens is -2");
+  expectError({"run", "--seed", "18446744073709551616"}, "out of range");
+  expectError({"run", "--temperature", "hot"}, "'hot', expected a number");
+  expectError({"run", "--threads", "-1"}, "--threads is -1");
+  expectError({"run", "extra"}, "unexpected argument 'extra'");
   expectError({"run", "--temperature", "-1"}, "temperature is -1");
   expectError({"run", "--temperature", "nan"}, "temperature");
   expectError({"run", "--top-p", "0"}, "top-p is 0");
@@ -179,8 +189,26 @@ TEST(CommandLine, HelpsWithExamples) {
               std::string::npos)
         << parsed.out;
   }
+  EXPECT_NE(parseArgs({"--help"}).out.find("\nCommands:\n"), std::string::npos);
   Parsed parsed = parseArgs({"--version"});
   EXPECT_EQ(parsed.code, 0);
   EXPECT_NE(parsed.out.find("0.1.0"), std::string::npos) << parsed.out;
+}
+
+TEST(CommandLine, HelpThatCannotBePrintedIsAnError) {
+  int full = open("/dev/full", O_WRONLY), saved = dup(STDOUT_FILENO);
+  ASSERT_GE(full, 0);
+  dup2(full, STDOUT_FILENO);
+  const char *args[] = {"model", "--help"};
+  CommandLine line;
+  testing::internal::CaptureStderr();
+  std::optional<int> code =
+      parseCommandLine(2, args, parse(manifestJson()), line);
+  std::string message = testing::internal::GetCapturedStderr();
+  dup2(saved, STDOUT_FILENO);
+  close(saved);
+  close(full);
+  EXPECT_EQ(code, 1);
+  EXPECT_NE(message.find("cannot write"), std::string::npos) << message;
 }
 } // namespace

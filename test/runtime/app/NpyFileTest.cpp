@@ -4,6 +4,7 @@
 #include <cstring>
 #include <filesystem>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 using namespace quartet::rt;
 using quartet::rt::test::TempDir;
@@ -52,5 +53,32 @@ TEST(NpyFile, LeavesNothingWhenAbandoned) {
   EXPECT_EQ(filesIn(dir), 0u);
   EXPECT_FALSE(NpyFile::create(dir.path + "/none/m.npy", 1, 1, &error));
   EXPECT_NE(error.find("none/m.npy"), std::string::npos) << error;
+}
+
+// Whoever may write the folder could otherwise lose a device to the rename.
+TEST(NpyFile, ReplacesFilesOnly) {
+  TempDir dir;
+  std::string pipe = dir.path + "/pipe", error;
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_FALSE(NpyFile::create(pipe, 1, 1, &error));
+  EXPECT_NE(error.find("no regular file"), std::string::npos) << error;
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+  EXPECT_FALSE(NpyFile::create(dir.path, 1, 1, &error));
+  EXPECT_NE(error.find("a folder"), std::string::npos) << error;
+  EXPECT_EQ(filesIn(dir), 1u);
+}
+
+TEST(NpyFile, WritesWhereALinkPoints) {
+  TempDir dir;
+  std::string target = dir.write("target", "old"), link = dir.path + "/link";
+  std::filesystem::create_symlink(target, link);
+  std::string error;
+  float value = 1;
+  auto file = NpyFile::create(link, 1, 1, &error);
+  ASSERT_TRUE(file) << error;
+  EXPECT_TRUE(file->writeRow(0, &value, &error)) << error;
+  EXPECT_TRUE(file->finish(&error)) << error;
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_EQ(TempDir::read(target).substr(1, 5), "NUMPY");
 }
 } // namespace
