@@ -2,21 +2,35 @@
 #include "runtime/src/app/Commands.h"
 #include "runtime/src/app/Output.h"
 #include "runtime/src/engine/Json.h"
+#include <cmath>
 #include <cstdio>
 #include <sys/stat.h>
 
 namespace quartet::rt {
 
 namespace {
-std::string megabytes(uint64_t bytes) {
-  char text[64];
-  if (bytes < 10000)
-    snprintf(text, sizeof(text), "%llu bytes",
-             static_cast<unsigned long long>(bytes));
-  else if (bytes < 10'000'000'000ull)
-    snprintf(text, sizeof(text), "%.2f MB", double(bytes) / 1e6);
-  else
-    snprintf(text, sizeof(text), "%.2f GB", double(bytes) / 1e9);
+/// 1234567 as "1,234,567".
+std::string grouped(int64_t number) {
+  std::string text = std::to_string(number);
+  for (size_t at = text.size(); at > 3; at -= 3)
+    text.insert(at - 3, ",");
+  return text;
+}
+
+/// Bytes as the compiler prints them, in decimal units.
+std::string size(uint64_t bytes) {
+  if (bytes < 10'000)
+    return grouped(int64_t(bytes)) + " bytes";
+  double value = double(bytes) / 1e3;
+  const char *unit = "kB";
+  for (const char *larger : {"MB", "GB"}) {
+    if (value < 1e3)
+      break;
+    value /= 1e3;
+    unit = larger;
+  }
+  char text[32];
+  snprintf(text, sizeof(text), "%.1f %s", value, unit);
   return text;
 }
 
@@ -67,26 +81,92 @@ std::string jsonText(const Session &session, const Numbers &numbers) {
   return json.dump(2, ' ', false, Ordered::error_handler_t::replace) + "\n";
 }
 
-/// "3 linear_attention, 1 full_attention" and the other parts of the model as
-/// the manifest has them.
-std::string modelLines(const Json &manifest) {
-  std::string lines;
-  const Json *model = find(manifest, "model");
-  for (const char *part :
-       {"attention", "linear_attention", "experts", "rope"}) {
-    const Json *values = model ? find(*model, part) : nullptr;
-    if (!values || !values->is_object() || values->empty())
-      continue;
-    std::string line;
-    for (const auto &[key, value] : values->items())
-      line += (line.empty() ? "" : ", ") + key + " " +
-              (value.is_string() ? value.get_ref<const std::string &>()
-                                 : describe(&value));
-    char label[32];
-    snprintf(label, sizeof(label), "%-17s", part);
-    lines += label + line + "\n";
+/// A number of an object as text; "?" when it is not there.
+std::string numberOf(const Json &object, const char *key) {
+  const Json *value = find(object, key);
+  int64_t count = 0;
+  if (value && getCount(*value, count))
+    return grouped(count);
+  if (!value || !value->is_number())
+    return "?";
+  char text[32];
+  double number = value->get<double>();
+  snprintf(text, sizeof(text), "%.10g", number);
+  return number == std::floor(number) && std::abs(number) < 1e15
+             ? grouped(int64_t(number))
+             : text;
+}
+
+/// "8: 2 x [D D D A] (D: ..., A: ...)".
+std::string layersText(const Manifest &manifest, const Json &model) {
+  const Json *pattern = find(model, "pattern");
+  std::string block;
+  bool linear = false, full = false;
+  if (pattern && pattern->is_array())
+    for (const Json &layer : *pattern) {
+      bool isFull = layer == "full_attention";
+      (isFull ? full : linear) = true;
+      block += (block.empty() ? "" : " ") + std::string(isFull ? "A" : "D");
+    }
+  std::string text = std::to_string(manifest.layers);
+  if (block.empty())
+    return text;
+  text += ": " + std::to_string(manifest.blocks) + " x [" + block + "], ";
+  if (linear)
+    text += "D = gated DeltaNet";
+  if (full)
+    text += std::string(linear ? ", " : "") + "A = attention";
+  return text;
+}
+
+/// Label and text of each part of the model that the manifest has.
+std::vector<std::pair<const char *, std::string>>
+modelLines(const Json &model) {
+  std::vector<std::pair<const char *, std::string>> lines;
+  auto part = [&](const char *key, const char *label, auto describePart) {
+    const Json *values = find(model, key);
+    if (values && values->is_object())
+      lines.emplace_back(label, describePart([values](const char *name) {
+                           return numberOf(*values, name);
+                         }));
+  };
+  part("linear_attention", "gated DeltaNet", [](auto get) {
+    return get("value_heads") + " value heads of " + get("value_dim") + ", " +
+           get("key_heads") + " key heads of " + get("key_dim") +
+           ", convolution over " + get("conv_kernel") + " tokens";
+  });
+  part("attention", "attention", [](auto get) {
+    return get("heads") + " heads and " + get("kv_heads") +
+           " key/value heads of " + get("head_dim") + ", rotary in " +
+           get("rotary_dim");
+  });
+  part("experts", "experts", [](auto get) {
+    return get("count") + " of width " + get("intermediate") + ", " +
+           get("per_token") + " per token, and a shared one of width " +
+           get("shared_intermediate");
+  });
+  part("mlp", "dense MLP",
+       [](auto get) { return "width " + get("intermediate"); });
+  const Json *rope = find(model, "rope");
+  std::string type;
+  if (rope && getString(*rope, "type", type)) {
+    std::string text = "theta " + numberOf(*rope, "theta");
+    if (find(*rope, "factor"))
+      text += ", " + type + ": " + numberOf(*rope, "original_max_positions") +
+              " positions times " + numberOf(*rope, "factor");
+    lines.emplace_back("rotary", text);
   }
   return lines;
+}
+
+std::string parametersText(const Manifest &manifest, const Json &model) {
+  std::string text = grouped(manifest.parameters);
+  int64_t active = manifest.parameters;
+  if (const Json *value = find(model, "parameters_active"))
+    getCount(*value, active);
+  if (active != manifest.parameters)
+    text += ", of which a token uses " + grouped(active);
+  return text;
 }
 
 std::string readableText(const Session &session, const Numbers &numbers) {
@@ -94,41 +174,59 @@ std::string readableText(const Session &session, const Numbers &numbers) {
   std::string text;
   auto line = [&](const char *label, const std::string &value) {
     char start[32];
-    snprintf(start, sizeof(start), "%-17s", label);
+    snprintf(start, sizeof(start), "%-16s", label);
     text += start + value + "\n";
   };
+  Json json = Json::parse(manifest.text, nullptr, false);
+  static const Json empty = Json::object();
+  const Json *found = find(json, "model");
+  const Json &model = found ? *found : empty;
   line("model", manifest.name + " (" + manifest.family + ")");
-  line("layers", std::to_string(manifest.layers) + " in " +
-                     std::to_string(manifest.blocks) + " blocks, hidden " +
-                     std::to_string(manifest.hidden) + ", vocabulary " +
-                     std::to_string(manifest.vocab));
+  line("layers", layersText(manifest, model));
+  line("hidden size", grouped(manifest.hidden));
+  line("vocabulary", grouped(manifest.vocab) +
+                         (manifest.tokenLimit == manifest.vocab
+                              ? ""
+                              : ", of which " + grouped(manifest.tokenLimit) +
+                                    " have a token"));
   if (manifest.parameters)
-    line("parameters", std::to_string(manifest.parameters));
-  text += modelLines(Json::parse(manifest.text, nullptr, false));
-  line("types", "weights " + manifest.quantization + ", computed in " +
-                    manifest.dtype + ", KV cache " + manifest.kvDtype);
+    line("parameters", parametersText(manifest, model));
+  for (const auto &[label, value] : modelLines(model))
+    line(label, value);
+
+  text += "\n";
+  line("compiled by", "quartet " + manifest.version);
   line("target", manifest.cpu + ", " + manifest.triple);
+  line("quantization", manifest.quantization);
+  line("types", "weights " + manifest.dtype + ", KV cache " + manifest.kvDtype);
   std::string buckets;
   for (const std::string &bucket : manifest.buckets)
     buckets += (buckets.empty() ? "" : ", ") + bucket;
-  line("buckets", buckets);
-  line("compiled by", "quartet " + manifest.version);
+  line("token counts", buckets);
+  line("tokenizer", session.image.tokenizer.size
+                        ? size(session.image.tokenizer.size)
+                        : "none: prompts are token ids");
+
+  text += "\n";
   std::string where =
       numbers.embedded ? "embedded in the executable" : numbers.weights;
-  line("weights", where + " (" + megabytes(manifest.weightsBytes) +
-                      (numbers.present ? ")" : ", not there)"));
+  line("weights", where + (numbers.present ? "" : " (not there)"));
+  line("weights size", size(manifest.weightsBytes));
   line("weights id", manifest.weightsId.empty()
                          ? "any with layout " + manifest.layoutId
                          : manifest.weightsId);
-  line("tokenizer", session.image.tokenizer.size
-                        ? megabytes(session.image.tokenizer.size)
-                        : "none");
-  line("state", megabytes(uint64_t(numbers.bytesPerSequence)) +
+
+  text += "\n";
+  line("context", grouped(numbers.context) + " tokens of at most " +
+                      grouped(manifest.maxPositions));
+  line("state", size(uint64_t(numbers.bytesPerSequence)) +
                     " per sequence and " +
-                    megabytes(uint64_t(numbers.bytesPerToken)) +
-                    " per token of context");
-  line("context", std::to_string(numbers.context) + " tokens of at most " +
-                      std::to_string(manifest.maxPositions));
+                    size(uint64_t(numbers.bytesPerToken)) + " per token");
+  int64_t whole =
+      numbers.bytesPerSequence +
+      numbers.bytesPerToken * QUARTET_PAGE_TOKENS *
+          ((numbers.context + QUARTET_PAGE_TOKENS - 1) / QUARTET_PAGE_TOKENS);
+  line("", size(uint64_t(whole)) + " for a full context");
   line("threads", std::to_string(numbers.threads));
   return text;
 }

@@ -320,11 +320,29 @@ TEST_F(AppTest, TokenizeAndBack) {
 }
 
 TEST_F(AppTest, InfoNeedsNoWeights) {
+  json["model"]["token_limit"] = 200;
+  json["model"]["parameters"] = 1234567;
+  json["model"]["parameters_active"] = 34567;
+  json["model"]["pattern"] = {"linear_attention", "full_attention"};
+  json["model"]["experts"] = {{"count", 4},
+                              {"per_token", 2},
+                              {"intermediate", 1408},
+                              {"shared_intermediate", 8}};
+  json["model"]["rope"] = {{"type", "yarn"},
+                           {"theta", 1e7},
+                           {"factor", 4.0},
+                           {"original_max_positions", 75}};
   Ran ran = run({"info", "--threads", "3"});
   EXPECT_EQ(ran.code, 0) << ran.err;
-  for (const char *part : {"qwen3_5_moe", "x86-64-v3", "aaaa", "not there",
-                           "44 bytes per sequence", "8 bytes per token",
-                           "per_token 2", "300 tokens of at most 300"})
+  for (const char *part :
+       {"qwen3_5_moe", "x86-64-v3", "aaaa", "not there",
+        "44 bytes per sequence", "8 bytes per token",
+        // 44 + 5 pages of 64 tokens of 8 bytes.
+        "2,604 bytes for a full context",
+        "8: 2 x [D A], D = gated DeltaNet, A = attention",
+        "4 of width 1,408, 2 per token", "256, of which 200 have a token",
+        "1,234,567, of which a token uses 34,567",
+        "10,000,000, yarn: 75 positions times 4", "300 tokens of at most 300"})
     EXPECT_NE(ran.out.find(part), std::string::npos) << part << "\n" << ran.out;
 
   ran = run({"info", "--json", "--threads", "3", "--weights", weights});
