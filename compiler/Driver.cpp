@@ -2,6 +2,7 @@
 #include "compiler/Driver.h"
 #include "compiler/Link.h"
 #include "compiler/Manifest.h"
+#include "compiler/OutputFile.h"
 #include "compiler/Pipelines.h"
 #include "compiler/Progress.h"
 #include "compiler/import/Tokenizer.h"
@@ -13,7 +14,6 @@
 #include "quartet/tokenizer_format.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/Process.h"
 #include "llvm/Support/Signals.h"
 #include <cstring>
 
@@ -22,25 +22,36 @@ using llvm::StringRef;
 namespace fs = llvm::sys::fs;
 namespace path = llvm::sys::path;
 
+/// Code reaches constants within 2 GiB of itself; this leaves room for the
+/// rest.
+static constexpr uint64_t kMaxEmbeddedBytes = 1500000000;
+
 namespace {
 /// One run of the driver; the members are filled stage by stage.
 class Build {
 public:
   explicit Build(const BuildCommand &command)
-      : command(command), stages(command.quiet) {}
+      : command(command), stages(command.quiet),
+        diagnostics(&context, printDiagnostic) {
+    // A diagnostic names its part of the model; the op may fill a screen.
+    context.printOpOnDiagnostic(false);
+  }
 
   llvm::Error run();
 
 private:
   llvm::Error readModel();
+  llvm::Error checkOutputs();
   llvm::Error readTexts();
   llvm::Error buildIr();
   llvm::Error lower();
   llvm::Error emitText(StringRef text, StringRef suffix);
   llvm::Error emitModule(StringRef suffix);
-  llvm::Error runPipeline(StringRef what,
-                          llvm::function_ref<void(mlir::OpPassManager &)> build);
-  llvm::Error dump(StringRef fileName, llvm::function_ref<void(llvm::raw_ostream &)> print);
+  llvm::Error
+  runPipeline(StringRef what,
+              llvm::function_ref<void(mlir::OpPassManager &)> build);
+  llvm::Error dump(StringRef fileName,
+                   llvm::function_ref<void(llvm::raw_ostream &)> print);
   llvm::Error dumpModule(StringRef fileName);
   llvm::Error pack();
   llvm::Error link();
@@ -57,45 +68,20 @@ private:
   BuildOptions irOptions;
   Dtype matrixDtype = Dtype::BF16;
   mlir::MLIRContext context;
+  mlir::ScopedDiagnosticHandler diagnostics;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::string object, optimizedIr;
   int64_t tokenLimit = 0;
 };
 } // namespace
 
-/// Writes \p text under a temporary name and renames it.
-static llvm::Error writeFile(StringRef name, StringRef text) {
-  if (name == "-") {
-    llvm::outs() << text;
-    llvm::outs().flush();
-    return llvm::Error::success();
-  }
-  std::string temporary =
-      (name + ".tmp-" + llvm::Twine(llvm::sys::Process::getProcessId())).str();
-  llvm::sys::RemoveFileOnSignal(temporary);
-  std::error_code ec;
-  {
-    llvm::raw_fd_ostream out(temporary, ec);
-    if (!ec) {
-      out << text;
-      out.close();
-      ec = out.error();
-      out.clear_error();
-    }
-  }
-  if (!ec)
-    ec = fs::rename(temporary, name);
-  if (ec)
-    fs::remove(temporary);
-  llvm::sys::DontRemoveFileOnSignal(temporary);
-  if (ec)
-    return llvm::createStringError(ec, "cannot write '" + name +
-                                           "': " + ec.message());
-  return llvm::Error::success();
+static bool hasCheckpoint(StringRef model) {
+  return fs::exists(model + "/model.safetensors") ||
+         fs::exists(model + "/model.safetensors.index.json");
 }
 
 llvm::Error Build::readModel() {
-  stages.begin("reading " + command.model);
+  stages.note("reading " + command.model);
   auto read = readConfig(command.model, command.config);
   if (!read)
     return read.takeError();
@@ -105,11 +91,13 @@ llvm::Error Build::readModel() {
     plan = planWeights(config, options);
   } else {
     auto opened = Checkpoint::open(command.model);
+    if (!opened && !hasCheckpoint(command.model))
+      return llvm::createStringError(llvm::toString(opened.takeError()) +
+                                     "; to build without a checkpoint, add "
+                                     "--synthetic SEED (random weights) "
+                                     "or --no-weights");
     if (!opened)
-      return llvm::joinErrors(
-          opened.takeError(),
-          llvm::createStringError("to build without a checkpoint, add --synthetic "
-                                  "SEED (random weights) or --no-weights"));
+      return opened.takeError();
     checkpoint = std::move(*opened);
     auto table = checkpoint->table();
     if (!table)
@@ -126,6 +114,28 @@ llvm::Error Build::readModel() {
       matrixDtype = weight.dtype;
   irOptions.stateDtype = matrixDtype;
   return llvm::Error::success();
+}
+
+/// Before the work: what would fail at its end.
+llvm::Error Build::checkOutputs() {
+  output = command.output.empty() ? config.name : command.output;
+  const Checkpoint *inputs = checkpoint ? &*checkpoint : nullptr;
+  if (llvm::Error error = checkOutput(output, inputs))
+    return error;
+  if (command.emit != Emit::Executable)
+    return llvm::Error::success();
+  if (output == "-")
+    return llvm::createStringError(
+        "an executable cannot go to standard output; "
+        "choose a file with -o, or --emit another stage");
+  if (command.embedWeights && layout.dataBytes > kMaxEmbeddedBytes)
+    return llvm::createStringError(
+        "--embed-weights: the weights have " + llvm::Twine(layout.dataBytes) +
+        " bytes, an executable holds up to " + llvm::Twine(kMaxEmbeddedBytes) +
+        "; leave them in their own file");
+  if (command.embedWeights || command.withoutWeights)
+    return llvm::Error::success();
+  return checkOutput(output + ".safetensors", inputs);
 }
 
 llvm::Error Build::readTexts() {
@@ -155,7 +165,8 @@ llvm::Error Build::readTexts() {
     if (rest)
       return rest;
   }
-  auto chat = llvm::MemoryBuffer::getFile(command.model + "/chat_template.jinja");
+  auto chat =
+      llvm::MemoryBuffer::getFile(command.model + "/chat_template.jinja");
   if (chat)
     chatTemplate = (*chat)->getBuffer().str();
   irOptions.tokenLimit = tokenLimit;
@@ -172,7 +183,7 @@ llvm::Error Build::dump(StringRef fileName,
   std::string text;
   llvm::raw_string_ostream stream(text);
   print(stream);
-  return writeFile(command.dumpStages + "/" + fileName.str(), text);
+  return writeOutput(command.dumpStages + "/" + fileName.str(), text);
 }
 
 llvm::Error Build::dumpModule(StringRef fileName) {
@@ -183,11 +194,12 @@ llvm::Error Build::dumpModule(StringRef fileName) {
 }
 
 llvm::Error Build::buildIr() {
-  stages.begin("building the model's IR");
+  stages.note("building the model's IR");
   module = buildModel(context, config, plan, irOptions);
   if (failed(mlir::verify(*module)))
-    return llvm::createStringError("the model's IR does not verify (see above): "
-                                   "this is a defect of the compiler");
+    return llvm::createStringError(
+        "the model's IR does not verify (see above): "
+        "this is a defect of the compiler");
   return dumpModule("1-quartet.mlir");
 }
 
@@ -198,7 +210,8 @@ Build::runPipeline(StringRef what,
   passes.enableVerifier(true);
   build(passes);
   if (failed(passes.run(*module)))
-    return llvm::createStringError("lowering to " + what + " failed (see above)");
+    return llvm::createStringError("lowering to " + what +
+                                   " failed (see above)");
   return llvm::Error::success();
 }
 
@@ -206,7 +219,7 @@ llvm::Error Build::emitText(StringRef text, StringRef suffix) {
   std::string name = output;
   if (command.output.empty())
     name += suffix;
-  if (llvm::Error error = writeFile(name, text))
+  if (llvm::Error error = writeOutput(name, text))
     return error;
   if (name != "-")
     stages.note("wrote " + name);
@@ -222,26 +235,25 @@ llvm::Error Build::emitModule(StringRef suffix) {
 }
 
 llvm::Error Build::lower() {
-  stages.begin("lowering to linalg");
+  stages.note("lowering to linalg");
   if (llvm::Error error = runPipeline("linalg", buildLinalgPipeline))
     return error;
   if (llvm::Error error = dumpModule("2-linalg.mlir"))
     return error;
   if (command.emit == Emit::Linalg)
     return llvm::Error::success();
-  stages.begin("lowering to loops over buffers");
+  stages.note("lowering to loops over buffers");
   if (llvm::Error error = runPipeline("buffers", buildBufferPipeline))
     return error;
   if (llvm::Error error = dumpModule("3-buffers.mlir"))
     return error;
   if (llvm::Error error =
-          runPipeline("the LLVM dialect", [](mlir::OpPassManager &pm) {
-            buildLlvmPipeline(pm);
-          }))
+          runPipeline("the LLVM dialect",
+                      [](mlir::OpPassManager &pm) { buildLlvmPipeline(pm); }))
     return error;
   if (llvm::Error error = dumpModule("4-llvm.mlir"))
     return error;
-  stages.begin("compiling for " + target->capabilities().cpu);
+  stages.note("compiling for " + target->capabilities().cpu);
   bool wantIr = command.emit == Emit::Llvm || !command.dumpStages.empty();
   auto emitted = target->emit(*module, wantIr ? &optimizedIr : nullptr);
   if (!emitted)
@@ -254,7 +266,7 @@ llvm::Error Build::lower() {
 llvm::Error Build::pack() {
   if (command.withoutWeights)
     return llvm::Error::success();
-  stages.begin("packing weights");
+  stages.note("packing weights");
   std::unique_ptr<WeightSource> source =
       command.syntheticSeed ? syntheticSource(*command.syntheticSeed)
                             : checkpointSource(*checkpoint);
@@ -271,7 +283,7 @@ llvm::Error Build::pack() {
 }
 
 llvm::Error Build::link() {
-  stages.begin("linking");
+  stages.note("linking");
   ManifestFacts facts{config, layout, target->capabilities(), {}, {}, {}};
   facts.name = path::filename(output).str();
   facts.weightsId = weightsId;
@@ -293,7 +305,8 @@ llvm::Error Build::link() {
     embedded = std::move(*read);
   }
   auto text = [](const auto &bytes) {
-    return StringRef(reinterpret_cast<const char *>(bytes.data()), bytes.size());
+    return StringRef(reinterpret_cast<const char *>(bytes.data()),
+                     bytes.size());
   };
   auto blobs = target->emitBlobs(
       {{"quartet_manifest", manifest},
@@ -302,8 +315,8 @@ llvm::Error Build::link() {
        {"quartet_weights", embedded ? embedded->getBuffer() : StringRef()}});
   if (!blobs)
     return blobs.takeError();
-  if (llvm::Error error = linkExecutable(target->capabilities(), kit,
-                                         {object, *blobs}, output))
+  if (llvm::Error error =
+          linkExecutable(target->capabilities(), kit, {object, *blobs}, output))
     return error;
   std::string finalWeights = output + ".safetensors";
   if (command.embedWeights) {
@@ -345,10 +358,8 @@ llvm::Error Build::run() {
 
   if (llvm::Error error = readModel())
     return error;
-  output = command.output.empty() ? config.name : command.output;
-  if (fs::is_directory(output))
-    return llvm::createStringError("output '" + output +
-                                   "' is a folder; choose a file with -o");
+  if (llvm::Error error = checkOutputs())
+    return error;
   if (llvm::Error error = readTexts())
     return error;
   if (llvm::Error error = buildIr())

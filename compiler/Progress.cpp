@@ -1,41 +1,44 @@
-// Stage lines on standard error.
+// Stage lines and diagnostics on standard error.
 #include "compiler/Progress.h"
+#include "compiler/import/Progress.h"
+#include "mlir/IR/BuiltinAttributes.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace quartet;
 
-StageProgress::~StageProgress() { end(); }
-
-void StageProgress::end() {
-  if (!running)
-    return;
-  running = false;
-  std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-  llvm::errs() << llvm::format("  %.1f s\n", taken.count());
-}
-
-void StageProgress::begin(const llvm::Twine &what) {
-  if (quiet)
-    return;
-  end();
-  running = true;
-  start = std::chrono::steady_clock::now();
-  llvm::errs() << "quartetc: " << what;
-  llvm::errs().flush();
-}
-
 void StageProgress::note(const llvm::Twine &text) {
   if (quiet)
     return;
-  end();
-  llvm::errs() << "quartetc: " << text << "\n";
+  std::chrono::duration<double> taken =
+      std::chrono::steady_clock::now() - start;
+  llvm::errs() << "quartetc: " << llvm::format("%5.1f s  ", taken.count())
+               << text << "\n";
 }
 
 void StageProgress::wrote(const llvm::Twine &file, uint64_t bytes) {
-  if (quiet)
-    return;
-  end();
-  llvm::errs() << "quartetc: wrote " << file
-               << llvm::format(" (%.1f MB)\n", bytes / 1e6);
+  note("wrote " + file + " (" + formatBytes(bytes) + ")");
+}
+
+static llvm::StringRef severity(mlir::DiagnosticSeverity severity) {
+  switch (severity) {
+  case mlir::DiagnosticSeverity::Note:
+    return "note";
+  case mlir::DiagnosticSeverity::Warning:
+    return "warning";
+  case mlir::DiagnosticSeverity::Error:
+    return "error";
+  case mlir::DiagnosticSeverity::Remark:
+    return "remark";
+  }
+  return "diagnostic";
+}
+
+void quartet::printDiagnostic(mlir::Diagnostic &diagnostic) {
+  llvm::errs() << "quartetc: " << severity(diagnostic.getSeverity()) << ": ";
+  if (auto named = diagnostic.getLocation()->findInstanceOf<mlir::NameLoc>())
+    llvm::errs() << named.getName().getValue() << ": ";
+  llvm::errs() << diagnostic << "\n";
+  for (mlir::Diagnostic &note : diagnostic.getNotes())
+    printDiagnostic(note);
 }

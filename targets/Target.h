@@ -1,5 +1,5 @@
-// The interface of a target: what the driver needs to turn a lowered module into
-// an object file for one machine.
+// The interface of a target: what the driver needs to turn a lowered module
+// into an object file for one machine.
 #ifndef QUARTET_TARGETS_TARGET_H
 #define QUARTET_TARGETS_TARGET_H
 #include "mlir/IR/BuiltinOps.h"
@@ -35,14 +35,19 @@ public:
   virtual llvm::Expected<std::string> emit(mlir::ModuleOp module,
                                            std::string *optimizedIr) = 0;
   /// An object file that defines \p blobs.
-  virtual llvm::Expected<std::string> emitBlobs(const std::vector<Blob> &blobs) = 0;
+  virtual llvm::Expected<std::string>
+  emitBlobs(const std::vector<Blob> &blobs) = 0;
 };
 
 /// The target called \p name ("host", "x86-64-v3", "aarch64", ... see
-/// targetNames) with LLVM CPU \p cpu (empty = the target's own). An unknown name
-/// or CPU is an error that lists the known ones.
+/// targetNames) with LLVM CPU \p cpu (empty = the target's own). An unknown
+/// name is an error that lists the known ones, an unknown CPU one with the
+/// closest.
 llvm::Expected<std::unique_ptr<Target>> createTarget(llvm::StringRef name,
                                                      llvm::StringRef cpu);
+
+/// The CPUs that createTarget accepts for target \p name, sorted.
+llvm::Expected<std::vector<std::string>> cpuNames(llvm::StringRef name);
 
 /// Names of createTarget with a line about each.
 std::vector<std::pair<std::string, std::string>> targetNames();

@@ -25,27 +25,35 @@ std::vector<std::pair<std::string, std::string>> quartet::targetNames() {
   return names;
 }
 
+static llvm::Expected<Capabilities> findTarget(llvm::StringRef name) {
+  if (name == "host")
+    return LlvmTarget::hostCapabilities();
+  for (const Known &known : kCpus)
+    if (name == known.name)
+      return Capabilities{known.triple, known.cpu, ""};
+  std::string names;
+  for (const auto &entry : targetNames())
+    names += " " + entry.first;
+  return llvm::createStringError("unknown target '" + name +
+                                 "'; known targets:" + names);
+}
+
 llvm::Expected<std::unique_ptr<Target>>
 quartet::createTarget(llvm::StringRef name, llvm::StringRef cpu) {
-  Capabilities facts;
-  bool found = name == "host";
-  if (found)
-    facts = LlvmTarget::hostCapabilities();
-  for (const Known &known : kCpus)
-    if (name == known.name) {
-      found = true;
-      facts = {known.triple, known.cpu, ""};
-    }
-  if (!found) {
-    std::string names;
-    for (const auto &entry : targetNames())
-      names += " " + entry.first;
-    return llvm::createStringError("unknown target '" + name +
-                                   "'; known targets:" + names);
-  }
+  auto facts = findTarget(name);
+  if (!facts)
+    return facts.takeError();
   if (!cpu.empty()) {
-    facts.cpu = cpu.str();
-    facts.features.clear();
+    facts->cpu = cpu.str();
+    facts->features.clear();
   }
-  return LlvmTarget::create(name, std::move(facts));
+  return LlvmTarget::create(name, std::move(*facts));
+}
+
+llvm::Expected<std::vector<std::string>>
+quartet::cpuNames(llvm::StringRef name) {
+  auto facts = findTarget(name);
+  if (!facts)
+    return facts.takeError();
+  return LlvmTarget::cpuNames(facts->triple);
 }

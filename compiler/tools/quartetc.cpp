@@ -1,5 +1,5 @@
-// The compiler driver's command line. Flags only; the work is in compiler/Driver.h
-// and compiler/Inspect.h.
+// The compiler driver's command line. Flags only; the work is in
+// compiler/Driver.h and compiler/Inspect.h.
 #include "CLI/CLI.hpp"
 #include "compiler/Driver.h"
 #include "compiler/Inspect.h"
@@ -11,12 +11,32 @@
 using namespace quartet;
 
 static int report(llvm::Error error) {
+  llvm::outs().flush();
+  if (!error && llvm::outs().has_error())
+    error = llvm::createStringError("cannot write to standard output: " +
+                                    llvm::outs().error().message());
+  llvm::outs().clear_error();
   if (!error)
     return 0;
   llvm::handleAllErrors(std::move(error), [](const llvm::ErrorInfoBase &info) {
     llvm::errs() << "quartetc: error: " << info.message() << "\n";
   });
   return 1;
+}
+
+/// An option that takes one of a few words.
+template <typename T>
+static CLI::Option *addChoice(CLI::App *app, const char *name,
+                              std::map<std::string, T> choices,
+                              std::function<void(T)> store, const char *about) {
+  CLI::IsMember known(choices);
+  return app
+      ->add_option_function<std::string>(
+          name,
+          [=](const std::string &word) { store(choices.find(word)->second); },
+          about)
+      ->check(known)
+      ->type_name("WORD");
 }
 
 static std::string targetHelp() {
@@ -30,31 +50,38 @@ static std::string targetHelp() {
 static void addBuild(CLI::App &app, BuildCommand &command) {
   auto *build = app.add_subcommand(
       "build", "Compile a model into an executable and a weight file");
-  build->add_option("MODEL", command.model,
-                    "Hugging Face directory: config.json, *.safetensors, "
-                    "tokenizer.json, generation_config.json")
+  build
+      ->add_option("MODEL", command.model,
+                   "Hugging Face directory: config.json, *.safetensors, "
+                   "tokenizer.json, generation_config.json")
       ->required();
   build->add_option("-o,--output", command.output,
                     "File to write (default: the directory's name, here; "
                     "weights go to FILE.safetensors)");
   build->add_option("--target", command.target, targetHelp())
       ->capture_default_str();
-  build->add_option("--mcpu", command.cpu,
-                    "LLVM's name of the CPU, e.g. znver5 (default: the target's)");
-  build->add_option("--dtype", command.dtype,
-                    "Element type of the matrices and the KV cache: f32, bf16 or "
-                    "f16 (default: as in the checkpoint)")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Dtype>{
-              {"f32", Dtype::F32}, {"bf16", Dtype::BF16}, {"f16", Dtype::F16}}));
-  build->add_option("--synthetic", command.syntheticSeed,
-                    "Use random weights from this seed instead of a checkpoint");
-  build->add_option("--layers", command.config.layers,
-                    "Compile the first N layers only")
+  build->add_option(
+      "--mcpu", command.cpu,
+      "LLVM's name of the CPU, e.g. znver5 (default: the target's); "
+      "'quartetc targets TARGET' lists them");
+  addChoice<Dtype>(
+      build, "--dtype",
+      {{"f32", Dtype::F32}, {"bf16", Dtype::BF16}, {"f16", Dtype::F16}},
+      [&](Dtype dtype) { command.dtype = dtype; },
+      "Element type of the matrices and the KV cache: f32, bf16 or f16 "
+      "(default: "
+      "as in the checkpoint)");
+  build->add_option(
+      "--synthetic", command.syntheticSeed,
+      "Use random weights from this seed instead of a checkpoint");
+  build
+      ->add_option("--layers", command.config.layers,
+                   "Compile the first N layers only")
       ->check(CLI::PositiveNumber);
-  build->add_flag("--no-weights", command.withoutWeights,
-                  "Write the executable only; it accepts any weight file of the "
-                  "same layout");
+  build->add_flag(
+      "--no-weights", command.withoutWeights,
+      "Write the executable only; it accepts any weight file of the "
+      "same layout");
   build->add_flag("--embed-weights", command.embedWeights,
                   "Put the weights into the executable (small models)");
   build->add_option("--rope-yarn-factor", command.config.ropeYarnFactor,
@@ -63,47 +90,85 @@ static void addBuild(CLI::App &app, BuildCommand &command) {
   build->add_option("--dump-stages", command.dumpStages,
                     "Write the IR after each stage into this folder; "
                     "quartet-opt reads the files back");
-  build->add_option("--emit", command.emit,
-                    "Stop early and write quartet (model IR), linalg, llvm "
-                    "(optimised LLVM IR), obj; or exe")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Emit>{
-          {"exe", Emit::Executable}, {"quartet", Emit::Quartet},
-          {"linalg", Emit::Linalg}, {"llvm", Emit::Llvm},
-          {"obj", Emit::Object}}));
+  addChoice<Emit>(
+      build, "--emit",
+      {{"exe", Emit::Executable},
+       {"quartet", Emit::Quartet},
+       {"linalg", Emit::Linalg},
+       {"llvm", Emit::Llvm},
+       {"obj", Emit::Object}},
+      [&](Emit emit) { command.emit = emit; },
+      "Stop early and write quartet (model IR), linalg, llvm "
+      "(optimised LLVM IR), obj; or exe");
   build->add_flag("-q,--quiet", command.quiet, "No progress on standard error");
-  build->footer("Examples:\n"
-                "  quartetc build models/tiny -o tiny && ./tiny run -p 'In the "
-                "beginning'\n"
-                "  quartetc build ~/Qwen3.6-35B-A3B -o qwen\n"
-                "  quartetc build models/Qwen3.6-35B-A3B --synthetic 1 --layers 4\n"
-                "  quartetc build models/tiny --emit=quartet -o -");
+  build->footer(
+      "Examples:\n"
+      "  quartetc build models/tiny -o tiny && ./tiny run -p 'In the "
+      "beginning'\n"
+      "  quartetc build ~/Qwen3.6-35B-A3B -o qwen\n"
+      "  quartetc build models/Qwen3.6-35B-A3B --synthetic 1 --layers 4\n"
+      "  quartetc build models/tiny --emit=quartet -o -");
 }
 
 static void addInspect(CLI::App &app, InspectOptions &command) {
   auto *inspect = app.add_subcommand(
       "inspect", "Show a model's configuration, sizes and tensor coverage");
-  inspect->add_option("MODEL", command.directory, "Hugging Face directory")->required();
+  inspect->add_option("MODEL", command.directory, "Hugging Face directory")
+      ->required();
   inspect->add_flag("--json", command.json, "Machine-readable output");
-  inspect->footer("Fails when a tensor of the checkpoint is missing, unknown or of "
-                  "the wrong shape or type.");
+  inspect->footer(
+      "Fails when a tensor of the checkpoint is missing, unknown or of "
+      "the wrong shape or type.");
+}
+
+static void addTargets(CLI::App &app, std::string &target) {
+  auto *targets =
+      app.add_subcommand("targets", "List what build can compile for");
+  targets->add_option("TARGET", target, "List the CPUs of this target instead");
+}
+
+static llvm::Error listTargets(const std::string &target) {
+  if (target.empty()) {
+    for (const auto &[name, about] : targetNames())
+      llvm::outs() << llvm::left_justify(name, 12) << about << "\n";
+    return llvm::Error::success();
+  }
+  auto names = cpuNames(target);
+  if (!names)
+    return names.takeError();
+  for (const std::string &name : *names)
+    llvm::outs() << name << "\n";
+  return llvm::Error::success();
 }
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
-  CLI::App app{"quartetc: compiles hybrid Gated DeltaNet / attention / MoE models "
-               "into standalone executables"};
+  CLI::App app{
+      "quartetc: compiles hybrid Gated DeltaNet / attention / MoE models "
+      "into standalone executables"};
   app.set_version_flag("--version", QUARTET_VERSION);
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
+  app.failure_message([](const CLI::App *, const CLI::Error &error) {
+    return "quartetc: error: " + std::string(error.what()) +
+           "\nquartetc: --help and COMMAND --help say more\n";
+  });
   BuildCommand buildCommand;
   InspectOptions inspectCommand;
+  std::string targetsOf;
   addBuild(app, buildCommand);
   addInspect(app, inspectCommand);
+  addTargets(app, targetsOf);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  if (app.got_subcommand("build"))
+    return report(build(buildCommand));
   if (app.got_subcommand("inspect"))
     return report(inspectModel(inspectCommand, llvm::outs()));
-  return report(build(buildCommand));
+  if (app.got_subcommand("targets"))
+    return report(listTargets(targetsOf));
+  llvm::outs() << app.help();
+  return report(llvm::Error::success());
 }

@@ -1,5 +1,5 @@
-// Translates the LLVM dialect to LLVM IR, optimises at O3 for the CPU, and emits an
-// object file. Deterministic: no timestamps, no paths, no host state.
+// Translates the LLVM dialect to LLVM IR, optimises at O3 for the CPU, and
+// emits an object file. Deterministic: no timestamps, no paths, no host state.
 #include "targets/llvm/LlvmTarget.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -39,8 +39,9 @@ static void initializeCpus() {
 
 Capabilities LlvmTarget::hostCapabilities() {
   Capabilities facts;
-  facts.triple = llvm::Triple(llvm::sys::getProcessTriple()).getArchName().str() +
-                 "-unknown-linux-gnu";
+  facts.triple =
+      llvm::Triple(llvm::sys::getProcessTriple()).getArchName().str() +
+      "-unknown-linux-gnu";
   facts.cpu = llvm::sys::getHostCPUName().str();
   // A virtual machine may hide features that the CPU's name implies.
   std::vector<std::string> features;
@@ -51,6 +52,40 @@ Capabilities LlvmTarget::hostCapabilities() {
   return facts;
 }
 
+std::vector<std::string> LlvmTarget::cpuNames(llvm::StringRef tripleText) {
+  initializeCpus();
+  llvm::Triple triple(tripleText);
+  std::string why;
+  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, why);
+  if (!target)
+    return {};
+  std::unique_ptr<llvm::MCSubtargetInfo> info(
+      target->createMCSubtargetInfo(triple, "", ""));
+  std::vector<std::string> names;
+  for (const auto &entry : info->getAllProcessorDescriptions()) {
+    // LLVM's list for x86 goes back to CPUs of 32 bits.
+    std::unique_ptr<llvm::MCSubtargetInfo> cpu(
+        target->createMCSubtargetInfo(triple, entry.Key, ""));
+    if (!triple.isX86() || cpu->checkFeatures("+64bit"))
+      names.push_back(entry.Key);
+  }
+  llvm::sort(names);
+  return names;
+}
+
+/// "'a', 'b', 'c'": those of \p names that are most like \p wrong.
+static std::string closest(llvm::StringRef wrong,
+                           const std::vector<std::string> &names) {
+  std::vector<std::pair<unsigned, llvm::StringRef>> ranked;
+  for (llvm::StringRef name : names)
+    ranked.emplace_back(wrong.edit_distance_insensitive(name), name);
+  llvm::sort(ranked);
+  std::string text;
+  for (const auto &entry : llvm::ArrayRef(ranked).take_front(3))
+    text += (text.empty() ? "'" : ", '") + entry.second.str() + "'";
+  return text;
+}
+
 llvm::Expected<std::unique_ptr<Target>> LlvmTarget::create(llvm::StringRef name,
                                                            Capabilities facts) {
   initializeCpus();
@@ -59,16 +94,12 @@ llvm::Expected<std::unique_ptr<Target>> LlvmTarget::create(llvm::StringRef name,
   const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, why);
   if (!target)
     return llvm::createStringError("target '" + name + "': " + why);
-  std::unique_ptr<llvm::MCSubtargetInfo> info(
-      target->createMCSubtargetInfo(triple, "", ""));
-  if (!info->isCPUStringValid(facts.cpu)) {
-    std::string known;
-    for (const auto &entry : info->getAllProcessorDescriptions())
-      known += (known.empty() ? "" : " ") + std::string(entry.Key);
-    return llvm::createStringError("target '" + name + "': unknown CPU '" +
-                                   facts.cpu + "' for " + facts.triple +
-                                   "; known CPUs: " + known);
-  }
+  std::vector<std::string> known = cpuNames(facts.triple);
+  if (!llvm::is_contained(known, facts.cpu))
+    return llvm::createStringError(
+        "target '" + name + "': unknown CPU '" + facts.cpu + "' for " +
+        facts.triple + "; the closest are " + closest(facts.cpu, known) +
+        "; 'quartetc targets " + name + "' lists all");
   llvm::TargetOptions options;
   options.FunctionSections = true;
   options.DataSections = true;
@@ -127,7 +158,8 @@ llvm::Expected<std::string> LlvmTarget::emit(mlir::ModuleOp op,
     function.addFnAttr("target-cpu", facts.cpu);
     if (!facts.features.empty())
       function.addFnAttr("target-features", facts.features);
-    // The matrices stream through; wide vectors pay on every target that has them.
+    // The matrices stream through; wide vectors pay on every target that has
+    // them.
     function.addFnAttr("prefer-vector-width", "512");
     function.addFnAttr("no-trapping-math", "true");
     function.addFnAttr(llvm::Attribute::NoUnwind);

@@ -24,6 +24,8 @@ public:
 
   /// The machine that runs the compiler.
   static Capabilities hostCapabilities();
+  /// LLVM's names of the CPUs that run code for \p triple, sorted.
+  static std::vector<std::string> cpuNames(llvm::StringRef triple);
 
 private:
   LlvmTarget(llvm::StringRef name, Capabilities facts,
