@@ -74,8 +74,7 @@ void ModelBuilder::declareState(int64_t layer, StringRef part, StateDim dim,
   auto type = RankedTensorType::get(full, elementType(&context, dtype));
   std::string name = ("l" + Twine(layer) + "." + part).str();
   types[name] = type;
-  StateOp::create(b, name, dim,
-                  b.getI64IntegerAttr(config.blockCount()), type);
+  StateOp::create(b, name, dim, b.getI64IntegerAttr(config.blockCount()), type);
 }
 
 void ModelBuilder::declareStates() {

@@ -15,8 +15,9 @@ struct BuildOptions {
   int64_t tokenLimit = 0;
 };
 
-/// One module with one quartet.model named \p config.name (made a valid symbol).
-/// \p plan gives the weights' types and their order. Verified by the caller.
+/// One module with one quartet.model named \p config.name (made a valid
+/// symbol). \p plan gives the weights' types and their order. Verified by the
+/// caller.
 mlir::OwningOpRef<mlir::ModuleOp> buildModel(mlir::MLIRContext &context,
                                              const ModelConfig &config,
                                              const WeightPlan &plan,

@@ -27,9 +27,9 @@ void QuartetDialect::initialize() {
 
 llvm::StringRef quartet::stepInputName(StepInput input) {
   static constexpr llvm::StringLiteral kNames[] = {
-      "tokens",     "positions", "token_seq",   "seq_start", "seq_past",
-      "seq_slot",   "page_table", "rows",       "temperature", "top_k",
-      "top_p",      "min_p",     "uniform"};
+      "tokens",   "positions",  "token_seq", "seq_start",   "seq_past",
+      "seq_slot", "page_table", "rows",      "temperature", "top_k",
+      "top_p",    "min_p",      "uniform"};
   return kNames[input];
 }
 

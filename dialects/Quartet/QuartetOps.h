@@ -23,13 +23,26 @@ constexpr int64_t kPageTokens = 64;
 
 /// The block arguments of quartet.step, in order.
 enum StepInput : unsigned {
-  kTokens, kPositions, kTokenSeq, kSeqStart, kSeqPast, kSeqSlot, kPageTable,
-  kRows, kTemperature, kTopK, kTopP, kMinP, kUniform, kNumStepInputs
+  kTokens,
+  kPositions,
+  kTokenSeq,
+  kSeqStart,
+  kSeqPast,
+  kSeqSlot,
+  kPageTable,
+  kRows,
+  kTemperature,
+  kTopK,
+  kTopP,
+  kMinP,
+  kUniform,
+  kNumStepInputs
 };
 
 /// Name and type of each input of a step: i32 or f32 tensors, dynamic extents.
 llvm::StringRef stepInputName(StepInput input);
-mlir::RankedTensorType stepInputType(mlir::MLIRContext *context, StepInput input);
+mlir::RankedTensorType stepInputType(mlir::MLIRContext *context,
+                                     StepInput input);
 
 } // namespace quartet
 #endif

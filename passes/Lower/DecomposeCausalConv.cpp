@@ -1,5 +1,6 @@
-// Decomposition of quartet.causal_conv: a gather over (token, channel) that reads
-// the step's tokens or the slot's window, then the windows of the next step.
+// Decomposition of quartet.causal_conv: a gather over (token, channel) that
+// reads the step's tokens or the slot's window, then the windows of the next
+// step.
 #include "passes/Lower/Decompose.h"
 #include "passes/Lower/DecomposeUtils.h"
 
@@ -16,8 +17,8 @@ struct Rows {
   /// \p i is relative to \p start, the sequence's first token; f32 result,
   /// rounded to the state's type on both ways.
   Value at(Emitter &e, Value start, Value slot, Value i, Value channel) {
-    Value inStep = arith::CmpIOp::create(e, arith::CmpIPredicate::sge, i,
-                                         e.index(0));
+    Value inStep =
+        arith::CmpIOp::create(e, arith::CmpIPredicate::sge, i, e.index(0));
     auto choice = scf::IfOp::create(
         e, inStep,
         [&](OpBuilder &nested, Location loc) {
@@ -51,8 +52,8 @@ Results quartet::decompose(OpBuilder &b, CausalConvOp op) {
     // K is 4: unrolled, in order of taps.
     Value sum = p.f32(0.0);
     for (int64_t j = 0; j < taps; ++j) {
-      Value row = rows.at(p, start, slot, p.sub(place, p.index(taps - 1 - j)),
-                          at[1]);
+      Value row =
+          rows.at(p, start, slot, p.sub(place, p.index(taps - 1 - j)), at[1]);
       Value tap = p.at(op.getWeight(), {at[1], p.index(j)});
       sum = p.add(sum, p.mul(tap, row));
     }
@@ -67,29 +68,29 @@ Results quartet::decompose(OpBuilder &b, CausalConvOp op) {
   Value windows = e.generate(
       e.empty(windowsType, sequences), [&](Emitter &p, ValueRange at) {
         Value start = p.toIndex(p.at(op.getSeqStart(), at[0]));
-        Value end = p.toIndex(
-            p.at(op.getSeqStart(), {p.add(at[0], p.index(1))}));
+        Value end =
+            p.toIndex(p.at(op.getSeqStart(), {p.add(at[0], p.index(1))}));
         Value slot = p.toIndex(p.at(op.getSeqSlot(), at[0]));
         Value length = p.sub(end, start);
         Value i = p.sub(p.add(length, at[1]), p.index(taps - 1));
         return rows.at(p, start, slot, i, at[2]);
       });
-  Value state =
-      e.foldMany(e.index(0), sequences, op.getStateIn(),
-                 [&](Emitter &p, Value s, ValueRange acc) {
-                   Value slot = p.toIndex(p.at(op.getSeqSlot(), s));
-                   SmallVector<OpFoldResult> offsets{s, p.getIndexAttr(0),
-                                                     p.getIndexAttr(0)};
-                   SmallVector<OpFoldResult> sizes{p.getIndexAttr(1),
-                                                   p.getIndexAttr(taps - 1),
-                                                   p.getIndexAttr(channels)};
-                   SmallVector<OpFoldResult> strides(3, p.getIndexAttr(1));
-                   Value window = tensor::ExtractSliceOp::create(
-                       p, windows, offsets, sizes, strides);
-                   offsets[0] = slot;
-                   Value next = tensor::InsertSliceOp::create(
-                       p, window, acc[0], offsets, sizes, strides);
-                   return SmallVector<Value>{next};
-                 })[0];
+  Value state = e.foldMany(
+      e.index(0), sequences, op.getStateIn(),
+      [&](Emitter &p, Value s, ValueRange acc) {
+        Value slot = p.toIndex(p.at(op.getSeqSlot(), s));
+        SmallVector<OpFoldResult> offsets{s, p.getIndexAttr(0),
+                                          p.getIndexAttr(0)};
+        SmallVector<OpFoldResult> sizes{p.getIndexAttr(1),
+                                        p.getIndexAttr(taps - 1),
+                                        p.getIndexAttr(channels)};
+        SmallVector<OpFoldResult> strides(3, p.getIndexAttr(1));
+        Value window =
+            tensor::ExtractSliceOp::create(p, windows, offsets, sizes, strides);
+        offsets[0] = slot;
+        Value next = tensor::InsertSliceOp::create(p, window, acc[0], offsets,
+                                                   sizes, strides);
+        return SmallVector<Value>{next};
+      })[0];
   return {y, state};
 }

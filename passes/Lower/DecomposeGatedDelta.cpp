@@ -1,6 +1,6 @@
 // Decomposition of quartet.gated_delta: unit-length q and k and the controls as
-// tensors, then one task per (sequence, value head, row of S), sequential over the
-// tokens. A row of S stays in place and never leaves f32.
+// tensors, then one task per (sequence, value head, row of S), sequential over
+// the tokens. A row of S stays in place and never leaves f32.
 #include "passes/Lower/Decompose.h"
 #include "passes/Lower/DecomposeUtils.h"
 
@@ -16,8 +16,8 @@ static Value unitLength(Emitter &e, Value x, double eps, double scale) {
   SmallVector<Value> dynamic;
   if (type.isDynamicDim(0))
     dynamic.push_back(e.dim(x, 0));
-  Value factors = e.generate(
-      e.empty(normType, dynamic), [&](Emitter &p, ValueRange at) {
+  Value factors =
+      e.generate(e.empty(normType, dynamic), [&](Emitter &p, ValueRange at) {
         Value sum = p.fold(p.index(0), p.index(width), p.f32(0.0),
                            [&](Emitter &q, Value d, Value acc) {
                              Value v = q.at(x, {at[0], at[1], d});
@@ -27,15 +27,14 @@ static Value unitLength(Emitter &e, Value x, double eps, double scale) {
       });
   return e.generate(e.emptyLike(x, e.getF32Type()),
                     [&](Emitter &p, ValueRange at) {
-                      return p.mul(p.at(x, at),
-                                   p.at(factors, {at[0], at[1]}));
+                      return p.mul(p.at(x, at), p.at(factors, {at[0], at[1]}));
                     });
 }
 
 /// log(1 + exp(x)), x itself above 20 where f32 cannot tell them apart.
 static Value softplus(Emitter &e, Value x) {
-  Value big = arith::CmpFOp::create(e, arith::CmpFPredicate::OGT, x,
-                                    e.f32(20.0));
+  Value big =
+      arith::CmpFOp::create(e, arith::CmpFPredicate::OGT, x, e.f32(20.0));
   Value small = math::Log1pOp::create(e, e.exp(x));
   return arith::SelectOp::create(e, big, x, small);
 }
@@ -46,8 +45,7 @@ Results quartet::decompose(OpBuilder &b, GatedDeltaOp op) {
   int64_t valueHeads = stateType.getDimSize(1);
   int64_t valueDim = stateType.getDimSize(2);
   int64_t keyDim = stateType.getDimSize(3);
-  int64_t keyHeads =
-      cast<RankedTensorType>(op.getQ().getType()).getDimSize(1);
+  int64_t keyHeads = cast<RankedTensorType>(op.getQ().getType()).getDimSize(1);
   int64_t group = valueHeads / keyHeads;
   double eps = op.getQkEps().convertToFloat();
 
@@ -73,10 +71,10 @@ Results quartet::decompose(OpBuilder &b, GatedDeltaOp op) {
   OpFoldResult zero = e.getIndexAttr(0), one = e.getIndexAttr(1);
   SmallVector<OpFoldResult> bounds{sequences, e.getIndexAttr(valueHeads),
                                    e.getIndexAttr(valueDim)};
-  auto forall = scf::ForallOp::create(
-      e, SmallVector<OpFoldResult>(3, zero), bounds,
-      SmallVector<OpFoldResult>(3, one),
-      ValueRange{outInit, op.getStateIn()}, std::nullopt);
+  auto forall =
+      scf::ForallOp::create(e, SmallVector<OpFoldResult>(3, zero), bounds,
+                            SmallVector<OpFoldResult>(3, one),
+                            ValueRange{outInit, op.getStateIn()}, std::nullopt);
   Emitter t(b, op.getLoc());
   t.setInsertionPointToStart(forall.getBody());
   Value seq = forall.getInductionVar(0), head = forall.getInductionVar(1),
@@ -107,14 +105,13 @@ Results quartet::decompose(OpBuilder &b, GatedDeltaOp op) {
         Value token = p.add(start, i);
         Value decay = p.at(alpha, {token, head});
         Value from = p.index(0), to = p.index(keyDim);
-        Value recalled = p.fold(from, to, p.f32(0.0),
-                                [&](Emitter &r, Value d, Value sum) {
-                                  return r.accumulate(
-                                      sum, r.at(acc[0], d),
-                                      r.at(k, {token, keyHead, d}));
-                                });
-        Value wrong = p.sub(p.at(op.getV(), {token, head, row}),
-                            p.mul(decay, recalled));
+        Value recalled =
+            p.fold(from, to, p.f32(0.0), [&](Emitter &r, Value d, Value sum) {
+              return r.accumulate(sum, r.at(acc[0], d),
+                                  r.at(k, {token, keyHead, d}));
+            });
+        Value wrong =
+            p.sub(p.at(op.getV(), {token, head, row}), p.mul(decay, recalled));
         Value delta = p.mul(p.at(beta, {token, head}), wrong);
         // One pass writes the row and reads it back through q.
         auto written = p.foldMany(
@@ -127,8 +124,8 @@ Results quartet::decompose(OpBuilder &b, GatedDeltaOp op) {
               Value kept = tensor::InsertOp::create(r, next, s[0], d);
               return SmallVector<Value>{kept, sum};
             });
-        Value out = tensor::InsertOp::create(
-            p, p.round(written[1], outElement), acc[1], i);
+        Value out = tensor::InsertOp::create(p, p.round(written[1], outElement),
+                                             acc[1], i);
         return SmallVector<Value>{written[0], out};
       });
 

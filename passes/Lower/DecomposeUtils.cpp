@@ -54,7 +54,8 @@ Value Emitter::rem(Value a, Value b) {
   return arith::RemUIOp::create(*this, a, b);
 }
 
-/// The order of a reduction is the vectorizer's choice; nothing else may change.
+/// The order of a reduction is the vectorizer's choice; nothing else may
+/// change.
 static constexpr auto kReduction =
     arith::FastMathFlags::reassoc | arith::FastMathFlags::contract;
 
@@ -130,8 +131,8 @@ Value Emitter::generate(Value init, ArrayRef<int64_t> order, PointBody body) {
     loopOfDim[d] = loop;
   AffineMap map = AffineMap::get(
       rank, 0,
-      llvm::map_to_vector(loopOfDim,
-                          [&](unsigned loop) { return getAffineDimExpr(loop); }),
+      llvm::map_to_vector(
+          loopOfDim, [&](unsigned loop) { return getAffineDimExpr(loop); }),
       getContext());
   SmallVector<utils::IteratorType> iterators(rank,
                                              utils::IteratorType::parallel);
@@ -151,10 +152,9 @@ Value Emitter::generate(Value init, ArrayRef<int64_t> order, PointBody body) {
 }
 
 Value Emitter::fold(Value from, Value to, Value init, FoldBody body) {
-  return foldMany(from, to, init,
-                  [&](Emitter &e, Value i, ValueRange accs) {
-                    return SmallVector<Value>{body(e, i, accs[0])};
-                  })[0];
+  return foldMany(from, to, init, [&](Emitter &e, Value i, ValueRange accs) {
+    return SmallVector<Value>{body(e, i, accs[0])};
+  })[0];
 }
 
 SmallVector<Value> Emitter::foldMany(Value from, Value to, ValueRange inits,

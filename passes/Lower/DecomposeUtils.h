@@ -1,5 +1,5 @@
-// Building blocks of the decompositions: scalar arithmetic in f32 and loops over
-// tensors, short enough that a decomposition reads like its formula.
+// Building blocks of the decompositions: scalar arithmetic in f32 and loops
+// over tensors, short enough that a decomposition reads like its formula.
 #ifndef QUARTET_PASSES_LOWER_DECOMPOSEUTILS_H
 #define QUARTET_PASSES_LOWER_DECOMPOSEUTILS_H
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -46,29 +46,34 @@ public:
 
   /// Extent of a dimension, static or dynamic, as index.
   mlir::Value dim(mlir::Value tensor, int64_t d);
-  /// An uninitialised tensor of \p type; dynamic extents from \p like, which has
-  /// the same rank, or from \p dynamic in order.
+  /// An uninitialised tensor of \p type; dynamic extents from \p like, which
+  /// has the same rank, or from \p dynamic in order.
   mlir::Value emptyLike(mlir::Value like, mlir::Type element = {});
   mlir::Value empty(mlir::RankedTensorType type, mlir::ValueRange dynamic);
   /// tensor[indices] widened to f32 when it is a float.
   mlir::Value at(mlir::Value tensor, mlir::ValueRange indices);
 
-  using PointBody = llvm::function_ref<mlir::Value(Emitter &, mlir::ValueRange indices)>;
+  using PointBody =
+      llvm::function_ref<mlir::Value(Emitter &, mlir::ValueRange indices)>;
   /// A tensor whose elements are body(indices), rounded to the element type: a
   /// linalg.generic over \p init's shape (all dimensions parallel) with
   /// linalg.index and tensor.extract inside.
   mlir::Value generate(mlir::Value init, PointBody body);
-  /// The same with dimensions visited in \p order (a permutation; the last one is
-  /// innermost). Changes locality, not values.
-  mlir::Value generate(mlir::Value init, llvm::ArrayRef<int64_t> order, PointBody body);
+  /// The same with dimensions visited in \p order (a permutation; the last one
+  /// is innermost). Changes locality, not values.
+  mlir::Value generate(mlir::Value init, llvm::ArrayRef<int64_t> order,
+                       PointBody body);
 
-  using FoldBody = llvm::function_ref<mlir::Value(Emitter &, mlir::Value i, mlir::Value acc)>;
+  using FoldBody = llvm::function_ref<mlir::Value(Emitter &, mlir::Value i,
+                                                  mlir::Value acc)>;
   /// Scalar loop: acc = body(i, acc) for i in [from, to), ascending.
-  mlir::Value fold(mlir::Value from, mlir::Value to, mlir::Value init, FoldBody body);
+  mlir::Value fold(mlir::Value from, mlir::Value to, mlir::Value init,
+                   FoldBody body);
   using FoldManyBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(
       Emitter &, mlir::Value i, mlir::ValueRange accs)>;
   llvm::SmallVector<mlir::Value> foldMany(mlir::Value from, mlir::Value to,
-                                          mlir::ValueRange inits, FoldManyBody body);
+                                          mlir::ValueRange inits,
+                                          FoldManyBody body);
 };
 
 } // namespace quartet

@@ -20,10 +20,10 @@ constexpr llvm::StringLiteral kSequencesPlusOne = "num_sequences + 1";
 /// Fields of quartet_step_args in order; the first kNumCounts are int64_t, the
 /// others are addresses.
 constexpr llvm::StringLiteral kStepFields[] = {
-    "num_tokens",  "num_sequences", "num_rows", "num_slots", "num_pages",
-    "table_width", "tokens",        "positions", "token_seq", "seq_start",
-    "seq_past",    "seq_slot",      "page_table", "rows",     "temperature",
-    "top_k",       "top_p",         "min_p",    "uniform",   "weights",
+    "num_tokens",  "num_sequences", "num_rows",   "num_slots", "num_pages",
+    "table_width", "tokens",        "positions",  "token_seq", "seq_start",
+    "seq_past",    "seq_slot",      "page_table", "rows",      "temperature",
+    "top_k",       "top_p",         "min_p",      "uniform",   "weights",
     "states",      "logits",        "sampled"};
 constexpr unsigned kNumCounts = 6;
 

@@ -1,5 +1,5 @@
-// Adds quartet_step, the C entry of the runtime's ABI, which turns the addresses
-// and extents of quartet_step_args into the step function's buffers.
+// Adds quartet_step, the C entry of the runtime's ABI, which turns the
+// addresses and extents of quartet_step_args into the step function's buffers.
 #include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -67,14 +67,14 @@ FailureOr<Value> Entry::buffer(unsigned argument) {
   auto type = dyn_cast<MemRefType>(step.getArgument(argument).getType());
   Value pointer = name ? field(name) : Value();
   if (!pointer || !type || !type.getLayout().isIdentity())
-    return step.emitOpError() << "argument " << argument
-                              << " is not a buffer with a '" << kFieldAttr
-                              << "' that quartet_step_args has";
+    return step.emitOpError()
+           << "argument " << argument << " is not a buffer with a '"
+           << kFieldAttr << "' that quartet_step_args has";
   if (auto place = step.getArgAttrOfType<IntegerAttr>(argument, kPlaceAttr)) {
     Type pointerType = pointer.getType();
-    pointer = LLVM::GEPOp::create(
-        b, pointerType, pointerType, pointer,
-        ArrayRef<LLVM::GEPArg>{int32_t(place.getInt())});
+    pointer =
+        LLVM::GEPOp::create(b, pointerType, pointerType, pointer,
+                            ArrayRef<LLVM::GEPArg>{int32_t(place.getInt())});
     pointer = LLVM::LoadOp::create(b, pointerType, pointer);
   }
   SmallVector<Value> sizes;
@@ -87,13 +87,13 @@ FailureOr<Value> Entry::buffer(unsigned argument) {
     else if (extents && next < extents.size())
       value = extent(cast<StringAttr>(extents[next++]).getValue());
     if (!value)
-      return step.emitOpError() << "argument " << argument << " needs a '"
-                                << kExtentsAttr
-                                << "' for each dynamic dimension";
+      return step.emitOpError()
+             << "argument " << argument << " needs a '" << kExtentsAttr
+             << "' for each dynamic dimension";
     sizes.push_back(value);
   }
-  auto descriptor = MemRefDescriptor::poison(b, b.getLoc(),
-                                             converter.convertType(type));
+  auto descriptor =
+      MemRefDescriptor::poison(b, b.getLoc(), converter.convertType(type));
   descriptor.setAllocatedPtr(b, b.getLoc(), pointer);
   descriptor.setAlignedPtr(b, b.getLoc(), pointer);
   descriptor.setConstantOffset(b, b.getLoc(), 0);

@@ -1,5 +1,5 @@
-// Turns a quartet.model into a function over buffers: weights, states, inputs and
-// outputs become arguments, the repeated block becomes a loop.
+// Turns a quartet.model into a function over buffers: weights, states, inputs
+// and outputs become arguments, the repeated block becomes a loop.
 #include "dialects/Quartet/QuartetOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "passes/Lower/EntryLayout.h"
@@ -91,18 +91,24 @@ void ModelLowering::declareArguments(StepOp step, ReturnOp end) {
   for (auto weight : model.getOps<WeightOp>()) {
     argumentOf[weight.getSymName()] = arguments.size();
     arguments.push_back({bufferType(weight.getRepeat(), weight.getType()),
-                         "weights", weights++, {}});
+                         "weights",
+                         weights++,
+                         {}});
   }
   for (auto state : model.getOps<StateOp>()) {
     argumentOf[state.getSymName()] = arguments.size();
     arguments.push_back(
-        {bufferType(state.getRepeat(), state.getType()), "states", states++,
+        {bufferType(state.getRepeat(), state.getType()),
+         "states",
+         states++,
          {state.getDim() == StateDim::Slots ? "num_slots" : "num_pages"}});
   }
-  arguments.push_back({bufferType({}, end.getLogits().getType()), "logits", -1,
+  arguments.push_back(
+      {bufferType({}, end.getLogits().getType()), "logits", -1, {"num_rows"}});
+  arguments.push_back({bufferType({}, end.getSampled().getType()),
+                       "sampled",
+                       -1,
                        {"num_rows"}});
-  arguments.push_back({bufferType({}, end.getSampled().getType()), "sampled",
-                       -1, {"num_rows"}});
 }
 
 func::FuncOp ModelLowering::createFunction() {
@@ -145,10 +151,11 @@ Value ModelLowering::view(StringRef symbol, Type tensorType) {
       sizes.push_back(b.getIndexAttr(type.getDimSize(d)));
   }
   SmallVector<OpFoldResult> strides(type.getRank(), b.getIndexAttr(1));
-  auto viewType = cast<MemRefType>(memref::SubViewOp::inferRankReducedResultType(
-      tensor.getShape(), type, offsets, sizes, strides));
-  known = memref::SubViewOp::create(b, viewType, argument, offsets, sizes,
-                                    strides);
+  auto viewType =
+      cast<MemRefType>(memref::SubViewOp::inferRankReducedResultType(
+          tensor.getShape(), type, offsets, sizes, strides));
+  known =
+      memref::SubViewOp::create(b, viewType, argument, offsets, sizes, strides);
   return known;
 }
 

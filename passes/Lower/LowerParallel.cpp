@@ -1,5 +1,5 @@
-// Outlines outermost scf.parallel loops into functions over a range of iterations
-// that the runtime's workers call (quartet_parallel_for in abi.h).
+// Outlines outermost scf.parallel loops into functions over a range of
+// iterations that the runtime's workers call (quartet_parallel_for in abi.h).
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Transforms/RegionUtils.h"
@@ -15,8 +15,8 @@ namespace quartet {
 using namespace mlir;
 using namespace quartet;
 
-/// Largest buffer of an iteration that moves to the stack of a worker, which has
-/// at least 1 MiB.
+/// Largest buffer of an iteration that moves to the stack of a worker, which
+/// has at least 1 MiB.
 static constexpr int64_t kMaxStackBytes = 64 * 1024;
 /// Assumed iterations of a loop whose bounds are not constant.
 static constexpr int64_t kUnknownTrips = 64;
@@ -134,14 +134,15 @@ static void moveBuffersToFrame(func::FuncOp func) {
   for (memref::AllocOp op : allocs) {
     MemRefType type = op.getType();
     unsigned bits = type.getElementTypeBitWidth();
-    if (!type.hasStaticShape() || type.getNumElements() * bits / 8 > kMaxStackBytes)
+    if (!type.hasStaticShape() ||
+        type.getNumElements() * bits / 8 > kMaxStackBytes)
       continue;
     for (Operation *user : llvm::make_early_inc_range(op->getUsers()))
       if (isa<memref::DeallocOp>(user))
         user->erase();
     OpBuilder b = OpBuilder::atBlockBegin(&func.getBody().front());
-    Value alloca = memref::AllocaOp::create(b, op.getLoc(), type,
-                                            b.getI64IntegerAttr(64));
+    Value alloca =
+        memref::AllocaOp::create(b, op.getLoc(), type, b.getI64IntegerAttr(64));
     op.replaceAllUsesWith(alloca);
     op.erase();
   }
@@ -230,9 +231,9 @@ LLVM::LLVMFuncOp Outliner::createThunk(func::FuncOp range,
   ImplicitLocOpBuilder b(range.getLoc(), module.getContext());
   b.setInsertionPointToEnd(module.getBody());
   Type pointer = LLVM::LLVMPointerType::get(b.getContext());
-  auto type = LLVM::LLVMFunctionType::get(
-      LLVM::LLVMVoidType::get(b.getContext()),
-      {pointer, b.getI64Type(), b.getI64Type()});
+  auto type =
+      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
+                                  {pointer, b.getI64Type(), b.getI64Type()});
   auto thunk = LLVM::LLVMFuncOp::create(b, name, type, LLVM::Linkage::Internal);
   Block *entry = thunk.addEntryBlock(b);
   b.setInsertionPointToStart(entry);
@@ -243,8 +244,8 @@ LLVM::LLVMFuncOp Outliner::createThunk(func::FuncOp range,
   for (auto [operand, expected] :
        llvm::zip(operands, range.getFunctionType().getInputs()))
     if (operand.getType() != expected)
-      operand = UnrealizedConversionCastOp::create(b, expected, operand)
-                    .getResult(0);
+      operand =
+          UnrealizedConversionCastOp::create(b, expected, operand).getResult(0);
   func::CallOp::create(b, range, operands);
   LLVM::ReturnOp::create(b, ValueRange{});
   return thunk;
@@ -274,8 +275,7 @@ LogicalResult Outliner::outline(scf::ParallelOp op) {
 
   int64_t work = std::max<int64_t>(estimateWork(*op.getBody()), 1);
   SmallVector<Value> captured = captureValues(op);
-  std::string name =
-      (function.getSymName() + "_range" + Twine(count++)).str();
+  std::string name = (function.getSymName() + "_range" + Twine(count++)).str();
   func::FuncOp range = createRange(op, captured, name);
 
   ImplicitLocOpBuilder b(op.getLoc(), op);
@@ -306,10 +306,9 @@ LogicalResult Outliner::outline(scf::ParallelOp op) {
   Value total;
   for (Value bound : op.getUpperBound())
     total = total ? Value(arith::MulIOp::create(b, total, bound)) : bound;
-  Value iterations =
-      arith::IndexCastOp::create(b, b.getI64Type(), total);
-  Value least = LLVM::ConstantOp::create(
-      b, b.getI64Type(), std::max<int64_t>(grain / work, 1));
+  Value iterations = arith::IndexCastOp::create(b, b.getI64Type(), total);
+  Value least = LLVM::ConstantOp::create(b, b.getI64Type(),
+                                         std::max<int64_t>(grain / work, 1));
   Value callee = LLVM::AddressOfOp::create(b, thunk);
   LLVM::CallOp::create(b, parallelFor(op.getLoc()),
                        ValueRange{callee, slot, iterations, least});

@@ -32,13 +32,12 @@ struct QuartetToLinalgPass
 
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<Decompose<EmbedOp>, Decompose<RmsNormOp>,
-                 Decompose<GatedRmsNormOp>, Decompose<LinearOp>,
-                 Decompose<CausalConvOp>, Decompose<GatedDeltaOp>,
-                 Decompose<RopeOp>, Decompose<GatedAttentionOp>,
-                 Decompose<RouteOp>, Decompose<ExpertsOp>,
-                 Decompose<SharedExpertOp>, Decompose<MlpOp>,
-                 Decompose<LmHeadOp>, Decompose<SampleOp>>(&getContext());
+    patterns.add<
+        Decompose<EmbedOp>, Decompose<RmsNormOp>, Decompose<GatedRmsNormOp>,
+        Decompose<LinearOp>, Decompose<CausalConvOp>, Decompose<GatedDeltaOp>,
+        Decompose<RopeOp>, Decompose<GatedAttentionOp>, Decompose<RouteOp>,
+        Decompose<ExpertsOp>, Decompose<SharedExpertOp>, Decompose<MlpOp>,
+        Decompose<LmHeadOp>, Decompose<SampleOp>>(&getContext());
     walkAndApplyPatterns(getOperation(), std::move(patterns));
   }
 };
