@@ -1,6 +1,8 @@
 # How lit runs the tests of this tree: text in, FileCheck or a diagnostic out.
 # Values of the build (paths, targets) come from lit.site.cfg.py.
 import os
+import platform
+import shutil
 
 import lit.formats
 
@@ -29,3 +31,17 @@ if config.quartet_sanitize:
     config.available_features.add("sanitize")
     # MLIR keeps its contexts' storage to the end of the process.
     config.environment["ASAN_OPTIONS"] = "detect_leaks=0"
+
+if platform.machine() == "x86_64":
+    config.available_features.add("x86-host")
+
+# Executables for AArch64 need their kit, and an emulator to run on a known CPU.
+kit = os.path.join(config.quartet_tools_dir, "..", "lib", "quartet", "aarch64-linux-gnu")
+qemu = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
+if qemu and os.path.exists(os.path.join(kit, "libquartet_runtime.a")):
+    config.available_features.add("aarch64-kit")
+    sysroot = config.quartet_aarch64_sysroot or "/"
+    # The oldest CPU of the architecture, and one that has everything.
+    for name, cpu in (("%run_aarch64_max", "max"), ("%run_aarch64", "cortex-a53")):
+        emulate = f"{qemu} -cpu {cpu} -L {sysroot}"
+        config.substitutions.append((name + r"\b", emulate))
