@@ -6,7 +6,9 @@
 #include "quartet/version.h"
 #include "targets/Target.h"
 #include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/PrettyStackTrace.h"
 #include "llvm/Support/raw_ostream.h"
+#include <csignal>
 
 using namespace quartet;
 
@@ -143,6 +145,11 @@ static llvm::Error listTargets(const std::string &target) {
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  llvm::setBugReportMsg("quartetc: internal error; please report it with the "
+                        "command below and its input\n");
+  // A file that grows past the user's limit is an error of write(), not a
+  // crash.
+  std::signal(SIGXFSZ, SIG_IGN);
   CLI::App app{
       "quartetc: compiles hybrid Gated DeltaNet / attention / MoE models "
       "into standalone executables"};
