@@ -122,12 +122,16 @@ std::string rate(int64_t count, double seconds) {
   return text;
 }
 
+std::string tokens(int64_t count) {
+  return std::to_string(count) + (count == 1 ? " token" : " tokens");
+}
+
 void printStats(const GenerateStats &stats, double firstToken) {
   // The first token of the output comes out of the prompt's last step.
-  std::string line = "prompt: " + std::to_string(stats.promptTokens) +
-                     " tokens" + rate(stats.promptTokens, stats.promptSeconds) +
-                     ", generated: " + std::to_string(stats.outputTokens) +
-                     " tokens" + rate(stats.decodeSteps, stats.decodeSeconds);
+  std::string line = "prompt: " + tokens(stats.promptTokens) +
+                     rate(stats.promptTokens, stats.promptSeconds) +
+                     ", generated: " + tokens(stats.outputTokens) +
+                     rate(stats.decodeSteps, stats.decodeSeconds);
   if (firstToken > 0) {
     char text[64];
     snprintf(text, sizeof(text), ", first token after %.3f s", firstToken);

@@ -5,6 +5,7 @@
 #include "quartet/abi.h"
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <limits>
 
@@ -39,8 +40,9 @@ int32_t greedy(const float *logits, int32_t tokenLimit) {
 
 std::string whyNotValid(const SamplingParams &params) {
   auto range = [](const char *what, double found, const char *expected) {
-    return std::string(what) + " is " + std::to_string(found) + ", expected " +
-           expected;
+    char text[32];
+    snprintf(text, sizeof(text), "%g", found);
+    return std::string(what) + " is " + text + ", expected " + expected;
   };
   if (!(params.temperature >= 0) || std::isinf(params.temperature))
     return range("temperature", params.temperature, "a number >= 0");

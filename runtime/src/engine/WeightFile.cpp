@@ -168,7 +168,8 @@ std::unique_ptr<WeightFile> WeightFile::open(const std::string &path,
       *error = message;
     return nullptr;
   };
-  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // O_NONBLOCK: a pipe without a writer is refused below and not waited for.
+  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0)
     return fail("cannot open weight file " + quote(path) + ": " +
                 strerror(errno) +

@@ -118,6 +118,8 @@ TEST_F(AppTest, RunContinuesAText) {
 TEST_F(AppTest, RunHasOtherPrompts) {
   EXPECT_EQ(model({"run", "-p", "abc", "-n", "2", "--no-echo"}).out, "de\n");
   EXPECT_EQ(model({"run", "--tokens", "65,66", "-n", "2"}).out, "ABCD\n");
+  std::string err = model({"run", "--tokens", "65", "-n", "1"}).err;
+  EXPECT_NE(err.find("prompt: 1 token ("), std::string::npos) << err;
   std::string file = dir.write("prompt.txt", "xy");
   EXPECT_EQ(model({"run", "--prompt-file", file, "-n", "1"}).out, "xyz\n");
   int saved = dup(STDIN_FILENO), fd = open(file.c_str(), O_RDONLY);

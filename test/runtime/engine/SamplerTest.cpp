@@ -204,6 +204,9 @@ TEST(Sampler, SameSeedSameTokens) {
 
 TEST(SamplingParams, AreChecked) {
   EXPECT_EQ(whyNotValid(SamplingParams()), "");
+  SamplingParams wrong;
+  wrong.minP = 1.5f;
+  EXPECT_EQ(whyNotValid(wrong), "min-p is 1.5, expected a number from 0 to 1");
   auto bad = [](float SamplingParams::*field, float value) {
     SamplingParams params;
     params.*field = value;

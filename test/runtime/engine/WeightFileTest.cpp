@@ -4,6 +4,7 @@
 #include "TestManifest.h"
 #include <cstring>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 using namespace quartet::rt;
 using namespace quartet::rt::test;
@@ -83,6 +84,13 @@ TEST_F(WeightFileTest, RefusesTruncation) {
                 .find("27 bytes of data, expected 28"),
             std::string::npos);
   EXPECT_NE(refusal(image + "x").find("29 bytes"), std::string::npos);
+}
+
+TEST_F(WeightFileTest, RefusesAPipeWithoutWaiting) {
+  std::string path = dir.path + "/pipe", error;
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  EXPECT_FALSE(WeightFile::open(path, manifest, "/bin/model", &error));
+  EXPECT_NE(error.find("is not a regular file"), std::string::npos) << error;
 }
 
 TEST_F(WeightFileTest, RefusesOtherTensors) {
