@@ -44,7 +44,8 @@ public:
   }
   Buffer(std::vector<int64_t> shape, const std::vector<int32_t> &values)
       : Buffer(Element::kI32, std::move(shape)) {
-    std::memcpy(bytes.data(), values.data(), bytes.size());
+    if (!bytes.empty()) // data() of an empty vector may be null
+      std::memcpy(bytes.data(), values.data(), bytes.size());
   }
 
   size_t size() const {
