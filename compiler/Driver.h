@@ -21,8 +21,8 @@ struct BuildCommand {
   bool quiet = false; ///< no progress on standard error
 };
 
-/// Runs the whole build. Outputs appear under their final name only when complete;
-/// on an error nothing is replaced.
+/// Runs the whole build. Outputs appear under their final name only when
+/// complete; on an error nothing is replaced.
 llvm::Error build(const BuildCommand &command);
 
 } // namespace quartet

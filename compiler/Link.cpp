@@ -32,7 +32,8 @@ llvm::Expected<std::string> quartet::findRuntimeKit(const Capabilities &facts) {
   return llvm::createStringError(
       "no runtime for " + facts.triple + ": '" + kit +
       "' has no libquartet_runtime.a; build the target QuartetRuntimeKit" +
-      (archName(facts) == "aarch64" ? " with -DQUARTET_AARCH64_RUNTIME=ON" : "") +
+      (archName(facts) == "aarch64" ? " with -DQUARTET_AARCH64_RUNTIME=ON"
+                                    : "") +
       ", or use --emit=obj and link it yourself");
 }
 
@@ -89,13 +90,28 @@ llvm::Error quartet::linkExecutable(const Capabilities &facts,
   bool arm = archName(facts) == "aarch64";
   std::string loader = arm ? "ld-linux-aarch64.so.1" : "ld-linux-x86-64.so.2";
   std::string temporary =
-      (output + ".tmp-" + llvm::Twine(llvm::sys::Process::getProcessId())).str();
+      (output + ".tmp-" + llvm::Twine(llvm::sys::Process::getProcessId()))
+          .str();
   unfinished.add(temporary);
-  std::vector<std::string> words{
-      "ld.lld", "-pie", "--eh-frame-hdr", "--gc-sections", "--strip-all",
-      "--build-id=none", "--hash-style=gnu", "-z", "relro", "-z",
-      "now", "-z", "noexecstack", "-m", arm ? "aarch64linux" : "elf_x86_64",
-      "-dynamic-linker", (arm ? "/lib/" : "/lib64/") + loader, "-o", temporary};
+  std::vector<std::string> words{"ld.lld",
+                                 "-pie",
+                                 "--eh-frame-hdr",
+                                 "--gc-sections",
+                                 "--strip-all",
+                                 "--build-id=none",
+                                 "--hash-style=gnu",
+                                 "-z",
+                                 "relro",
+                                 "-z",
+                                 "now",
+                                 "-z",
+                                 "noexecstack",
+                                 "-m",
+                                 arm ? "aarch64linux" : "elf_x86_64",
+                                 "-dynamic-linker",
+                                 (arm ? "/lib/" : "/lib64/") + loader,
+                                 "-o",
+                                 temporary};
   auto kitFile = [&](llvm::StringRef name) {
     words.push_back((kit + "/" + name).str());
   };
@@ -122,17 +138,17 @@ llvm::Error quartet::linkExecutable(const Capabilities &facts,
     arguments.push_back(word.c_str());
   std::string messages;
   llvm::raw_string_ostream stream(messages);
-  lld::Result result = lld::lldMain(arguments, stream, stream,
-                                    {{lld::Gnu, &lld::elf::link}});
+  lld::Result result =
+      lld::lldMain(arguments, stream, stream, {{lld::Gnu, &lld::elf::link}});
   if (result.retCode != 0)
     return llvm::createStringError("linking '" + output + "' failed:\n" +
                                    messages);
-  if (std::error_code ec = fs::setPermissions(
-          temporary, fs::perms(0755)))
+  if (std::error_code ec = fs::setPermissions(temporary, fs::perms(0755)))
     return llvm::createStringError(ec, "cannot make '" + temporary +
                                            "' executable: " + ec.message());
   if (std::error_code ec = fs::rename(temporary, output))
-    return llvm::createStringError(ec, "cannot rename '" + temporary + "' to '" +
-                                           output + "': " + ec.message());
+    return llvm::createStringError(ec, "cannot rename '" + temporary +
+                                           "' to '" + output +
+                                           "': " + ec.message());
   return llvm::Error::success();
 }

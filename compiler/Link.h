@@ -1,5 +1,5 @@
-// Links object files with the prebuilt runtime into a standalone executable, with
-// lld inside this process: no compiler or linker is needed on the machine.
+// Links object files with the prebuilt runtime into a standalone executable,
+// with lld inside this process: no compiler or linker is needed on the machine.
 #ifndef QUARTET_COMPILER_LINK_H
 #define QUARTET_COMPILER_LINK_H
 #include "targets/Target.h"
@@ -11,8 +11,9 @@ namespace quartet {
 /// error names the folder and says which target builds it.
 llvm::Expected<std::string> findRuntimeKit(const Capabilities &facts);
 
-/// Links \p objects (contents of object files) into \p output, through a temporary
-/// name in the same folder. docs/linking.md explains the command line.
+/// Links \p objects (contents of object files) into \p output, through a
+/// temporary name in the same folder. docs/linking.md explains the command
+/// line.
 llvm::Error linkExecutable(const Capabilities &facts, llvm::StringRef kit,
                            const std::vector<std::string> &objects,
                            llvm::StringRef output);

@@ -1,4 +1,5 @@
-// The manifest as JSON. Key order is fixed, so that equal builds are equal bytes.
+// The manifest as JSON. Key order is fixed, so that equal builds are equal
+// bytes.
 #include "compiler/Manifest.h"
 #include "dialects/Quartet/QuartetOps.h"
 #include "nlohmann/json.hpp"

@@ -19,6 +19,12 @@ llvm::Error quartet::checkOutput(StringRef name, const Checkpoint *checkpoint) {
   if (fs::is_directory(name))
     return llvm::createStringError("output '" + name +
                                    "' is a folder; choose a file with -o");
+  fs::file_status status;
+  if (!fs::status(name, status) && !fs::is_regular_file(status))
+    return llvm::createStringError(
+        "output '" + name +
+        "' is a device or a pipe, which a finished file would replace; choose "
+        "another name with -o (- is standard output)");
   StringRef folder = path::parent_path(name);
   if (folder.empty())
     folder = ".";

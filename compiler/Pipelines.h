@@ -15,7 +15,8 @@ struct ReferenceOptions : mlir::PassPipelineOptions<ReferenceOptions> {
                         llvm::cl::init(16384)};
 };
 
-/// quartet -> linalg: every computation becomes its executable meaning; tensors.
+/// quartet -> linalg: every computation becomes its executable meaning;
+/// tensors.
 void buildLinalgPipeline(mlir::OpPassManager &pm);
 
 /// linalg -> loops over buffers: the model becomes a function, tensors become
@@ -24,14 +25,17 @@ void buildBufferPipeline(mlir::OpPassManager &pm);
 
 /// loops -> LLVM dialect, with parallel loops as calls of the runtime's workers
 /// and the C entry quartet_step.
-void buildLlvmPipeline(mlir::OpPassManager &pm, const ReferenceOptions &options = {});
+void buildLlvmPipeline(mlir::OpPassManager &pm,
+                       const ReferenceOptions &options = {});
 
-/// The three above, one after the other: the generic lowering of any LLVM target.
+/// The three above, one after the other: the generic lowering of any LLVM
+/// target.
 void buildReferencePipeline(mlir::OpPassManager &pm,
                             const ReferenceOptions &options = {});
 
 /// Makes the pipelines known to quartet-opt as -quartet-linalg-pipeline,
-/// -quartet-buffer-pipeline, -quartet-llvm-pipeline, -quartet-reference-pipeline.
+/// -quartet-buffer-pipeline, -quartet-llvm-pipeline,
+/// -quartet-reference-pipeline.
 void registerPipelines();
 
 /// Everything that the passes above need to know about dialects.

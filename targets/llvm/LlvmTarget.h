@@ -20,7 +20,8 @@ public:
   const Capabilities &capabilities() const override { return facts; }
   llvm::Expected<std::string> emit(mlir::ModuleOp module,
                                    std::string *optimizedIr) override;
-  llvm::Expected<std::string> emitBlobs(const std::vector<Blob> &blobs) override;
+  llvm::Expected<std::string>
+  emitBlobs(const std::vector<Blob> &blobs) override;
 
   /// The machine that runs the compiler.
   static Capabilities hostCapabilities();

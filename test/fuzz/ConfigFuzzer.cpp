@@ -15,7 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     llvm::consumeError(model.takeError());
     return 0;
   }
-  if (model->blockPeriod() * model->blockCount() != int64_t(model->layers.size()))
+  if (model->blockPeriod() * model->blockCount() !=
+      int64_t(model->layers.size()))
     __builtin_trap();
   WeightPlan plan = planWeights(*model, {});
   ParameterCounts counts = countParameters(*model);

@@ -2,8 +2,8 @@
 // that border is here: the step's arguments, the blobs that the compiler puts
 // in the executable, and the functions that compiled code calls back. The
 // compiler (passes/Lower/LowerEntry.cpp, compiler/Link) and the runtime both
-// include it: a change here is a change there and a bump of QUARTET_ABI_VERSION.
-// Needs <stdint.h> only; C99 and C++17.
+// include it: a change here is a change there and a bump of
+// QUARTET_ABI_VERSION. Needs <stdint.h> only; C99 and C++17.
 #ifndef QUARTET_ABI_H
 #define QUARTET_ABI_H
 #include <stdint.h>
@@ -29,12 +29,12 @@ typedef enum {
 /// Arrays are row-major and dense; the runtime owns all memory. N, S >= 1 and
 /// R >= 0. Tokens of one sequence are adjacent and in order.
 typedef struct quartet_step_args {
-  int64_t num_tokens;    ///< N
-  int64_t num_sequences; ///< S
-  int64_t num_rows;      ///< R
-  int64_t num_slots;     ///< extent of the `slots` dimension of the states
-  int64_t num_pages;     ///< extent of the `pages` dimension of the states
-  int64_t table_width;   ///< columns of page_table
+  int64_t num_tokens;        ///< N
+  int64_t num_sequences;     ///< S
+  int64_t num_rows;          ///< R
+  int64_t num_slots;         ///< extent of the `slots` dimension of the states
+  int64_t num_pages;         ///< extent of the `pages` dimension of the states
+  int64_t table_width;       ///< columns of page_table
   const int32_t *tokens;     ///< [N]     ids in [0, vocab)
   const int32_t *positions;  ///< [3, N]  rotary positions: time, height, width
   const int32_t *token_seq;  ///< [N]     which sequence (0..S-1) a token is of
@@ -42,16 +42,16 @@ typedef struct quartet_step_args {
   const int32_t *seq_past;   ///< [S]     tokens already in the sequence's state
   const int32_t *seq_slot;   ///< [S]     slot of each sequence; all different
   const int32_t *page_table; ///< [slots, table_width] page of 64-token piece j
-  const int32_t *rows;       ///< [R]     tokens (0..N-1) whose logits are wanted
-  const float *temperature;  ///< [R]     0 = greedy
-  const int32_t *top_k;      ///< [R]     1..QUARTET_SAMPLE_CANDIDATES
-  const float *top_p;        ///< [R]     in (0, 1]
-  const float *min_p;        ///< [R]     in [0, 1]
-  const float *uniform;      ///< [R]     the random draw, in [0, 1)
-  void *const *weights;      ///< base pointers, in the manifest's order
-  void *const *states;       ///< base pointers, in the manifest's order
-  float *logits;             ///< [R, vocab], written
-  int32_t *sampled;          ///< [R]         written: ids drawn by quartet.sample
+  const int32_t *rows;      ///< [R]     tokens (0..N-1) whose logits are wanted
+  const float *temperature; ///< [R]     0 = greedy
+  const int32_t *top_k;     ///< [R]     1..QUARTET_SAMPLE_CANDIDATES
+  const float *top_p;       ///< [R]     in (0, 1]
+  const float *min_p;       ///< [R]     in [0, 1]
+  const float *uniform;     ///< [R]     the random draw, in [0, 1)
+  void *const *weights;     ///< base pointers, in the manifest's order
+  void *const *states;      ///< base pointers, in the manifest's order
+  float *logits;            ///< [R, vocab], written
+  int32_t *sampled; ///< [R]         written: ids drawn by quartet.sample
 } quartet_step_args;
 
 /// The compiled model. Advances the states of the sequences by their tokens.
@@ -75,10 +75,11 @@ typedef struct quartet_blob {
   uint64_t size;    ///< bytes
 } quartet_blob;
 
-extern const quartet_blob quartet_manifest;      ///< JSON, see docs/manifest.md
-extern const quartet_blob quartet_tokenizer;     ///< see quartet/tokenizer_format.h
+extern const quartet_blob quartet_manifest;  ///< JSON, see docs/manifest.md
+extern const quartet_blob quartet_tokenizer; ///< see quartet/tokenizer_format.h
 extern const quartet_blob quartet_chat_template; ///< Jinja source, UTF-8
-extern const quartet_blob quartet_weights;       ///< a safetensors file (--embed-weights)
+extern const quartet_blob
+    quartet_weights; ///< a safetensors file (--embed-weights)
 
 #ifdef __cplusplus
 }
