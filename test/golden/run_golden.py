@@ -11,6 +11,7 @@ Each case is built once or twice (BUILDS below). Every build is then asked for
   greedy     sixteen tokens of text, which must be the golden ones
   prefix     the rows of a short prompt and of a longer one, which must be equal bits
   split      the same tokens cut into other steps: equal bits
+  sampling   random text: drawn in the step, by the runtime, with one thread
   together   several sequences in one step, against each alone: equal bits
 One line per check. The exit status is 0 only if all passed. Needs Python 3.9 and
 numpy. The bounds are explained in README.md.
@@ -110,8 +111,12 @@ class Program:
         return rows
 
     def greedy(self, tokens, count):
+        return self.run(tokens, count, "--temperature", "0")
+
+    def run(self, tokens, count, *options):
+        """Ids that `run` generates."""
         text = command([self.path, "run", "--tokens", join(tokens), "-n", count,
-                        "--temperature", "0", "--print-tokens"])
+                        "--print-tokens", *options])
         try:
             return [int(word) for word in text.split()]
         except ValueError:
@@ -216,6 +221,20 @@ def check_bits(report, name, program, tokens, rows):
     equal("together, split", alone, *sequences, split=TOGETHER_SPLIT)
 
 
+def check_sampling(report, name, program, prompt):
+    """The same draws by quartet.sample in the step and by the runtime, which takes
+    over when there is a penalty: one too small to change a logit."""
+    options = ["--temperature", "1.3", "--top-k", "20", "--top-p", "0.9", "--min-p",
+               "0.01", "--seed", "7", "--ignore-eos"]
+    ids = [report.attempt(f"{name} sampling", lambda: program.run(
+        prompt, 48, *options, *more)) for more in (
+            [], ["--presence-penalty", "1e-30"], ["--threads", "1"])]
+    for other, what in zip(ids[1:], ("by the runtime", "with one thread")):
+        report.line(ids[0] is not None and other == ids[0] and len(set(other)) > 1,
+                    f"{name} sampling in the step and {what}: "
+                    + ("equal" if other == ids[0] else f"{ids[0]} and {other}"))
+
+
 def run_case(report, case, args):
     golden = dict(np.load(HERE / "results" / (case + ".npz")))
     for build, flags, precision in BUILDS[case]:
@@ -236,6 +255,7 @@ def run_case(report, case, args):
             program = Program(path)
             rows = check_goldens(report, name, program, golden, bound)
             check_bits(report, name, program, golden["tokens"], rows)
+            check_sampling(report, name, program, golden["tokens"][:9])
         except Failure as failure:
             report.line(False, f"{name}: {failure}")
 
