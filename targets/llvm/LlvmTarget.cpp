@@ -11,6 +11,7 @@
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
+#include "llvm/TargetParser/AArch64TargetParser.h"
 #include "llvm/TargetParser/Host.h"
 
 using namespace quartet;
@@ -94,6 +95,8 @@ llvm::Expected<std::unique_ptr<Target>> LlvmTarget::create(llvm::StringRef name,
   const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, why);
   if (!target)
     return llvm::createStringError("target '" + name + "': " + why);
+  if (triple.isAArch64()) // e.g. apple-m1, which LLVM's table calls apple-a14
+    facts.cpu = llvm::AArch64::resolveCPUAlias(facts.cpu).str();
   std::vector<std::string> known = cpuNames(facts.triple);
   if (!llvm::is_contained(known, facts.cpu))
     return llvm::createStringError(
