@@ -45,8 +45,13 @@ Expected<GgufHeader> GgufModel::addFile(const std::string &path) {
   if (!file)
     return createStringError(file.getError(),
                              path + ": " + file.getError().message());
+  return addBuffer(std::move(*file), path);
+}
+
+Expected<GgufHeader> GgufModel::addBuffer(std::unique_ptr<MemoryBuffer> buffer,
+                                          const std::string &path) {
   Expected<GgufHeader> header =
-      parseGguf(arrayRefFromStringRef((*file)->getBuffer()), path);
+      parseGguf(arrayRefFromStringRef(buffer->getBuffer()), path);
   if (!header)
     return header.takeError();
   for (GgufTensor &tensor : header->tensors) {
@@ -54,7 +59,7 @@ Expected<GgufHeader> GgufModel::addFile(const std::string &path) {
     all.push_back(std::move(tensor));
   }
   paths.push_back(path);
-  buffers.push_back(std::move(*file));
+  buffers.push_back(std::move(buffer));
   return header;
 }
 
@@ -133,6 +138,18 @@ Expected<GgufModel> GgufModel::open(StringRef path) {
                                " tensors, expected " + Twine(**announced) +
                                " as 'split.tensors.count' says");
   }
+  if (Error error = model.index())
+    return std::move(error);
+  return std::move(model);
+}
+
+Expected<GgufModel>
+GgufModel::fromBuffer(std::unique_ptr<MemoryBuffer> buffer, StringRef path) {
+  GgufModel model;
+  Expected<GgufHeader> header = model.addBuffer(std::move(buffer), path.str());
+  if (!header)
+    return header.takeError();
+  model.metadata = std::move(header->metadata);
   if (Error error = model.index())
     return std::move(error);
   return std::move(model);

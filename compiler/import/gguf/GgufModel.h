@@ -16,6 +16,10 @@ public:
   /// announce.
   static llvm::Expected<GgufModel> open(llvm::StringRef path);
 
+  /// A model of one file from its bytes, for tests and fuzzing.
+  static llvm::Expected<GgufModel>
+  fromBuffer(std::unique_ptr<llvm::MemoryBuffer> buffer, llvm::StringRef path);
+
   /// Path of the (first) file, and the same without folder, ".gguf" and part
   /// number.
   const std::string &path() const { return paths.front(); }
@@ -45,6 +49,9 @@ public:
 
 private:
   llvm::Expected<GgufHeader> addFile(const std::string &path);
+  llvm::Expected<GgufHeader>
+  addBuffer(std::unique_ptr<llvm::MemoryBuffer> buffer,
+            const std::string &path);
   llvm::Error addParts(int64_t count);
   llvm::Error index();
 
