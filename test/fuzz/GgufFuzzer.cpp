@@ -26,7 +26,8 @@ static void readWeights(const GgufModel &model, const ModelConfig &config) {
   Expected<GgufTensors> tensors = mapGgufTensors(model, config);
   if (!tensors)
     return checkMessage(tensors.takeError());
-  Expected<WeightPlan> plan = planWeights(config, {Dtype::BF16}, tensors->table);
+  Expected<WeightPlan> plan =
+      planWeights(config, {Dtype::BF16}, tensors->table);
   if (!plan) // what fits the GGUF's list must fit the checkpoint's
     __builtin_trap();
   std::unique_ptr<WeightSource> source = ggufSource(model, *tensors);
@@ -42,9 +43,8 @@ static void readWeights(const GgufModel &model, const ModelConfig &config) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   StringRef bytes(reinterpret_cast<const char *>(data), size);
-  Expected<GgufModel> model =
-      GgufModel::fromBuffer(MemoryBuffer::getMemBuffer(bytes, "fuzz", false),
-                            "fuzz.gguf");
+  Expected<GgufModel> model = GgufModel::fromBuffer(
+      MemoryBuffer::getMemBuffer(bytes, "fuzz", false), "fuzz.gguf");
   if (!model) {
     checkMessage(model.takeError());
     return 0;

@@ -143,8 +143,8 @@ Expected<GgufModel> GgufModel::open(StringRef path) {
   return std::move(model);
 }
 
-Expected<GgufModel>
-GgufModel::fromBuffer(std::unique_ptr<MemoryBuffer> buffer, StringRef path) {
+Expected<GgufModel> GgufModel::fromBuffer(std::unique_ptr<MemoryBuffer> buffer,
+                                          StringRef path) {
   GgufModel model;
   Expected<GgufHeader> header = model.addBuffer(std::move(buffer), path.str());
   if (!header)

@@ -55,7 +55,7 @@ std::unique_ptr<WeightSource> ggufSource(const GgufModel &model,
                                          const GgufTensors &tensors);
 
 /// The value w that a file has as 1 + w, such that 1 + w in f32 gives the
-/// file's value again.
+/// file's value again: exactly for values from 0.5 on, to 2^-24 below.
 inline float undoPlusOne(float stored) { return stored - 1.0f; }
 
 /// The a with -exp(a) == stored (to one unit in the last place of f32): the

@@ -1,10 +1,10 @@
 // A small GGUF model: its configuration, how its tensors become those of a
 // checkpoint, its tokenizer, its parts, and one broken model per rule.
+#include "GgufTesting.h"
 #include "compiler/import/ModelInput.h"
 #include "compiler/import/gguf/GgufConfig.h"
 #include "compiler/import/gguf/GgufTensors.h"
 #include "compiler/import/gguf/GgufTokenizer.h"
-#include "GgufTesting.h"
 #include <cmath>
 
 using namespace llvm;
@@ -115,8 +115,8 @@ protected:
       for (int64_t extent : candidate.shape)
         count *= extent;
       std::vector<float> values(size_t(count - begin));
-      MutableArrayRef<uint8_t> bytes(
-          reinterpret_cast<uint8_t *>(values.data()), values.size() * 4);
+      MutableArrayRef<uint8_t> bytes(reinterpret_cast<uint8_t *>(values.data()),
+                                     values.size() * 4);
       EXPECT_EQ(message((*input)->source()->read(candidate, begin, bytes)),
                 "success");
       return values;
@@ -176,7 +176,7 @@ TEST_F(GgufImport, PutsValueHeadsInTheCheckpointsOrder) {
 
 TEST_F(GgufImport, UndoesTheConvertersChanges) {
   directory.write("m.gguf", smallModel().bytes());
-  EXPECT_EQ(weight("norm"), counting(hidden, 0)); // was 1 + w
+  EXPECT_EQ(weight("norm"), counting(hidden, 0));  // was 1 + w
   EXPECT_EQ(weight("l0.delta_norm"), counting(3)); // stays
   // A bf16 logarithm comes back exactly, through any exp within one ulp.
   EXPECT_EQ(undoNegExp(-1.0f), 0.0f);
@@ -250,10 +250,10 @@ TEST_F(GgufImport, RejectsBadMetadata) {
     return problem(file);
   };
   std::string u32 = raw<uint32_t>(4);
-  EXPECT_TRUE(contains(
-      changed(0, text("general.architecture") + raw<uint32_t>(8) +
-                     text("llama")),
-      "'general.architecture' is 'llama', expected qwen35moe"));
+  EXPECT_TRUE(
+      contains(changed(0, text("general.architecture") + raw<uint32_t>(8) +
+                              text("llama")),
+               "'general.architecture' is 'llama', expected qwen35moe"));
   EXPECT_TRUE(contains(changed(0, text("x") + u32 + raw(1u)),
                        "'general.architecture' is missing"));
   EXPECT_TRUE(contains(changed(4, text("x") + u32 + raw(1u)),
@@ -261,12 +261,12 @@ TEST_F(GgufImport, RejectsBadMetadata) {
   EXPECT_TRUE(contains(changed(4, text("qwen35.embedding_length") +
                                       raw<uint32_t>(8) + text("8")),
                        "is a string, expected an integer"));
-  EXPECT_TRUE(contains(changed(14, text("qwen35.ssm.inner_size") + u32 +
-                                       raw(17u)),
-                       "is 17, expected a multiple of the 6 value heads"));
-  EXPECT_TRUE(contains(changed(12, text("qwen35.ssm.group_count") + u32 +
-                                       raw(4u)),
-                       "linear_num_value_heads"));
+  EXPECT_TRUE(
+      contains(changed(14, text("qwen35.ssm.inner_size") + u32 + raw(17u)),
+               "is 17, expected a multiple of the 6 value heads"));
+  EXPECT_TRUE(
+      contains(changed(12, text("qwen35.ssm.group_count") + u32 + raw(4u)),
+               "linear_num_value_heads"));
 }
 
 void addTokenizer(GgufBuilder &file) {
@@ -277,7 +277,8 @@ void addTokenizer(GgufBuilder &file) {
 TEST_F(GgufImport, WritesTheTokenizer) {
   GgufBuilder file = smallModel();
   addTokenizer(file);
-  file.strings("tokenizer.ggml.tokens", {"a", "b", "ab", "<|im_end|>", "[PAD]"});
+  file.strings("tokenizer.ggml.tokens",
+               {"a", "b", "ab", "<|im_end|>", "[PAD]"});
   file.integers("tokenizer.ggml.token_type", {1, 1, 1, 3, 5});
   file.strings("tokenizer.ggml.merges", {"a b"});
   directory.write("m.gguf", file.bytes());
@@ -354,8 +355,8 @@ TEST_F(GgufImport, OpensSplitModels) {
   two.floats("a", {1}, {0});
   directory.write("x-00002-of-00002.gguf", two.bytes());
   EXPECT_TRUE(contains(problem(), "tensor 'a': found here and in"));
-  EXPECT_TRUE(contains(message(GgufModel::open(path("none.gguf"))),
-                       "No such file"));
+  EXPECT_TRUE(
+      contains(message(GgufModel::open(path("none.gguf"))), "No such file"));
 }
 
 } // namespace

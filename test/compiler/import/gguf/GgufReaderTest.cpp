@@ -146,9 +146,13 @@ TEST(GgufReader, RejectsBadTensors) {
                        "a tensor name of 0 bytes"));
   EXPECT_TRUE(contains(changed([](Tensor &t) { t.dims = {}; }),
                        "'b': 0 dimensions found, expected 1 to 4"));
-  EXPECT_TRUE(contains(changed([](Tensor &t) { t.dims = {1, 1, 1, 1, 1}; }),
+  EXPECT_TRUE(contains(changed([](Tensor &t) {
+                         t.dims = {1, 1, 1, 1, 1};
+                       }),
                        "5 dimensions"));
-  EXPECT_TRUE(contains(changed([](Tensor &t) { t.dims = {32, 0}; }),
+  EXPECT_TRUE(contains(changed([](Tensor &t) {
+                         t.dims = {32, 0};
+                       }),
                        "dimension 0 found"));
   EXPECT_TRUE(contains(changed([](Tensor &t) { t.dims[1] = UINT64_MAX; }),
                        "dimension 18446744073709551615 found"));
@@ -161,15 +165,17 @@ TEST(GgufReader, RejectsBadTensors) {
                        "tensor 'b': type IQ2_XXS found, expected one of F32"));
   EXPECT_TRUE(contains(changed([](Tensor &t) { t.type = 999; }),
                        "tensor 'b': type 999 found"));
-  EXPECT_TRUE(contains(changed([](Tensor &t) { t.dims = {33, 2}; }),
+  EXPECT_TRUE(contains(changed([](Tensor &t) {
+                         t.dims = {33, 2};
+                       }),
                        "rows of 33 elements found, expected a multiple of 32"));
 }
 
 TEST(GgufReader, RejectsBadOffsets) {
   EXPECT_TRUE(contains(changed([](Tensor &t) { t.offset = 33; }),
                        "offset 33 found, expected a multiple of 32"));
-  EXPECT_TRUE(contains(changed([](Tensor &t) { t.offset = 0; }),
-                       "overlaps tensor"));
+  EXPECT_TRUE(
+      contains(changed([](Tensor &t) { t.offset = 0; }), "overlaps tensor"));
   EXPECT_TRUE(contains(changed([](Tensor &t) {
                          t.dims = {32, 1};
                          t.offset = 64;
@@ -177,9 +183,9 @@ TEST(GgufReader, RejectsBadOffsets) {
                        "expected 32: bytes before it belong to no tensor"));
   EXPECT_TRUE(contains(changed([](Tensor &t) { t.offset = 1 << 20; }),
                        "where the file ends"));
-  EXPECT_TRUE(contains(
-      changed([](Tensor &t) { t.offset = UINT64_MAX / 32 * 32; }),
-      "where the file ends"));
+  EXPECT_TRUE(
+      contains(changed([](Tensor &t) { t.offset = UINT64_MAX / 32 * 32; }),
+               "where the file ends"));
   EXPECT_TRUE(contains(problemOf(twoTensors().bytes() + std::string(32, 'x')),
                        "bytes after the last tensor"));
 }
