@@ -5,7 +5,7 @@
 #include "compiler/OutputFile.h"
 #include "compiler/Pipelines.h"
 #include "compiler/Progress.h"
-#include "compiler/import/Tokenizer.h"
+#include "compiler/import/ModelInput.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/Verifier.h"
@@ -58,8 +58,8 @@ private:
 
   const BuildCommand &command;
   StageProgress stages;
+  std::unique_ptr<ModelInput> input;
   ModelConfig config;
-  std::optional<Checkpoint> checkpoint;
   WeightPlan plan;
   WeightLayout layout;
   std::unique_ptr<Target> target;
@@ -75,37 +75,31 @@ private:
 };
 } // namespace
 
-static bool hasCheckpoint(StringRef model) {
-  return fs::exists(model + "/model.safetensors") ||
-         fs::exists(model + "/model.safetensors.index.json");
-}
-
 llvm::Error Build::readModel() {
   stages.note("reading " + command.model);
-  auto read = readConfig(command.model, command.config);
-  if (!read)
-    return read.takeError();
-  config = std::move(*read);
+  auto opened = ModelInput::open(command.model, command.config);
+  if (!opened)
+    return opened.takeError();
+  input = std::move(*opened);
+  config = input->config();
   WeightOptions options{command.dtype};
   if (command.syntheticSeed || command.withoutWeights) {
     plan = planWeights(config, options);
   } else {
-    auto opened = Checkpoint::open(command.model);
-    if (!opened && !hasCheckpoint(command.model))
-      return llvm::createStringError(llvm::toString(opened.takeError()) +
+    if (llvm::Error error = input->openWeights()) {
+      if (input->hasWeights())
+        return error;
+      return llvm::createStringError(llvm::toString(std::move(error)) +
                                      "; to build without a checkpoint, add "
                                      "--synthetic SEED (random weights) "
                                      "or --no-weights");
-    if (!opened)
-      return opened.takeError();
-    checkpoint = std::move(*opened);
-    auto table = checkpoint->table();
-    if (!table)
-      return table.takeError();
-    auto planned = planWeights(config, options, *table);
+    }
+    auto planned = input->plan(options);
     if (!planned)
       return planned.takeError();
     plan = std::move(*planned);
+    if (std::string note = input->note(plan); !note.empty())
+      stages.note(note);
   }
   layout = layoutWeights(plan);
   // Activations that outlive a step have the precision of the matrices.
@@ -119,7 +113,7 @@ llvm::Error Build::readModel() {
 /// Before the work: what would fail at its end.
 llvm::Error Build::checkOutputs() {
   output = command.output.empty() ? config.name : command.output;
-  const Checkpoint *inputs = checkpoint ? &*checkpoint : nullptr;
+  std::vector<std::string> inputs = input->files();
   if (llvm::Error error = checkOutput(output, inputs))
     return error;
   if (command.emit != Emit::Executable)
@@ -139,7 +133,7 @@ llvm::Error Build::checkOutputs() {
 }
 
 llvm::Error Build::readTexts() {
-  auto blob = importTokenizer(command.model);
+  auto blob = input->tokenizer();
   if (blob) {
     tokenizer = std::move(*blob);
     quartet_tokenizer_header header;
@@ -147,8 +141,8 @@ llvm::Error Build::readTexts() {
     tokenLimit = header.idCount;
     if (tokenLimit > config.vocabSize)
       return llvm::createStringError(
-          command.model + "/tokenizer.json: has ids up to " +
-          llvm::Twine(tokenLimit - 1) + ", but config.json has vocab_size " +
+          input->tokenizerName() + ": has ids up to " +
+          llvm::Twine(tokenLimit - 1) + ", but the model's vocabulary is " +
           llvm::Twine(config.vocabSize));
   } else {
     llvm::Error rest = llvm::handleErrors(
@@ -156,7 +150,7 @@ llvm::Error Build::readTexts() {
         [&](std::unique_ptr<llvm::ErrorInfoBase> info) -> llvm::Error {
           if (info->convertToErrorCode() ==
               std::errc::no_such_file_or_directory) {
-            stages.note("no tokenizer.json: the executable takes and prints "
+            stages.note("no tokenizer: the executable takes and prints "
                         "token ids only");
             return llvm::Error::success();
           }
@@ -165,10 +159,10 @@ llvm::Error Build::readTexts() {
     if (rest)
       return rest;
   }
-  auto chat =
-      llvm::MemoryBuffer::getFile(command.model + "/chat_template.jinja");
-  if (chat)
-    chatTemplate = (*chat)->getBuffer().str();
+  auto chat = input->chatTemplate();
+  if (!chat)
+    return chat.takeError();
+  chatTemplate = std::move(*chat);
   irOptions.tokenLimit = tokenLimit;
   return llvm::Error::success();
 }
@@ -269,7 +263,7 @@ llvm::Error Build::pack() {
   stages.note("packing weights");
   std::unique_ptr<WeightSource> source =
       command.syntheticSeed ? syntheticSource(*command.syntheticSeed)
-                            : checkpointSource(*checkpoint);
+                            : input->source();
   PackOptions options;
   options.modelName = config.name;
   options.progress = !command.quiet;

@@ -1,4 +1,4 @@
-// Model directory -> IR -> object -> linked executable and weight file.
+// Model -> IR -> object -> linked executable and weight file.
 #ifndef QUARTET_COMPILER_DRIVER_H
 #define QUARTET_COMPILER_DRIVER_H
 #include "models/Config.h"
@@ -8,8 +8,8 @@ namespace quartet {
 enum class Emit { Executable, Quartet, Linalg, Llvm, Object };
 
 struct BuildCommand {
-  std::string model;           ///< directory with config.json
-  std::string output;          ///< empty: the directory's name, in this folder
+  std::string model;           ///< directory with config.json, or *.gguf
+  std::string output;          ///< empty: the model's name, in this folder
   std::string target = "host"; ///< see targetNames()
   std::string cpu;             ///< LLVM CPU; empty: the target's own
   std::optional<Dtype> dtype;  ///< absent: as in the checkpoint

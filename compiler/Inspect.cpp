@@ -1,11 +1,9 @@
 // Gathers the report of `quartetc inspect`: groups the tensors of a checkpoint
 // and joins them with the plan of weights. InspectPrint.cpp prints it.
 #include "compiler/Inspect.h"
-#include "compiler/import/Safetensors.h"
+#include "compiler/import/ModelInput.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Path.h"
 
 namespace quartet {
 
@@ -64,19 +62,7 @@ static std::string weightPattern(llvm::StringRef name) {
   return part.empty() ? name.str() : "l*." + part.str();
 }
 
-static bool hasSafetensors(llvm::StringRef directory) {
-  std::error_code error;
-  for (llvm::sys::fs::directory_iterator it(directory, error), end;
-       !error && it != end; it.increment(error)) {
-    llvm::StringRef name = llvm::sys::path::filename(it->path());
-    if (name.ends_with(".safetensors") ||
-        name.ends_with(".safetensors.index.json"))
-      return true;
-  }
-  return false;
-}
-
-static void groupTensors(const Checkpoint &checkpoint, const WeightPlan *plan,
+static void groupTensors(const ModelInput &input, const WeightPlan *plan,
                          InspectReport &report) {
   std::map<llvm::StringRef, std::string> reasons;
   // Pattern of weights by tensor, each once, in the plan's order.
@@ -87,14 +73,14 @@ static void groupTensors(const Checkpoint &checkpoint, const WeightPlan *plan,
     for (const Weight &weight : plan->weights)
       for (const Run &run : weight.runs)
         if (std::string use = weightPattern(weight.name);
-            !llvm::is_contained(uses[run.tensor], use))
-          uses[run.tensor].push_back(use);
+            !llvm::is_contained(uses[input.storedName(run.tensor)], use))
+          uses[input.storedName(run.tensor)].push_back(use);
   }
   std::map<std::tuple<std::string, std::string, std::vector<int64_t>,
                       std::string, std::string>,
            TensorGroup>
       groups;
-  for (const StoredTensor &tensor : checkpoint.tensors()) {
+  for (const InputTensor &tensor : input.tensors()) {
     std::string pattern = patternOf(tensor.name);
     std::string use = llvm::join(uses[tensor.name], ", ");
     std::string reason = reasons[tensor.name];
@@ -103,33 +89,26 @@ static void groupTensors(const Checkpoint &checkpoint, const WeightPlan *plan,
     if (group.count == 0)
       group = {pattern, tensor.dtype, tensor.shape, 0, 0, use, reason};
     ++group.count;
-    group.bytes += int64_t(tensor.bytes);
+    group.bytes += tensor.bytes;
     ++report.tensorCount;
-    report.checkpointBytes += int64_t(tensor.bytes);
+    report.checkpointBytes += tensor.bytes;
   }
   for (auto &[key, group] : groups)
     report.groups.push_back(std::move(group));
 }
 
 /// Reads the tensors and joins them with the plan, as far as possible.
-static llvm::Error addTensors(const InspectOptions &options,
+static llvm::Error addTensors(ModelInput &input, const InspectOptions &options,
                               InspectReport &report) {
-  llvm::Expected<Checkpoint> checkpoint = Checkpoint::open(options.directory);
-  if (!checkpoint)
-    return checkpoint.takeError();
-  llvm::Expected<TensorTable> table = checkpoint->table();
-  if (!table) {
-    groupTensors(*checkpoint, nullptr, report);
-    return table.takeError();
-  }
-  llvm::Expected<WeightPlan> plan =
-      planWeights(report.config, options.weights, *table);
+  if (llvm::Error error = input.openWeights())
+    return error;
+  llvm::Expected<WeightPlan> plan = input.plan(options.weights);
   if (!plan) {
-    groupTensors(*checkpoint, nullptr, report);
+    groupTensors(input, nullptr, report);
     return plan.takeError();
   }
   report.planned = true;
-  groupTensors(*checkpoint, &*plan, report);
+  groupTensors(input, &*plan, report);
   for (const Weight &weight : plan->weights) {
     int64_t bytes = byteSize(weight.dtype);
     for (int64_t extent : weight.shape)
@@ -140,17 +119,17 @@ static llvm::Error addTensors(const InspectOptions &options,
 }
 
 llvm::Error inspectModel(const InspectOptions &options, llvm::raw_ostream &os) {
-  llvm::Expected<ModelConfig> config =
-      readConfig(options.directory, options.config);
-  if (!config)
-    return config.takeError();
+  llvm::Expected<std::unique_ptr<ModelInput>> input =
+      ModelInput::open(options.directory, options.config);
+  if (!input)
+    return input.takeError();
   InspectReport report;
   report.directory = options.directory;
-  report.config = std::move(*config);
+  report.config = (*input)->config();
   report.counts = countParameters(report.config);
-  report.hasWeights = hasSafetensors(options.directory);
-  llvm::Error error =
-      report.hasWeights ? addTensors(options, report) : llvm::Error::success();
+  report.hasWeights = (*input)->hasWeights();
+  llvm::Error error = report.hasWeights ? addTensors(**input, options, report)
+                                        : llvm::Error::success();
   if (options.json)
     printReportJson(report, os);
   else

@@ -1,5 +1,6 @@
-// What `quartetc inspect` says about a checkpoint directory: its configuration,
-// parameter counts, state sizes, and what becomes of every tensor.
+// What `quartetc inspect` says about a checkpoint directory or a GGUF file: its
+// configuration, parameter counts, state sizes, and what becomes of every
+// tensor.
 #ifndef QUARTET_COMPILER_INSPECT_H
 #define QUARTET_COMPILER_INSPECT_H
 #include "models/Weights.h"
@@ -8,7 +9,7 @@
 namespace quartet {
 
 struct InspectOptions {
-  std::string directory;
+  std::string directory; ///< or a GGUF file
   ConfigOptions config;
   WeightOptions weights;
   bool json = false; ///< one JSON object in place of the text; same content
@@ -17,7 +18,7 @@ struct InspectOptions {
 /// Tensors whose names differ only in numbers, with one type and shape.
 struct TensorGroup {
   std::string pattern; ///< numbers between dots replaced by '*'
-  std::string dtype;   ///< safetensors spelling
+  std::string dtype;   ///< safetensors spelling, or GGUF's
   std::vector<int64_t> shape;
   int64_t count = 0, bytes = 0;
   /// Weights made of it ("l*.qkv", several separated by ", "); empty when set
@@ -32,6 +33,7 @@ struct InspectReport {
   ModelConfig config;
   ParameterCounts counts;
   bool hasWeights = false;         ///< the directory has safetensors files
+                                   ///< (a GGUF always has weights)
   bool planned = false;            ///< the tensors fit the config
   std::vector<TensorGroup> groups; ///< in the order of their patterns
   int64_t tensorCount = 0, checkpointBytes = 0;

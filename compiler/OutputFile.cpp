@@ -1,7 +1,6 @@
 // Files that the driver writes: checked before the work, complete when they
 // appear.
 #include "compiler/OutputFile.h"
-#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
@@ -13,7 +12,8 @@ using llvm::StringRef;
 namespace fs = llvm::sys::fs;
 namespace path = llvm::sys::path;
 
-llvm::Error quartet::checkOutput(StringRef name, const Checkpoint *checkpoint) {
+llvm::Error quartet::checkOutput(StringRef name,
+                                 llvm::ArrayRef<std::string> inputs) {
   if (name == "-")
     return llvm::Error::success();
   if (fs::is_directory(name))
@@ -34,13 +34,10 @@ llvm::Error quartet::checkOutput(StringRef name, const Checkpoint *checkpoint) {
   if (std::error_code ec = fs::access(folder, fs::AccessMode::Write))
     return llvm::createStringError(ec, "cannot write in folder '" + folder +
                                            "': " + ec.message());
-  if (!checkpoint || !fs::exists(name))
+  if (!fs::exists(name))
     return llvm::Error::success();
-  llvm::StringSet<> files;
-  for (const StoredTensor &tensor : checkpoint->tensors())
-    files.insert(checkpoint->fileOf(tensor));
-  for (const auto &file : files)
-    if (fs::equivalent(name, file.getKey()))
+  for (const std::string &input : inputs)
+    if (fs::equivalent(name, input))
       return llvm::createStringError(
           "output '" + name +
           "' would replace a file of the checkpoint; "

@@ -2,15 +2,17 @@
 // appear.
 #ifndef QUARTET_COMPILER_OUTPUTFILE_H
 #define QUARTET_COMPILER_OUTPUTFILE_H
-#include "compiler/import/Safetensors.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
 namespace quartet {
 
 /// Fails when \p name cannot become a file: it is a folder, its folder is
-/// missing or read-only, or it would replace a file of \p checkpoint (may be
-/// null), from which the build reads.
-llvm::Error checkOutput(llvm::StringRef name, const Checkpoint *checkpoint);
+/// missing or read-only, or it would replace one of \p inputs, from which the
+/// build reads.
+llvm::Error checkOutput(llvm::StringRef name,
+                        llvm::ArrayRef<std::string> inputs);
 
 /// Writes \p bytes under a temporary name and renames it; "-" is standard
 /// output.

@@ -162,7 +162,8 @@ std::string describeOthers(StringRef directory) {
     return text + " (shards without their index: download "
                   "model.safetensors.index.json too)";
   if (other)
-    return text + " (only safetensors are read: get the model in that format)";
+    return text + " (of a directory only safetensors are read; give a .gguf "
+                  "file by its own path)";
   return text;
 }
 

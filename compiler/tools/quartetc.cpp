@@ -55,10 +55,10 @@ static void addBuild(CLI::App &app, BuildCommand &command) {
   build
       ->add_option("MODEL", command.model,
                    "Hugging Face directory: config.json, *.safetensors, "
-                   "tokenizer.json, generation_config.json")
+                   "tokenizer.json, generation_config.json; or a GGUF file")
       ->required();
   build->add_option("-o,--output", command.output,
-                    "File to write (default: the directory's name, here; "
+                    "File to write (default: the model's name, here; "
                     "weights go to FILE.safetensors)");
   build->add_option("--target", command.target, targetHelp())
       ->capture_default_str();
@@ -108,6 +108,7 @@ static void addBuild(CLI::App &app, BuildCommand &command) {
       "  quartetc build models/tiny -o tiny && ./tiny run -p 'In the "
       "beginning'\n"
       "  quartetc build ~/Qwen3.6-35B-A3B -o qwen\n"
+      "  quartetc build Qwen3.6-35B-A3B-Q4_K_M.gguf -o qwen\n"
       "  quartetc build models/Qwen3.6-35B-A3B --synthetic 1 --layers 4\n"
       "  quartetc build models/tiny --emit=quartet -o -");
 }
@@ -115,7 +116,9 @@ static void addBuild(CLI::App &app, BuildCommand &command) {
 static void addInspect(CLI::App &app, InspectOptions &command) {
   auto *inspect = app.add_subcommand(
       "inspect", "Show a model's configuration, sizes and tensor coverage");
-  inspect->add_option("MODEL", command.directory, "Hugging Face directory")
+  inspect
+      ->add_option("MODEL", command.directory,
+                   "Hugging Face directory or GGUF file")
       ->required();
   inspect->add_flag("--json", command.json, "Machine-readable output");
   inspect->footer(

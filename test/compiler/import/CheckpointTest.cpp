@@ -103,8 +103,8 @@ TEST_F(CheckpointTest, SaysWhatItLookedForAndFound) {
   directory.write("pytorch_model.bin", "");
   EXPECT_EQ(problem(),
             looked + "; found adapter.safetensors, pytorch_model.bin, q4.gguf "
-                     "(only safetensors are read: get the model in that "
-                     "format)");
+                     "(of a directory only safetensors are read; give a .gguf "
+                     "file by its own path)");
   directory.write("model-00001-of-00002.safetensors", "");
   directory.write("model-00002-of-00002.safetensors", "");
   EXPECT_TRUE(contains(problem(), "and 1 more (shards without their index"));
