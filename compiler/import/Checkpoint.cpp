@@ -1,5 +1,6 @@
 // The tensors of a checkpoint directory, in one file or in shards: proves that
 // the index and the shards say the same, and gives access to the mapped data.
+#include "compiler/import/MappedFile.h"
 #include "compiler/import/Safetensors.h"
 #include "compiler/import/StrictJson.h"
 #include "llvm/ADT/StringExtras.h"
@@ -113,22 +114,6 @@ private:
     return true;
   }
 };
-
-/// Maps \p path; small files are read. Pipes and devices are refused, since
-/// reading one could wait for ever.
-Expected<std::unique_ptr<MemoryBuffer>> mapFile(StringRef path) {
-  sys::fs::file_status status;
-  if (std::error_code code = sys::fs::status(path, status))
-    return createStringError(code, path + ": " + code.message());
-  if (!sys::fs::is_regular_file(status))
-    return createStringError(path + ": not a regular file, expected one");
-  ErrorOr<std::unique_ptr<MemoryBuffer>> file = MemoryBuffer::getFile(
-      path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
-  if (!file)
-    return createStringError(file.getError(),
-                             path + ": " + file.getError().message());
-  return std::move(*file);
-}
 
 /// Names the weight files of other kinds in \p directory, to help the user.
 std::string describeOthers(StringRef directory) {

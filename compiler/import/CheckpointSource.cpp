@@ -1,52 +1,25 @@
-// Gives the values of weights out of a checkpoint: walks a weight's runs and
-// converts each piece from the tensor's type to the weight's.
+// Gives the values of weights out of a checkpoint: converts each piece from the
+// tensor's type to the weight's.
 #include "compiler/import/Convert.h"
-#include "compiler/import/Pack.h"
+#include "compiler/import/RunSource.h"
 #include "compiler/import/StrictJson.h"
 #include "llvm/ADT/StringSwitch.h"
-#include <algorithm>
 
 using namespace llvm;
 
 namespace quartet {
 namespace {
 
-class CheckpointSource final : public WeightSource {
+class CheckpointSource final : public RunSource {
 public:
   explicit CheckpointSource(const Checkpoint &checkpoint)
       : checkpoint(checkpoint) {}
-
-  Error read(const Weight &weight, int64_t begin,
-             MutableArrayRef<uint8_t> out) override {
-    int64_t size = byteSize(weight.dtype);
-    int64_t skip = begin, left = int64_t(out.size()) / size;
-    uint8_t *next = out.data();
-    for (const Run &run : weight.runs) {
-      if (left == 0)
-        break;
-      if (skip >= run.count) {
-        skip -= run.count;
-        continue;
-      }
-      int64_t count = std::min(run.count - skip, left);
-      if (Error error = readRun(weight, run, skip, count, next))
-        return error;
-      next += count * size;
-      left -= count;
-      skip = 0;
-    }
-    if (left != 0)
-      return createStringError("weight '" + weight.name + "': " + Twine(left) +
-                               " elements have no tensor in the checkpoint, "
-                               "expected none");
-    return Error::success();
-  }
 
 private:
   const Checkpoint &checkpoint;
 
   Error readRun(const Weight &weight, const Run &run, int64_t skip,
-                int64_t count, uint8_t *out) {
+                int64_t count, uint8_t *out) override {
     const StoredTensor *tensor = checkpoint.find(run.tensor);
     if (!tensor)
       return createStringError("weight '" + weight.name + "': tensor '" +
@@ -77,9 +50,7 @@ private:
     if (bad >= 0)
       return fail("element " + Twine(begin + uint64_t(bad)) +
                   " is too large for " + stringify(weight.dtype) +
-                  ", expected values up to " +
-                  (weight.dtype == Dtype::F16 ? "65504 (use --dtype bf16)"
-                                              : "3.39e38 (use --dtype f32)"));
+                  ", expected values up to " + largest(weight.dtype));
     checkpoint.release(run.tensor, begin * size,
                        (begin + uint64_t(count)) * size);
     return Error::success();

@@ -1,5 +1,6 @@
 // Opens the parts of a GGUF model and proves that they belong together.
 #include "compiler/import/gguf/GgufModel.h"
+#include "compiler/import/MappedFile.h"
 #include "compiler/import/StrictJson.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
@@ -35,16 +36,9 @@ int64_t integerOf(const GgufHeader &header, StringRef key, int64_t ifMissing) {
 } // namespace
 
 Expected<GgufHeader> GgufModel::addFile(const std::string &path) {
-  sys::fs::file_status status;
-  if (std::error_code code = sys::fs::status(path, status))
-    return createStringError(code, path + ": " + code.message());
-  if (!sys::fs::is_regular_file(status))
-    return createStringError(path + ": not a regular file, expected one");
-  ErrorOr<std::unique_ptr<MemoryBuffer>> file = MemoryBuffer::getFile(
-      path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  auto file = mapFile(path);
   if (!file)
-    return createStringError(file.getError(),
-                             path + ": " + file.getError().message());
+    return file.takeError();
   return addBuffer(std::move(*file), path);
 }
 

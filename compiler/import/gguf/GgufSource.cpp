@@ -2,6 +2,7 @@
 // what the converter did, and rounds to the weight's type. Needs memory for two
 // rows.
 #include "compiler/import/Convert.h"
+#include "compiler/import/RunSource.h"
 #include "compiler/import/StrictJson.h"
 #include "compiler/import/gguf/GgufBlocks.h"
 #include "compiler/import/gguf/GgufTensors.h"
@@ -26,47 +27,25 @@ float undoNegExp(float stored) {
 
 namespace {
 
-class GgufSource final : public WeightSource {
+class GgufSource final : public RunSource {
 public:
   GgufSource(const GgufModel &model, const GgufTensors &tensors)
       : model(model), tensors(tensors) {}
-
-  Error read(const Weight &weight, int64_t begin,
-             MutableArrayRef<uint8_t> out) override {
-    int64_t size = byteSize(weight.dtype);
-    int64_t skip = begin, left = int64_t(out.size()) / size;
-    uint8_t *next = out.data();
-    for (const Run &run : weight.runs) {
-      if (left == 0)
-        break;
-      if (skip >= run.count) {
-        skip -= run.count;
-        continue;
-      }
-      int64_t count = std::min(run.count - skip, left);
-      auto view = tensors.views.find(run.tensor);
-      if (view == tensors.views.end())
-        return createStringError("weight '" + weight.name + "': tensor '" +
-                                 printable(run.tensor) +
-                                 "' not found in the GGUF, expected it");
-      if (Error error = readView(view->second, run.offset + skip, count,
-                                 weight.dtype, next))
-        return error;
-      next += count * size;
-      left -= count;
-      skip = 0;
-    }
-    if (left != 0)
-      return createStringError("weight '" + weight.name + "': " + Twine(left) +
-                               " elements have no tensor in the GGUF, "
-                               "expected none");
-    return Error::success();
-  }
 
 private:
   const GgufModel &model;
   const GgufTensors &tensors;
   std::vector<float> row, ordered;
+
+  Error readRun(const Weight &weight, const Run &run, int64_t skip,
+                int64_t count, uint8_t *out) override {
+    auto view = tensors.views.find(run.tensor);
+    if (view == tensors.views.end())
+      return createStringError("weight '" + weight.name + "': tensor '" +
+                               printable(run.tensor) +
+                               "' not found in the GGUF, expected it");
+    return readView(view->second, run.offset + skip, count, weight.dtype, out);
+  }
 
   Error fail(const GgufView &view, const Twine &message) const {
     return createStringError(model.fileOf(*view.tensor) + ": tensor '" +
@@ -95,11 +74,8 @@ private:
           Dtype::F32, reinterpret_cast<const uint8_t *>(values + column), dtype,
           out + done * size, length);
       if (overflow >= 0)
-        return fail(view,
-                    "value " + std::to_string(values[column + overflow]) +
-                        " found, expected at most " +
-                        (dtype == Dtype::F16 ? "65504 (use --dtype bf16)"
-                                             : "3.39e38 (use --dtype f32)"));
+        return fail(view, "value " + std::to_string(values[column + overflow]) +
+                              " found, expected at most " + largest(dtype));
       done += length;
     }
     release(view, begin, begin + count, rowBytes);
