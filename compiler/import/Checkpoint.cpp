@@ -7,9 +7,7 @@
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/Process.h"
 #include <set>
-#include <sys/mman.h>
 
 using namespace llvm;
 
@@ -271,10 +269,7 @@ Expected<TensorTable> Checkpoint::table() const {
                      .Case("F16", Dtype::F16)
                      .Case("BF16", Dtype::BF16)
                      .Default(std::nullopt);
-    StringRef name = tensor.name;
-    bool aside = name.starts_with("mtp.") || name.starts_with("visual.") ||
-                 name.starts_with("model.visual.");
-    if (!dtype && !aside) {
+    if (!dtype && setAsideByName(tensor.name).empty()) {
       ++others;
       first = first ? first : &tensor;
       continue;
@@ -310,18 +305,8 @@ ArrayRef<uint8_t> Checkpoint::data(StringRef tensor) const {
 }
 
 void Checkpoint::release(StringRef tensor, uint64_t begin, uint64_t end) const {
-  const StoredTensor *found = find(tensor);
-  // On memory that is no file mapping, the kernel would zero the pages.
-  if (!found ||
-      files[found->file]->getBufferKind() != MemoryBuffer::MemoryBuffer_MMap)
-    return;
-  ArrayRef<uint8_t> bytes = data(tensor);
-  auto start = reinterpret_cast<uintptr_t>(bytes.data());
-  uint64_t page = sys::Process::getPageSizeEstimate();
-  uint64_t from = alignTo(start + std::min(begin, found->bytes), page);
-  uint64_t to = alignDown(start + std::min(end, found->bytes), page);
-  if (from < to)
-    madvise(reinterpret_cast<void *>(from), to - from, MADV_DONTNEED);
+  if (const StoredTensor *found = find(tensor))
+    releasePages(*files[found->file], data(tensor), begin, end);
 }
 
 } // namespace quartet

@@ -7,9 +7,7 @@
 #include "llvm/Support/Format.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/Process.h"
 #include "llvm/Support/raw_ostream.h"
-#include <sys/mman.h>
 
 using namespace llvm;
 
@@ -169,15 +167,7 @@ ArrayRef<uint8_t> GgufModel::data(const GgufTensor &tensor) const {
 
 void GgufModel::release(const GgufTensor &tensor, uint64_t begin,
                         uint64_t end) const {
-  // On memory that is no file mapping, the kernel would zero the pages.
-  if (buffers[tensor.file]->getBufferKind() != MemoryBuffer::MemoryBuffer_MMap)
-    return;
-  auto start = reinterpret_cast<uintptr_t>(data(tensor).data());
-  uint64_t page = sys::Process::getPageSizeEstimate();
-  uint64_t from = alignTo(start + std::min(begin, tensor.bytes), page);
-  uint64_t to = alignDown(start + std::min(end, tensor.bytes), page);
-  if (from < to)
-    madvise(reinterpret_cast<void *>(from), to - from, MADV_DONTNEED);
+  releasePages(*buffers[tensor.file], data(tensor), begin, end);
 }
 
 const GgufValue *GgufModel::value(StringRef key) const {
