@@ -3,7 +3,8 @@
 // memory.
 #ifndef QUARTET_COMPILER_IMPORT_PACK_H
 #define QUARTET_COMPILER_IMPORT_PACK_H
-#include "compiler/import/Safetensors.h"
+#include "compiler/import/PackPlan.h"
+#include "compiler/import/WeightSource.h"
 
 namespace quartet {
 
@@ -25,27 +26,6 @@ struct WeightLayout {
 };
 
 WeightLayout layoutWeights(const WeightPlan &plan);
-
-/// Gives the source values of a weight: elements [begin, end) as f32 or raw.
-class WeightSource {
-public:
-  virtual ~WeightSource() = default;
-  /// Fills \p out with elements [begin, begin + out.size() / elementSize) of
-  /// \p weight, already converted to weight.dtype (round to nearest even).
-  /// Called from one thread at a time, not always the same one.
-  virtual llvm::Error read(const Weight &weight, int64_t begin,
-                           llvm::MutableArrayRef<uint8_t> out) = 0;
-};
-
-/// Reads runs from \p checkpoint, which must outlive the source. A value that
-/// overflows the target type (F16) is an error that names the tensor.
-std::unique_ptr<WeightSource> checkpointSource(const Checkpoint &checkpoint);
-
-/// Random weights by role, a pure function of (seed, weight name, index):
-/// matrices N(0, 1/sqrt(fan_in)), norms near 0 (gated near 1), a_log = log
-/// U(1,16), dt_bias around softplus^-1(0.001..0.1); fast enough for gigabytes
-/// per second.
-std::unique_ptr<WeightSource> syntheticSource(uint64_t seed);
 
 struct PackOptions {
   std::string modelName;
