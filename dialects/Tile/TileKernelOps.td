@@ -1,0 +1,312 @@
+// The micro-kernels: what a task does. A port of Quartet to a new machine is a
+// lowering of these.
+#ifndef TILE_KERNEL_OPS
+#define TILE_KERNEL_OPS
+
+include "dialects/Tile/TileDialect.td"
+include "dialects/Tile/TileInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Tile_Kernel<string mnemonic, list<Trait> traits = []>
+    : Tile_Op<mnemonic, traits # [DeclareOpInterfaceMethods<AccessOpInterface>]>;
+
+def EmbedOp : Tile_Kernel<"embed"> {
+  let summary = "Look up the embedding rows of a tile of tokens";
+  let description = [{
+    `x[t, :] = table[tokens[t], :]` for the tokens of tile `token`, widened to
+    f32.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$table, FlatSymbolRefAttr:$x,
+                       Index:$token, I64Attr:$tile);
+  let assemblyFormat = "$table `to` $x `[` $token `]` `tile` $tile attr-dict";
+}
+
+def RopeTableOp : Tile_Kernel<"rope_table"> {
+  let summary = "Cosines and sines of a tile of tokens";
+  let description = [{
+    `table[t] = cos(angle_p) * scale for all p, then sin(angle_p) * scale`, with
+    `angle_p = positions[axes[p], t] * inv_freq[p]` as in `quartet.rope`.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$table, Index:$token, I64Attr:$tile,
+                       DenseF32ArrayAttr:$invFreq, DenseI32ArrayAttr:$axes,
+                       F32Attr:$scale);
+  let assemblyFormat = [{
+    $table `[` $token `]` `tile` $tile `inv_freq` $invFreq `axes` $axes
+    `scale` $scale attr-dict
+  }];
+}
+
+def StageOp : Tile_Kernel<"stage"> {
+  let summary = "Bring rows of activations into local memory";
+  let description = [{
+    Tile `token` of the rows of `source` (all rows without one), changed on the
+    way:
+
+    - `plain`: as they are,
+    - `rms_norm`: `quartet.rms_norm` with `weight` and `eps`,
+    - `gated_norm`: `quartet.gated_rms_norm` per head of `weight`'s length, with
+      the gate in columns `gate_column` .. of `gate`,
+    - `merge`: the partials of `tile.attend` combined, times the sigmoid of
+      `gate` if there is one.
+
+    `chosen`: the rows whose logits are wanted (`rows` of the step) instead of
+    tokens. `publish`: the staged rows also go to a shared buffer, at the same
+    tile. The result's group says whether rows are quantized.
+
+    ```mlir
+    %a = tile.stage rms_norm @x[%t] weight @l0.input_norm eps 1.0e-6 : !tile.rows<64, 2048, 64>
+    ```
+  }];
+  let arguments = (ins Tile_StagingAttr:$staging, FlatSymbolRefAttr:$source,
+                       Optional<Index>:$token, UnitAttr:$chosen,
+                       OptionalAttr<FlatSymbolRefAttr>:$weight,
+                       OptionalAttr<F32Attr>:$eps,
+                       OptionalAttr<FlatSymbolRefAttr>:$gate,
+                       DefaultValuedAttr<I64Attr, "0">:$gateColumn,
+                       OptionalAttr<Tile_GateAttr>:$activation,
+                       OptionalAttr<FlatSymbolRefAttr>:$publish);
+  let results = (outs Tile_Rows:$rows);
+  let assemblyFormat = [{
+    $staging $source (`[` $token^ `]`)? (`chosen` $chosen^)? (`weight` $weight^)?
+    (`eps` $eps^)? (`gate` $gate^)? (`column` $gateColumn^)? ($activation^)?
+    (`publish` $publish^)? attr-dict `:` type($rows)
+  }];
+  let hasVerifier = 1;
+}
+
+def StreamOp : Tile_Kernel<"stream"> {
+  let summary = "Tile `index` of a run of a matrix's rows";
+  let description = [{
+    Rows `first + index * tile .. ` of a run of `count` rows; the tile is the
+    result's number of rows (the last one may be shorter). All streams of a step
+    on one matrix cover its rows exactly once.
+
+    Constraints: (C1) columns and format are the matrix's, (C2) first and the
+    tile are multiples of 16 (panels).
+
+    ```mlir
+    %w = tile.stream @l0.in[%r] rows 0 count 12288 : !tile.weights<64, 2048, "int4:64">
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$matrix, Optional<Index>:$index,
+                       I64Attr:$first, I64Attr:$count);
+  let results = (outs Tile_Weights:$weights);
+  let assemblyFormat = [{
+    $matrix (`[` $index^ `]`)? `rows` $first `count` $count attr-dict
+    `:` type($weights)
+  }];
+  let hasVerifier = 1;
+}
+
+def MatmulOp : Tile_Op<"matmul", [NoTerminator, SingleBlock]> {
+  let summary = "Multiply staged rows by tiles of weights, then run the epilogue";
+  let description = [{
+    ```
+    acc[t, r] = sum_c rows[t, c] * weights[r, c]
+    ```
+
+    in f32 (groups of integers exactly), once per operand `weights`. The region
+    is the epilogue: what happens to the results while they are still in local
+    memory. It has one argument per operand.
+
+    ```mlir
+    tile.matmul %a, %w : !tile.rows<64, 2048, 64>, !tile.weights<64, 2048, "int4:64"> {
+    ^bb0(%acc: !tile.acc<64, 64>):
+      tile.store %acc to @proj[%t, %r] column 0
+    }
+    ```
+  }];
+  let arguments = (ins Tile_Rows:$rows, Variadic<Tile_Weights>:$weights);
+  let regions = (region SizedRegion<1>:$epilogue);
+  let assemblyFormat = [{
+    $rows `,` $weights attr-dict `:` type($rows) `,` type($weights) $epilogue
+  }];
+  let hasRegionVerifier = 1;
+}
+
+def StoreOp : Tile_Kernel<"store"> {
+  let summary = "Write results into a buffer, or add them to it";
+  let description = [{
+    `buffer[t, column + index * rows + r] = acc[t, r]`, with `add`: `+=`.
+  }];
+  let arguments = (ins Tile_Acc:$acc, FlatSymbolRefAttr:$buffer,
+                       Optional<Index>:$token, Index:$index,
+                       DefaultValuedAttr<I64Attr, "0">:$column,
+                       I64Attr:$columns, UnitAttr:$add);
+  let assemblyFormat = [{
+    $acc (`add` $add^)? `to` $buffer `[` ($token^ `,`)? $index `]`
+    (`column` $column^)? `of` $columns attr-dict `:` type($acc)
+  }];
+}
+
+def StoreHeadOp : Tile_Kernel<"store_head"> {
+  let summary = "Norm and rotate one head's rows and write them to a buffer or the KV cache";
+  let description = [{
+    The result's rows are one head. With `norm`: `quartet.rms_norm` over the
+    head; with `rope`: rotated by the table. Then to `target`: a buffer
+    `[tokens, heads, D]`, or with `cache` a state of pages
+    `[pages, heads, 64, D]` at each token's place in its sequence.
+  }];
+  let arguments = (ins Tile_Acc:$acc, FlatSymbolRefAttr:$target,
+                       Optional<Index>:$token, Index:$head, UnitAttr:$cache,
+                       OptionalAttr<FlatSymbolRefAttr>:$norm,
+                       OptionalAttr<F32Attr>:$eps,
+                       OptionalAttr<FlatSymbolRefAttr>:$rope);
+  let assemblyFormat = [{
+    $acc (`cache` $cache^)? `to` $target `[` ($token^ `,`)? $head `]`
+    (`norm` $norm^)? (`eps` $eps^)? (`rope` $rope^)? attr-dict `:` type($acc)
+  }];
+}
+
+def StoreLogitsOp : Tile_Kernel<"store_logits"> {
+  let summary = "Write logits, and the largest of each tile";
+  let description = [{
+    `logits[row, index * rows + r] = acc[row, r]` for the vocabulary's rows;
+    `maxima[row, index]` is the largest of those below `token_limit`.
+  }];
+  let arguments = (ins Tile_Acc:$acc, FlatSymbolRefAttr:$maxima,
+                       Optional<Index>:$token, Index:$index, I64Attr:$vocabulary,
+                       I64Attr:$tokenLimit);
+  let assemblyFormat = [{
+    $acc `maxima` $maxima `[` ($token^ `,`)? $index `]` `of` $vocabulary
+    `limit` $tokenLimit attr-dict `:` type($acc)
+  }];
+}
+
+def SiluMulOp : Tile_Kernel<"silu_mul"> {
+  let summary = "Write silu(gate) * up as staged rows";
+  let description = [{
+    The tile's columns of the buffer of rows, quantized by its group.
+
+    Constraints: (C1) the tile's rows are a multiple of the buffer's group.
+  }];
+  let arguments = (ins Tile_Acc:$gate, Tile_Acc:$up, FlatSymbolRefAttr:$buffer,
+                       Optional<Index>:$token, Index:$index);
+  let assemblyFormat = [{
+    $gate `,` $up `to` $buffer `[` ($token^ `,`)? $index `]` attr-dict
+    `:` type($gate) `,` type($up)
+  }];
+}
+
+def DeltaScanOp : Tile_Kernel<"delta_scan"> {
+  let summary = "Convolution and gated delta rule of one key head of one sequence";
+  let description = [{
+    `quartet.causal_conv` on the head's q, k and v channels of `input`, whose
+    columns are q (Hk heads), k (Hk heads), v (Hv heads), then
+    `quartet.gated_delta` for its Hv/Hk value heads, with a and b in `controls`
+    at columns `a_column` and `b_column`. Updates `window` and `state` of the
+    sequence's slot. `chunked`: the matrix form for many tokens.
+  }];
+  let arguments = (ins Index:$sequence, Index:$head,
+                       FlatSymbolRefAttr:$input, I64Attr:$inputColumn,
+                       FlatSymbolRefAttr:$controls,
+                       I64Attr:$aColumn, I64Attr:$bColumn,
+                       FlatSymbolRefAttr:$taps, FlatSymbolRefAttr:$aLog,
+                       FlatSymbolRefAttr:$dtBias, FlatSymbolRefAttr:$window,
+                       FlatSymbolRefAttr:$state, FlatSymbolRefAttr:$out,
+                       I64Attr:$keyHeads, I64Attr:$valueHeads, I64Attr:$keyDim,
+                       I64Attr:$valueDim, F32Attr:$qkEps, UnitAttr:$chunked);
+  let assemblyFormat = [{
+    `[` $sequence `,` $head `]` (`chunked` $chunked^)? `input` $input `column` $inputColumn
+    `controls` $controls `a` $aColumn `b` $bColumn `taps` $taps `a_log` $aLog
+    `dt_bias` $dtBias `window` $window `state` $state `to` $out
+    `key_heads` $keyHeads `value_heads` $valueHeads `key_dim` $keyDim
+    `value_dim` $valueDim `qk_eps` $qkEps attr-dict
+  }];
+}
+
+def AttendOp : Tile_Kernel<"attend"> {
+  let summary = "Attention of a tile of tokens over a range of pages, for one KV head";
+  let description = [{
+    For the query heads of KV head `head` and each token: the largest score, the
+    sum of exponentials and the weighted sum of values over the pages
+    `range * pages .. ` of its sequence, up to the token's own place. Written to
+    `partials[token, query head, range]` (D sums, the largest score, the sum).
+  }];
+  let arguments = (ins Index:$token, I64Attr:$tile, Index:$head, Index:$range,
+                       I64Attr:$pages, FlatSymbolRefAttr:$query,
+                       FlatSymbolRefAttr:$key, FlatSymbolRefAttr:$value,
+                       FlatSymbolRefAttr:$partials, I64Attr:$queryHeads,
+                       I64Attr:$kvHeads, I64Attr:$headDim, F32Attr:$scale);
+  let assemblyFormat = [{
+    `[` $token `,` $head `,` $range `]` `tile` $tile `pages` $pages `query` $query
+    `cache` `(` $key `,` $value `)` `to` $partials `heads` $queryHeads
+    `kv_heads` $kvHeads `head_dim` $headDim `scale` $scale attr-dict
+  }];
+}
+
+def RouteOp : Tile_Kernel<"route"> {
+  let summary = "Choose experts from the router's logits, and sort tokens by expert";
+  let description = [{
+    `quartet.route` from `logits` (E columns, then the shared experts' gate, if
+    `shared` > 0), for all tokens of the step. Expert E + i is the i-th shared
+    one, with weight sigmoid(gate), for every token. Every worker does this for
+    itself and finds the same.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$logits, I64Attr:$experts, I64Attr:$topK,
+                       I64Attr:$shared, UnitAttr:$renormalize, I64Attr:$tokens);
+  let results = (outs Tile_Groups:$groups);
+  let assemblyFormat = [{
+    $logits `experts` $experts `top_k` $topK (`renormalize` $renormalize^)?
+    `shared` $shared `tokens` $tokens attr-dict `:` type($groups)
+  }];
+}
+
+def ExpertUpOp : Tile_Kernel<"expert_up"> {
+  let summary = "gate and up of one expert on its tokens";
+  let description = [{
+    ```
+    h[row, i] = silu(sum_c gate[i, c] * x[t, c]) * (sum_c up[i, c] * x[t, c])
+    ```
+
+    for the tokens t of the groups' expert `expert` (their rows in `h` are sorted
+    by expert) and tile `index` of `tile` of the I rows of gate; up stands I
+    rows further on (rounded up to a panel). x comes from the staged `rows`, or
+    from the buffer `source`. h is quantized by its buffer's group.
+  }];
+  let arguments = (ins Tile_Groups:$groups, Index:$expert, Index:$index,
+                       I64Attr:$tile, FlatSymbolRefAttr:$matrix,
+                       Optional<Tile_Rows>:$rows,
+                       OptionalAttr<FlatSymbolRefAttr>:$source,
+                       FlatSymbolRefAttr:$h, I64Attr:$intermediate);
+  let assemblyFormat = [{
+    $groups `[` $expert `,` $index `]` `tile` $tile `weights` $matrix
+    (`rows` $rows^ `:` type($rows))? (`source` $source^)? `to` $h
+    `intermediate` $intermediate attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+def ExpertDownOp : Tile_Kernel<"expert_down"> {
+  let summary = "Weighted sum of all experts' down projections, for a tile of rows";
+  let description = [{
+    ```
+    x[t, o] += weight[t, e] * (sum_i down[e, o, i] * h[row(t, e), i])
+    ```
+
+    for `tile` outputs o from `index * tile` on, experts ascending.
+  }];
+  let arguments = (ins Tile_Groups:$groups, Index:$index, I64Attr:$tile,
+                       FlatSymbolRefAttr:$matrix, FlatSymbolRefAttr:$h,
+                       FlatSymbolRefAttr:$x);
+  let assemblyFormat = [{
+    $groups `[` $index `]` `tile` $tile `weights` $matrix `h` $h `to` $x attr-dict
+  }];
+}
+
+def SampleOp : Tile_Kernel<"sample"> {
+  let summary = "Draw one token for one row";
+  let description = [{
+    `quartet.sample` for row `row`; `maxima` tells which tiles of `tile` logits
+    can hold candidates.
+  }];
+  let arguments = (ins Index:$row, FlatSymbolRefAttr:$maxima, I64Attr:$tile,
+                       I64Attr:$vocabulary, I64Attr:$tokenLimit,
+                       I64Attr:$candidates);
+  let assemblyFormat = [{
+    `[` $row `]` `maxima` $maxima `tile` $tile `of` $vocabulary `limit` $tokenLimit
+    `candidates` $candidates attr-dict
+  }];
+}
+
+#endif

@@ -1,0 +1,22 @@
+// The tile dialect's classes.
+#ifndef QUARTET_DIALECTS_TILE_TILEOPS_H
+#define QUARTET_DIALECTS_TILE_TILEOPS_H
+#include "dialects/Tile/Access.h"
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "dialects/Tile/TileDialect.h.inc"
+#include "dialects/Tile/TileEnums.h.inc"
+#include "dialects/Tile/TileInterfaces.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "dialects/Tile/TileAttrs.h.inc"
+#define GET_TYPEDEF_CLASSES
+#include "dialects/Tile/TileTypes.h.inc"
+#define GET_OP_CLASSES
+#include "dialects/Tile/TileOps.h.inc"
+#endif
