@@ -12,8 +12,9 @@ import sys
 
 
 def split_types(text):
-    """Splits "tensor<?x4xf32>, tensor<4xf32>"; no type here has a comma."""
-    return [t.strip() for t in text.replace("\n", " ").split(",") if t.strip()]
+    """Splits "tensor<?x4xf32>, !quartet.packed<4x4, "bf16">" between the types."""
+    types = re.split(r",(?![^<]*>)", text.replace("\n", " "))
+    return [t.strip() for t in types if t.strip()]
 
 
 def operand_types(example):

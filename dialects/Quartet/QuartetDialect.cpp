@@ -1,4 +1,4 @@
-// Registers the quartet dialect's ops and attributes.
+// Registers the quartet dialect's ops, types and attributes.
 #include "dialects/Quartet/QuartetOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
@@ -6,6 +6,8 @@
 
 #include "dialects/Quartet/QuartetDialect.cpp.inc"
 #include "dialects/Quartet/QuartetEnums.cpp.inc"
+#define GET_TYPEDEF_CLASSES
+#include "dialects/Quartet/QuartetTypes.cpp.inc"
 #define GET_ATTRDEF_CLASSES
 #include "dialects/Quartet/QuartetAttrs.cpp.inc"
 #define GET_OP_CLASSES
@@ -15,6 +17,10 @@ using namespace mlir;
 using namespace quartet;
 
 void QuartetDialect::initialize() {
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "dialects/Quartet/QuartetTypes.cpp.inc"
+      >();
   addAttributes<
 #define GET_ATTRDEF_LIST
 #include "dialects/Quartet/QuartetAttrs.cpp.inc"

@@ -33,6 +33,7 @@ def Quartet_Dialect : Dialect {
     result is rounded once, to the result's type.
   }];
   let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
 }
 
 def Quartet_Activation : I32EnumAttr<"Activation", "gate activation", [

@@ -48,7 +48,7 @@ def RouteOp : Quartet_Op<"route", [Pure]> {
     Source: Qwen3_5MoeTopKRouter in Hugging Face transformers.
   }];
   let arguments = (ins 2DTensorOf<FloatTypes>:$x,      // [N, H]
-                       2DTensorOf<FloatTypes>:$weight, // [E, H]
+                       Quartet_Matrix:$weight,         // [E, H]
                        I64Attr:$topK, UnitAttr:$renormalize);
   let results = (outs 2DTensorOf<[F32]>:$weights, // [N, top_k]
                       2DTensorOf<[I32]>:$ids);    // [N, top_k]
@@ -86,8 +86,8 @@ def ExpertsOp : Quartet_Op<"experts", [Pure]> {
   let arguments = (ins 2DTensorOf<FloatTypes>:$x,       // [N, H]
                        2DTensorOf<[F32]>:$weights,      // [N, K]
                        2DTensorOf<[I32]>:$ids,          // [N, K], in [0, E)
-                       3DTensorOf<FloatTypes>:$gateUp,  // [E, 2I, H]: gate, then up
-                       3DTensorOf<FloatTypes>:$down);   // [E, H, I]
+                       Quartet_ExpertMatrices:$gateUp,  // [E, 2I, H]: gate, then up
+                       Quartet_ExpertMatrices:$down);   // [E, H, I]
   let results = (outs 2DTensorOf<FloatTypes>:$y);       // [N, H]
   let assemblyFormat = [{
     $x `,` $weights `,` $ids `,` $gateUp `,` $down attr-dict
@@ -113,8 +113,8 @@ def MlpOp : Quartet_Op<"mlp", [Pure]> {
     ```
   }];
   let arguments = (ins 2DTensorOf<FloatTypes>:$x,      // [N, H]
-                       2DTensorOf<FloatTypes>:$gateUp, // [2I, H]: gate, then up
-                       2DTensorOf<FloatTypes>:$down);  // [H, I]
+                       Quartet_Matrix:$gateUp,         // [2I, H]: gate, then up
+                       Quartet_Matrix:$down);          // [H, I]
   let results = (outs 2DTensorOf<FloatTypes>:$y);
   let assemblyFormat = [{
     $x `,` $gateUp `,` $down attr-dict `:` functional-type(operands, results)
@@ -143,9 +143,9 @@ def SharedExpertOp : Quartet_Op<"shared_expert", [Pure]> {
     Source: Qwen3_5MoeSparseMoeBlock in Hugging Face transformers.
   }];
   let arguments = (ins 2DTensorOf<FloatTypes>:$x,      // [N, H]
-                       2DTensorOf<FloatTypes>:$gateUp, // [2I, H]: gate, then up
-                       2DTensorOf<FloatTypes>:$down,   // [H, I]
-                       2DTensorOf<FloatTypes>:$gate);  // [1, H]
+                       Quartet_Matrix:$gateUp,         // [2I, H]: gate, then up
+                       Quartet_Matrix:$down,           // [H, I]
+                       Quartet_Matrix:$gate);          // [1, H]
   let results = (outs 2DTensorOf<FloatTypes>:$y);
   let assemblyFormat = [{
     $x `,` $gateUp `,` $down `,` $gate attr-dict `:` functional-type(operands, results)
@@ -173,7 +173,7 @@ def LmHeadOp : Quartet_Op<"lm_head", [Pure]> {
   }];
   let arguments = (ins 2DTensorOf<FloatTypes>:$x,       // [N, H]
                        1DTensorOf<[I32]>:$rows,         // [R], in [0, N)
-                       2DTensorOf<FloatTypes>:$weight); // [V, H]
+                       Quartet_Matrix:$weight);         // [V, H]
   let results = (outs 2DTensorOf<[F32]>:$logits);       // [R, V]
   let assemblyFormat = "$x `,` $rows `,` $weight attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;

@@ -32,7 +32,9 @@ LogicalResult LinearOp::verify() {
   Extent n("N"), out("O", Extent::kStatic), in("I", Extent::kStatic);
   if (failed(checkShape(*this, "w", getWeight(), {&out, &in})) || // C1
       failed(checkShape(*this, "x", getX(), {&n, &in})) ||        // C2
-      failed(checkShape(*this, "y", getY(), {&n, &out})))         // C3
+      failed(checkShape(*this, "y", getY(), {&n, &out})) ||       // C3
+      (getResidual() &&
+       failed(checkShape(*this, "residual", getResidual(), {&n, &out})))) // C3
     return failure();
   return success();
 }

@@ -3,9 +3,8 @@
 #define QUARTET_MIXER_OPS
 
 include "dialects/Quartet/QuartetDialect.td"
+include "dialects/Quartet/QuartetTypes.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
-
-defvar FloatTypes = [F16, BF16, F32];
 
 def RmsNormOp : Quartet_Op<"rms_norm", [Pure]> {
   let summary = "Zero-centred RMS normalisation of the last dimension";
@@ -73,14 +72,14 @@ def LinearOp : Quartet_Op<"linear", [Pure]> {
   let summary = "Multiply rows by a matrix stored as [out, in]";
   let description = [{
     ```
-    y[t,o] = sum_i x[t,i] * w[o,i]
+    y[t,o] = residual[t,o] + sum_i x[t,i] * w[o,i]
     ```
 
-    Accumulated in f32. No bias: the family has none. 2*N*O*I flops; reads each
-    weight once.
+    Accumulated in f32, the residual last; without `residual` there is no such
+    term. No bias: the family has none. 2*N*O*I flops; reads each weight once.
 
     Constraints: (C1) shape(w) = [O, I], static, (C2) shape(x) = [N, I],
-    (C3) shape(y) = [N, O].
+    (C3) shape(y) = shape(residual) = [N, O].
 
     ```mlir
     %y = quartet.linear %x, %w
@@ -88,9 +87,17 @@ def LinearOp : Quartet_Op<"linear", [Pure]> {
     ```
   }];
   let arguments = (ins 2DTensorOf<FloatTypes>:$x,       // [N, I]
-                       2DTensorOf<FloatTypes>:$weight); // [O, I]
+                       Quartet_Matrix:$weight,          // [O, I]
+                       Optional<2DTensorOf<FloatTypes>>:$residual); // [N, O]
   let results = (outs 2DTensorOf<FloatTypes>:$y);       // [N, O]
-  let assemblyFormat = "$x `,` $weight attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = [{
+    $x `,` $weight (`residual` `(` $residual^ `)`)? attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Type":$y, "::mlir::Value":$x,
+                                 "::mlir::Value":$weight), [{
+    build($_builder, $_state, y, x, weight, ::mlir::Value());
+  }]>];
   let hasVerifier = 1;
 }
 

@@ -1,6 +1,7 @@
 // The quartet dialect's classes, and the order of a step's inputs.
 #ifndef QUARTET_DIALECTS_QUARTET_QUARTETOPS_H
 #define QUARTET_DIALECTS_QUARTET_QUARTETOPS_H
+#include "dialects/Quartet/PackedFormat.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Dialect.h"
@@ -11,6 +12,8 @@
 
 #include "dialects/Quartet/QuartetDialect.h.inc"
 #include "dialects/Quartet/QuartetEnums.h.inc"
+#define GET_TYPEDEF_CLASSES
+#include "dialects/Quartet/QuartetTypes.h.inc"
 #define GET_ATTRDEF_CLASSES
 #include "dialects/Quartet/QuartetAttrs.h.inc"
 #define GET_OP_CLASSES
@@ -38,6 +41,9 @@ enum StepInput : unsigned {
   kUniform,
   kNumStepInputs
 };
+
+/// The shape of \p type, a ranked tensor or a packed matrix.
+llvm::ArrayRef<int64_t> weightShape(mlir::Type type);
 
 /// Name and type of each input of a step: i32 or f32 tensors, dynamic extents.
 llvm::StringRef stepInputName(StepInput input);

@@ -3,6 +3,7 @@
 #define QUARTET_OPS
 
 include "dialects/Quartet/QuartetExpertOps.td"
+include "dialects/Quartet/QuartetFusedOps.td"
 include "dialects/Quartet/QuartetMixerOps.td"
 include "dialects/Quartet/QuartetStructureOps.td"
 

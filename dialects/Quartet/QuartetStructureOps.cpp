@@ -44,13 +44,52 @@ static LogicalResult verifyRepeat(Operation *op,
                            << static_cast<int64_t>(*repeat);
 }
 
+static bool intersect(int64_t a, int64_t aCount, int64_t b, int64_t bCount) {
+  return a < b + bCount && b < a + aCount;
+}
+
+/// C3 and C4 of quartet.weight.
+static LogicalResult verifyParts(WeightOp op, ArrayAttr attrs) {
+  SmallVector<int64_t> shape(weightShape(op.getType()));
+  // C3
+  if (attrs.empty() || shape.size() < 2 || shape.size() > 3)
+    return op.emitOpError() << "expected at least one part, of a matrix of "
+                               "rank 2 or 3, found "
+                            << attrs.size() << " parts of " << op.getType();
+  if (shape.size() == 2)
+    shape.insert(shape.begin(), 1);
+  auto parts = llvm::to_vector(attrs.getAsRange<PartAttr>());
+  for (auto [number, part] : llvm::enumerate(parts)) {
+    // C3
+    if (part.getExperts() > shape[0] - part.getExpert() ||
+        part.getRows() > shape[1] - part.getRow() ||
+        part.getColumns() > shape[2])
+      return op.emitOpError()
+             << "expected every part within [" << shape[0] << ", " << shape[1]
+             << ", " << shape[2] << "], found " << part;
+    // C4
+    for (PartAttr other : llvm::ArrayRef(parts).take_front(number))
+      if (intersect(part.getRow(), part.getRows(), other.getRow(),
+                    other.getRows()) &&
+          intersect(part.getExpert(), part.getExperts(), other.getExpert(),
+                    other.getExperts()))
+        return op.emitOpError() << "expected parts without common rows, found "
+                                << other << " and " << part;
+  }
+  return success();
+}
+
 LogicalResult WeightOp::verify() {
-  auto type = cast<RankedTensorType>(getType());
+  auto type = dyn_cast<RankedTensorType>(getType());
   // C1
-  if (!type.hasStaticShape() || !isModelFloat(type.getElementType()))
+  if (type && (!type.hasStaticShape() || !isModelFloat(type.getElementType())))
     return emitOpError()
            << "expected a static tensor of f32, f16 or bf16, found " << type;
-  return verifyRepeat(*this, getRepeat()); // C2
+  if (failed(verifyRepeat(*this, getRepeat()))) // C2
+    return failure();
+  if (std::optional<ArrayAttr> parts = getParts())
+    return verifyParts(*this, *parts); // C3, C4
+  return success();
 }
 
 LogicalResult StateOp::verify() {
@@ -116,12 +155,30 @@ LogicalResult BlockOp::verifyRegions() {
     return emitOpError() << "expected the body to end in quartet.yield, found "
                          << body.back().getName();
   // C2
-  if (yield.getValue().getType() != type)
+  if (yield->getOperandTypes() != TypeRange(type))
     return emitOpError() << "expected the body to yield the type of init, "
-                         << type << ", found " << yield.getValue().getType();
+                         << type << ", found " << yield->getOperandTypes();
   // C3
   if ((*this)->getParentOfType<BlockOp>())
     return emitOpError() << "expected no enclosing quartet.block, found one";
+  return success();
+}
+
+LogicalResult PhaseOp::verifyRegions() {
+  // C1
+  auto yield = dyn_cast<YieldOp>(getBody().front().back());
+  if (!yield)
+    return emitOpError() << "expected the body to end in quartet.yield, found "
+                         << getBody().front().back().getName();
+  // C1
+  if (yield->getOperandTypes() != getResultTypes())
+    return emitOpError() << "expected the body to yield the types of the "
+                            "results, ("
+                         << getResultTypes() << "), found ("
+                         << yield->getOperandTypes() << ")";
+  // C2
+  if ((*this)->getParentOfType<PhaseOp>())
+    return emitOpError() << "expected no enclosing quartet.phase, found one";
   return success();
 }
 

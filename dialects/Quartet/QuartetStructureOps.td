@@ -3,6 +3,7 @@
 #define QUARTET_STRUCTURE_OPS
 
 include "dialects/Quartet/QuartetDialect.td"
+include "dialects/Quartet/QuartetTypes.td"
 include "mlir/IR/OpAsmInterface.td"
 include "mlir/IR/RegionKindInterface.td"
 include "mlir/IR/SymbolInterfaces.td"
@@ -48,17 +49,34 @@ def WeightOp : Quartet_Op<"weight", [Symbol, HasParent<"ModelOp">]> {
     With `repeat B` there are B weights of the type, one for each repetition of
     the `quartet.block` that loads them, stored one after the other.
 
-    Constraints: (C1) the type has a static shape and an element type of f32,
-    f16 or bf16, (C2) `repeat` is at least 1.
+    With `parts` the matrix is made of rows of other weights of the model's plan,
+    which need not be declared; what no part covers is zero. A weight without
+    parts is the weight of its own name.
+
+    Constraints: (C1) the type is a packed matrix, or has a static shape and an
+    element type of f32, f16 or bf16, (C2) `repeat` is at least 1, (C3) a weight
+    with parts has rank 2 or 3, at least one part, and all of them within its
+    shape, (C4) no two parts cover the same row of the same expert.
 
     ```mlir
-    quartet.weight @l0.qkv repeat 10 : tensor<8192x2048xbf16>
+    quartet.weight @l0.qkv_z repeat 10 parts [
+        #quartet.part<@l0.qkv rows 8192 columns 2048>,
+        #quartet.part<@l0.z rows 4096 to 8192 columns 2048>
+      ] : !quartet.packed<12288x2048, "int4:64">
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name,
                        OptionalAttr<I64Attr>:$repeat,
-                       TypeAttrOf<AnyRankedTensor>:$type);
-  let assemblyFormat = "$sym_name (`repeat` $repeat^)? attr-dict `:` $type";
+                       OptionalAttr<Quartet_PartsAttr>:$parts,
+                       TypeAttrOf<Quartet_AnyWeight>:$type);
+  let assemblyFormat = [{
+    $sym_name (`repeat` $repeat^)? (`parts` $parts^)? attr-dict `:` $type
+  }];
+  let builders = [OpBuilder<(ins "llvm::StringRef":$name,
+                                 "::mlir::IntegerAttr":$repeat,
+                                 "::mlir::Type":$type), [{
+    build($_builder, $_state, name, repeat, ::mlir::ArrayAttr(), type);
+  }]>];
   let hasVerifier = 1;
 }
 
@@ -144,10 +162,38 @@ def BlockOp : Quartet_Op<"block", [
   let hasRegionVerifier = 1;
 }
 
-def YieldOp : Quartet_Op<"yield", [HasParent<"BlockOp">, Terminator, Pure]> {
-  let summary = "End one repetition of a block";
-  let arguments = (ins AnyRankedTensor:$value);
-  let assemblyFormat = "$value attr-dict `:` type($value)";
+def PhaseOp : Quartet_Op<"phase", [
+    SingleBlock, NoRegionArguments, RecursiveMemoryEffects]> {
+  let summary = "Work without dependences between its tasks";
+  let description = [{
+    The body's ops as one phase of the step program: a part of the step whose
+    tasks do not wait for each other. Phases run one after the other, in order;
+    values of earlier phases are complete. The meaning is that of the body's ops
+    in place.
+
+    Constraints: (C1) the body ends in a `quartet.yield` of the types of the
+    results, (C2) phases do not nest.
+
+    ```mlir
+    %y = quartet.phase @l0.out {
+      %1 = quartet.linear %x, %w residual(%r)
+        : (tensor<?x64xf32>, tensor<32x64xbf16>, tensor<?x32xf32>) -> tensor<?x32xf32>
+      quartet.yield %1 : tensor<?x32xf32>
+    } : tensor<?x32xf32>
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$name);
+  let results = (outs Variadic<AnyType>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$name attr-dict-with-keyword $body (`:` type($results)^)?";
+  let hasRegionVerifier = 1;
+}
+
+def YieldOp : Quartet_Op<"yield", [
+    ParentOneOf<["BlockOp", "PhaseOp"]>, Terminator, Pure]> {
+  let summary = "End one repetition of a block, or a phase";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "($values^)? attr-dict (`:` type($values)^)?";
 }
 
 def LoadWeightOp : Quartet_Op<"load_weight", [
@@ -163,7 +209,7 @@ def LoadWeightOp : Quartet_Op<"load_weight", [
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$weight);
-  let results = (outs AnyRankedTensor:$result);
+  let results = (outs Quartet_AnyWeight:$result);
   let assemblyFormat = "$weight attr-dict `:` type($result)";
 }
 

@@ -1,5 +1,6 @@
 // The checks that several verifiers share; see the header.
 #include "dialects/Quartet/ShapeChecks.h"
+#include "dialects/Quartet/QuartetOps.h"
 #include "llvm/ADT/SmallString.h"
 
 using namespace mlir;
@@ -7,7 +8,8 @@ using namespace quartet;
 
 LogicalResult quartet::checkShape(Operation *op, StringRef name, Value value,
                                   ArrayRef<Extent *> shape) {
-  auto type = cast<RankedTensorType>(value.getType());
+  Type type = value.getType();
+  ArrayRef<int64_t> dims = weightShape(type);
   auto fail = [&]() -> InFlightDiagnostic {
     InFlightDiagnostic diagnostic = op->emitOpError()
                                     << "expected '" << name << "' to be [";
@@ -17,9 +19,9 @@ LogicalResult quartet::checkShape(Operation *op, StringRef name, Value value,
     diagnostic << "]";
     return diagnostic;
   };
-  if (type.getRank() != static_cast<int64_t>(shape.size()))
+  if (dims.size() != shape.size())
     return fail() << ", found " << type;
-  for (auto [extent, found] : llvm::zip_equal(shape, type.getShape())) {
+  for (auto [extent, found] : llvm::zip_equal(shape, dims)) {
     bool isDynamic = ShapedType::isDynamic(found);
     if (extent->kind == Extent::kStatic &&
         (isDynamic || (!extent->isKnown() && found < 1)))

@@ -36,8 +36,9 @@ private:
   llvm::StringRef setBy;
 };
 
-/// Checks that \p value, which \p op 's description calls \p name, has \p
-/// shape. An extent of kind kStatic must be static and at least 1.
+/// Checks that \p value, a tensor or packed matrix, which \p op 's description
+/// calls \p name, has \p shape. An extent of kind kStatic must be static and at
+/// least 1.
 llvm::LogicalResult checkShape(mlir::Operation *op, llvm::StringRef name,
                                mlir::Value value,
                                llvm::ArrayRef<Extent *> shape);

@@ -18,6 +18,8 @@ Results decompose(mlir::OpBuilder &b, GatedRmsNormOp op);
 // DecomposeLinear.cpp
 Results decompose(mlir::OpBuilder &b, EmbedOp op);
 Results decompose(mlir::OpBuilder &b, LinearOp op);
+Results decompose(mlir::OpBuilder &b, ProjectionsOp op);
+Results decompose(mlir::OpBuilder &b, MlpUpOp op);
 Results decompose(mlir::OpBuilder &b, MlpOp op);
 Results decompose(mlir::OpBuilder &b, SharedExpertOp op);
 Results decompose(mlir::OpBuilder &b, LmHeadOp op);
@@ -26,6 +28,9 @@ Results decompose(mlir::OpBuilder &b, RopeOp op);
 // DecomposeExperts.cpp
 Results decompose(mlir::OpBuilder &b, RouteOp op);
 Results decompose(mlir::OpBuilder &b, ExpertsOp op);
+Results decompose(mlir::OpBuilder &b, SelectExpertsOp op);
+Results decompose(mlir::OpBuilder &b, ExpertUpOp op);
+Results decompose(mlir::OpBuilder &b, ExpertDownOp op);
 // DecomposeSample.cpp
 Results decompose(mlir::OpBuilder &b, SampleOp op);
 // DecomposeCausalConv.cpp

@@ -41,8 +41,8 @@ Value quartet::dot(Emitter &e, Value a, ValueRange aRow, Value b,
 
 Value quartet::swiglu(Emitter &e, Value x, Value t, Value gateUp,
                       ValueRange expert, Value i) {
-  int64_t hidden = extent(gateUp, 0), intermediate = extent(gateUp, 1) / 2;
-  Value upRow = e.add(e.index(intermediate), i);
+  int64_t hidden = extent(gateUp, 0), upRows = extent(gateUp, 1) / 2;
+  Value upRow = e.add(e.index(upRows), i);
   Value zero = e.f32(0);
   SmallVector<Value> sums = e.foldMany(
       e.index(0), e.index(hidden), {zero, zero},

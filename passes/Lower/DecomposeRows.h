@@ -15,8 +15,8 @@ mlir::Value emptyAs(Emitter &e, mlir::Type type, mlir::Value like);
 mlir::Value dot(Emitter &e, mlir::Value a, mlir::ValueRange aRow, mlir::Value b,
                 mlir::ValueRange bRow);
 
-/// silu(gateUp[expert..., i, :] . x[t, :]) * (gateUp[expert..., I + i, :] .
-/// x[t, :]) in one loop; gateUp is [..., 2I, H] and \p expert its leading
+/// silu(gateUp[expert..., i, :] . x[t, :]) * (gateUp[expert..., P + i, :] .
+/// x[t, :]) in one loop; gateUp is [..., 2P, H] and \p expert its leading
 /// indices.
 mlir::Value swiglu(Emitter &e, mlir::Value x, mlir::Value t, mlir::Value gateUp,
                    mlir::ValueRange expert, mlir::Value i);

@@ -210,7 +210,7 @@ LogicalResult ModelLowering::lowerBlock(BlockOp block) {
   b.setInsertionPoint(yield);
   // The next repetition's input takes the place of this one's.
   Value next = bufferization::MaterializeInDestinationOp::create(
-                   b, loop.getRegionIterArg(0).getType(), yield.getValue(),
+                   b, loop.getRegionIterArg(0).getType(), yield.getValues().front(),
                    loop.getRegionIterArg(0))
                    .getResult();
   scf::YieldOp::create(b, next);
