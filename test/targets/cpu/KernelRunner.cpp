@@ -104,6 +104,8 @@ void KernelRunner::start() {
 }
 
 std::string KernelRunner::add(mlir::func::FuncOp function) {
+  if (jit)
+    check(llvm::createStringError("add() every kernel before the first get()"));
   function.setPublic();
   return function.getName().str();
 }

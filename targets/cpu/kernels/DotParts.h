@@ -1,0 +1,41 @@
+// What Dot.cpp needs from the two kinds of kernels: integers and floats.
+#ifndef QUARTET_TARGETS_CPU_KERNELS_DOTPARTS_H
+#define QUARTET_TARGETS_CPU_KERNELS_DOTPARTS_H
+#include "dialects/Quartet/PackedFormat.h"
+#include "targets/cpu/KernelBuilder.h"
+
+namespace quartet::cpu {
+
+/// Everything that the code of one block works on.
+struct DotBlock {
+  PackedFormat format;
+  int tokens; ///< rows of activations in the block
+  int panels; ///< panels next to each other, panelBytes apart
+  V panel, panelBytes;
+  V rows, rowStride; ///< staged rows
+  V columns;         ///< padded columns
+  V out, outStride;  ///< f32; panel p goes to out + 64 p
+};
+
+/// Byte offsets in a panel whose number of columns is only known when it runs.
+struct PanelOffsets {
+  PanelOffsets(KernelBuilder &k, const PackedFormat &format, V columns);
+  V groups, zeros, values; ///< groups: of columns, undefined without scales
+};
+
+/// \p size rounded up to a multiple of 64.
+V alignTo64(V size);
+/// The start of staged row \p token.
+V stagedRow(const DotBlock &block, int token);
+/// Prefetches \p line's successor while few tokens use it: then the panel
+/// comes from memory at the speed at which this loop asks for it.
+void prefetchAhead(KernelBuilder &k, const DotBlock &block, V line);
+
+/// Code for int8 and int4. Sums of \p block are exact per group.
+void emitIntegerDot(KernelBuilder &k, const DotBlock &block);
+/// Code for f32, bf16, f16 and fp8. Products are added up in blocks of 16
+/// columns, the blocks in ascending order.
+void emitFloatDot(KernelBuilder &k, const DotBlock &block);
+
+} // namespace quartet::cpu
+#endif
