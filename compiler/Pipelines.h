@@ -24,7 +24,7 @@ void buildLinalgPipeline(mlir::OpPassManager &pm);
 void buildBufferPipeline(mlir::OpPassManager &pm);
 
 /// loops -> LLVM dialect, with parallel loops as calls of the runtime's workers
-/// and the C entry quartet_step.
+/// and the table of programs.
 void buildLlvmPipeline(mlir::OpPassManager &pm,
                        const ReferenceOptions &options = {});
 

@@ -10,11 +10,13 @@ def LowerEntry : Pass<"quartet-lower-entry", "::mlir::ModuleOp"> {
   let summary = "Give the step function the C entry of the runtime's ABI";
   let description = [{
     `quartet-lower-model` leaves a function whose arguments are buffers. This
-    pass adds `quartet_step(const quartet_step_args *)`, which reads addresses
-    and extents from the struct of `runtime/include/quartet/abi.h` and calls it.
+    pass adds a function that reads addresses and extents from the struct of
+    `runtime/include/quartet/abi.h` and calls it, and `quartet_programs` with one
+    bucket that runs any step through it.
 
     Requires: buffers instead of tensors, a function with `quartet.entry`.
-    Ensures: the only public function is `quartet_step`.
+    Ensures: the only public symbols are `quartet_programs` and
+    `quartet_num_programs`.
 
     Example: test/passes/Lower/lower-entry.mlir
   }];

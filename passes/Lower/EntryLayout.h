@@ -8,6 +8,10 @@ namespace quartet {
 
 /// On the function: it is the step.
 constexpr llvm::StringLiteral kEntryAttr = "quartet.entry";
+/// On the module: what the program table says about the machine that the code
+/// is for (quartet_program::target and ::features). Absent: "any" and "".
+constexpr llvm::StringLiteral kTargetAttr = "quartet.target";
+constexpr llvm::StringLiteral kFeaturesAttr = "quartet.features";
 /// On an argument: the field of quartet_step_args with its address.
 constexpr llvm::StringLiteral kFieldAttr = "quartet.field";
 /// On an argument of the fields `weights` and `states`: its place there.
@@ -24,7 +28,8 @@ constexpr llvm::StringLiteral kStepFields[] = {
     "table_width", "tokens",        "positions",  "token_seq", "seq_start",
     "seq_past",    "seq_slot",      "page_table", "rows",      "temperature",
     "top_k",       "top_p",         "min_p",      "uniform",   "weights",
-    "states",      "logits",        "sampled"};
+    "states",      "logits",        "sampled",    "scratch",   "local",
+    "sync"};
 constexpr unsigned kNumCounts = 6;
 
 } // namespace quartet

@@ -1,9 +1,11 @@
-// Adds quartet_step, the C entry of the runtime's ABI, which turns the
-// addresses and extents of quartet_step_args into the step function's buffers.
+// Adds the C entry of the runtime's ABI, which turns the addresses and extents
+// of quartet_step_args into the step function's buffers, and a program table
+// whose one bucket takes any step with it.
 #include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "passes/Lower/EntryLayout.h"
+#include "passes/Lower/ProgramTable.h"
 #include "passes/Passes.h"
 #include "runtime/include/quartet/abi.h"
 
@@ -111,8 +113,11 @@ FailureOr<Value> Entry::buffer(unsigned argument) {
 LogicalResult Entry::build() {
   Type pointer = LLVM::LLVMPointerType::get(b.getContext());
   b.setInsertionPointAfter(step);
+  Type i64 = b.getI64Type(), none = LLVM::LLVMVoidType::get(b.getContext());
   entry = LLVM::LLVMFuncOp::create(
-      b, "quartet_step", LLVM::LLVMFunctionType::get(b.getI32Type(), pointer));
+      b, "quartet_run_any",
+      LLVM::LLVMFunctionType::get(none, {pointer, i64, i64}),
+      LLVM::Linkage::Internal);
   b.setInsertionPointToStart(entry.addEntryBlock(b));
   SmallVector<Value> buffers;
   for (unsigned i = 0; i < step.getNumArguments(); ++i) {
@@ -122,11 +127,19 @@ LogicalResult Entry::build() {
     buffers.push_back(*value);
   }
   func::CallOp::create(b, step, buffers);
-  LLVM::ReturnOp::create(
-      b, LLVM::ConstantOp::create(b, b.getI32Type(), QUARTET_OK).getResult());
+  LLVM::ReturnOp::create(b, ValueRange());
   step.setPrivate();
   step->setAttr("llvm.linkage", LLVM::LinkageAttr::get(
                                     b.getContext(), LLVM::Linkage::Internal));
+  auto module = step->getParentOfType<ModuleOp>();
+  auto text = [&](StringRef name, StringRef absent) {
+    auto attr = module->getAttrOfType<StringAttr>(name);
+    return attr ? attr.getValue().str() : absent.str();
+  };
+  ProgramBucket any;
+  any.run = entry.getName().str();
+  emitProgramTable(
+      module, {{text(kTargetAttr, "any"), text(kFeaturesAttr, ""), {any}}});
   return success();
 }
 

@@ -1,9 +1,10 @@
 // The contract between compiled code and the runtime. Everything that crosses
 // that border is here: the step's arguments, the blobs that the compiler puts
-// in the executable, and the functions that compiled code calls back. The
-// compiler (passes/Lower/LowerEntry.cpp, compiler/Link) and the runtime both
-// include it: a change here is a change there and a bump of
-// QUARTET_ABI_VERSION. Needs <stdint.h> only; C99 and C++17.
+// in the executable, the table of compiled programs, and the functions that
+// compiled code calls back. The compiler (passes/Lower/ProgramTable.cpp,
+// compiler/Link) and the runtime both include it: a change here is a change
+// there and a bump of QUARTET_ABI_VERSION. Needs <stdint.h> only; C99 and
+// C++17.
 #ifndef QUARTET_ABI_H
 #define QUARTET_ABI_H
 #include <stdint.h>
@@ -11,7 +12,7 @@
 extern "C" {
 #endif
 
-enum { QUARTET_ABI_VERSION = 1 };
+enum { QUARTET_ABI_VERSION = 2 };
 
 /// Tokens of KV cache per page.
 enum { QUARTET_PAGE_TOKENS = 64 };
@@ -20,10 +21,9 @@ enum { QUARTET_PAGE_TOKENS = 64 };
 /// is 0 or larger than this is sampled by the runtime from its logits instead.
 enum { QUARTET_SAMPLE_CANDIDATES = 64 };
 
-typedef enum {
-  QUARTET_OK = 0,
-  QUARTET_BAD_ARGUMENT = 1, ///< A count is negative or a pointer is null.
-} quartet_status;
+/// Distance of two counters of quartet_step_args.sync, in uint32_t: each is
+/// alone in its cache line.
+enum { QUARTET_SYNC_STRIDE = 16 };
 
 /// Arguments of one step: N tokens of S sequences, logits for R of the tokens.
 /// Arrays are row-major and dense; the runtime owns all memory. N, S >= 1 and
@@ -52,12 +52,46 @@ typedef struct quartet_step_args {
   void *const *states;      ///< base pointers, in the manifest's order
   float *logits;            ///< [R, vocab], written
   int32_t *sampled; ///< [R]         written: ids drawn by quartet.sample
+  /// The bucket's scratch_bytes + scratch_page_bytes * table_width bytes,
+  /// 64-byte aligned; contents undefined when a step begins.
+  char *scratch;
+  /// Worker w owns [w * local_bytes, (w + 1) * local_bytes); 64-byte aligned.
+  char *local;
+  /// The bucket's sync_counters counters, QUARTET_SYNC_STRIDE apart; all zero
+  /// when a step begins.
+  uint32_t *sync;
 } quartet_step_args;
 
-/// The compiled model. Advances the states of the sequences by their tokens.
-/// Defined by the compiler. Same arguments and states give the same bits,
-/// whatever the number of threads.
-quartet_status quartet_step(const quartet_step_args *args);
+/// One compiled specialisation of the step. Advances the states of the
+/// sequences by their tokens. Same arguments and states give the same bits,
+/// whatever the bucket and the number of workers.
+typedef struct quartet_bucket {
+  int64_t tokens;    ///< most tokens of a step; INT64_MAX: any number
+  int64_t sequences; ///< most sequences of a step
+  int64_t scratch_bytes, scratch_page_bytes; ///< see scratch above
+  int64_t local_bytes;                       ///< per worker, a multiple of 64
+  int64_t sync_counters;
+  /// 1: every worker of the team calls run at once; 0: one thread does, as
+  /// worker 0 of 1, and run uses quartet_parallel_for.
+  int64_t team;
+  void (*run)(const quartet_step_args *args, int64_t worker, int64_t workers);
+} quartet_bucket;
+
+/// The code for one kind of machine.
+typedef struct quartet_program {
+  const char *target; ///< "x86-64-v4", as in `quartetc targets`
+  /// CPU features it needs, separated by commas, "" = none: the names of
+  /// /proc/cpuinfo on x86 ("avx512f,avx512_vnni"; LLVM's spelling "avx512vnni"
+  /// is understood too) and HWCAP names on Arm ("asimddp,i8mm").
+  const char *features;
+  const quartet_bucket *buckets; ///< ascending tokens
+  int64_t num_buckets;
+} quartet_program;
+
+/// The compiled model, best program first: the runtime takes the first one
+/// whose features the machine has. Defined by the compiler.
+extern const quartet_program quartet_programs[];
+extern const int64_t quartet_num_programs;
 
 /// The part [begin, end) of a parallel loop; `context` holds what it captured.
 typedef void (*quartet_range_fn)(void *context, int64_t begin, int64_t end);
@@ -68,6 +102,11 @@ typedef void (*quartet_range_fn)(void *context, int64_t begin, int64_t end);
 /// compiled code.
 void quartet_parallel_for(quartet_range_fn body, void *context, int64_t count,
                           int64_t grain);
+
+/// Returns when *counter >= value (acquire): called by workers of a team to
+/// wait for each other. Spins, then yields. Defined by the runtime, called by
+/// compiled code.
+void quartet_wait(const uint32_t *counter, uint32_t value);
 
 /// A constant embedded in the executable by the compiler.
 typedef struct quartet_blob {

@@ -11,7 +11,8 @@ namespace quartet::rt {
 /// What the compiler put into the executable.
 struct Image {
   quartet_blob manifest, tokenizer, chatTemplate, weights;
-  StepFunction step;
+  const quartet_program *programs; ///< best first
+  int64_t numPrograms;
 };
 
 /// Exit codes, besides 0.

@@ -93,7 +93,7 @@ private:
   void declareInfo();
   CLI::App *command(const char *word, const char *help,
                     const std::string &examples, Command value);
-  void prefillOption(CLI::App *app, int64_t &value);
+  void prefillOption(CLI::App *app, std::optional<int64_t> &value);
   std::string finish();
   int usageError(const std::string &message, const std::string &word);
 
@@ -102,8 +102,8 @@ private:
   std::string name;
   CLI::App app;
   SamplingArguments sampling;
-  std::optional<int64_t> threads, context;
-  bool noEcho = false;
+  std::optional<int64_t> threads, context, runChunk, logitsChunk;
+  bool noEcho = false, noPin = false;
 };
 
 void Parser::declareGlobal() {
@@ -137,21 +137,27 @@ void Parser::declareGlobal() {
   addOption(&app, "--context", context,
             "Longest sequence in tokens (default and maximum: " +
                 std::to_string(manifest.maxPositions) + ")");
+  app.add_flag("--no-pin", noPin,
+               "Let the system move threads between cores, also when there is "
+               "one for each core");
+  app.add_flag("-q,--quiet", result.global.quiet,
+               "Print no statistics and no progress");
 }
 
 CLI::App *Parser::command(const char *word, const char *help,
                           const std::string &examples, Command value) {
   CLI::App *sub = app.add_subcommand(word, help)->group("Commands");
   sub->footer("Examples:\n" + examples +
-              "\nThe options of all commands (--threads, --weights, --context) "
-              "may stand here too.");
+              "\nThe options of all commands (--threads, --weights, --context, "
+              "--no-pin, --quiet) may stand here too.");
   sub->callback([this, value] { result.command = value; });
   return sub;
 }
 
-void Parser::prefillOption(CLI::App *sub, int64_t &value) {
+void Parser::prefillOption(CLI::App *sub, std::optional<int64_t> &value) {
   addOption(sub, "--prefill-chunk", value,
-            "Most tokens of a prompt per step (default: 256)");
+            "Most tokens of a prompt per step (default: as many as a step is "
+            "compiled for, otherwise 256)");
 }
 
 void Parser::declareRun() {
@@ -212,7 +218,7 @@ void Parser::declareRun() {
                 "Print only the generated text, not the prompt before it");
   sub->add_flag("--print-tokens", run.printTokens,
                 "Print the generated token ids instead of text");
-  prefillOption(sub, run.prefillChunk);
+  prefillOption(sub, runChunk);
 }
 
 void Parser::declareLogits() {
@@ -234,7 +240,7 @@ void Parser::declareLogits() {
             "NumPy file to write: float32 [tokens, vocabulary], sequence after "
             "sequence")
       ->required();
-  prefillOption(sub, logits.prefillChunk);
+  prefillOption(sub, logitsChunk);
 }
 
 void Parser::declareText() {
@@ -274,6 +280,7 @@ std::string Parser::finish() {
     return outside("--context", *context, 1, manifest.maxPositions);
   result.global.threads = unsigned(threads.value_or(0));
   result.global.context = context.value_or(0);
+  result.global.pin = !noPin;
 
   RunOptions &run = result.run;
   if (run.maxTokens < -1)
@@ -296,9 +303,11 @@ std::string Parser::finish() {
   run.echo = !noEcho;
   if (std::string problem = whyNotValid(params); !problem.empty())
     return problem;
-  for (int64_t chunk : {run.prefillChunk, result.logits.prefillChunk})
-    if (chunk < 1 || chunk > (1 << 20))
-      return outside("--prefill-chunk", chunk, 1, 1 << 20);
+  for (const std::optional<int64_t> &chunk : {runChunk, logitsChunk})
+    if (chunk && (*chunk < 1 || *chunk > (1 << 20)))
+      return outside("--prefill-chunk", *chunk, 1, 1 << 20);
+  run.prefillChunk = runChunk.value_or(0);
+  result.logits.prefillChunk = logitsChunk.value_or(0);
   for (const std::string &stop : run.stops)
     if (stop.empty())
       return "--stop is empty, expected some text";

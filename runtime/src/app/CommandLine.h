@@ -17,6 +17,8 @@ struct GlobalOptions {
   unsigned threads = 0; ///< 0 = availableThreads()
   std::string weights;  ///< empty = the file beside the executable
   int64_t context = 0;  ///< 0 = max_positions
+  bool pin = true;      ///< bind each thread to a core where they are as many
+  bool quiet = false;   ///< no statistics and no progress on standard error
 };
 
 struct RunOptions {
@@ -27,13 +29,13 @@ struct RunOptions {
   bool seedGiven = false;  ///< otherwise sampling.seed is to be chosen
   std::vector<std::string> stops; ///< none is empty
   bool printTokens = false, ignoreEos = false, echo = true;
-  int64_t prefillChunk = 256;
+  int64_t prefillChunk = 0; ///< 0 = as GenerateRequest says
 };
 
 struct LogitsOptions {
   std::string tokens, output;
   std::optional<std::string> split;
-  int64_t prefillChunk = 256;
+  int64_t prefillChunk = 0; ///< 0 = as GenerateRequest says
 };
 
 struct TokenizeOptions {

@@ -2,6 +2,7 @@
 #include "runtime/src/app/Commands.h"
 #include "runtime/src/app/Output.h"
 #include "runtime/src/engine/Json.h"
+#include "runtime/src/engine/Programs.h"
 #include <cmath>
 #include <cstdio>
 #include <sys/stat.h>
@@ -41,7 +42,21 @@ struct Numbers {
   int64_t bytesPerSequence, bytesPerToken;
   bool embedded, present;
   std::string weights; ///< path; empty when embedded
+  const quartet_program *chosen;
+  std::string whyNone; ///< when none is chosen
 };
+
+/// "any" or "up to 16 tokens of 16 sequences".
+std::string holds(const quartet_bucket &bucket) {
+  std::string text = bucket.tokens == INT64_MAX
+                         ? "any number of tokens"
+                         : "up to " + grouped(bucket.tokens) +
+                               (bucket.tokens == 1 ? " token" : " tokens");
+  if (bucket.sequences < bucket.tokens)
+    text += " of " + grouped(bucket.sequences) +
+            (bucket.sequences == 1 ? " sequence" : " sequences");
+  return text;
+}
 
 Numbers compute(const Session &session) {
   const Manifest &manifest = session.manifest;
@@ -59,7 +74,38 @@ Numbers compute(const Session &session) {
     numbers.weights = weightPath(manifest, option, session.executable);
     numbers.present = stat(numbers.weights.c_str(), &info) == 0;
   }
+  numbers.chosen =
+      chooseProgram(session.image.programs, session.image.numPrograms,
+                    CpuFeatures::detect(), &numbers.whyNone);
   return numbers;
+}
+
+nlohmann::ordered_json programsJson(const Image &image,
+                                    const quartet_program *chosen) {
+  using Ordered = nlohmann::ordered_json;
+  Ordered list = Ordered::array();
+  for (int64_t i = 0; i != image.numPrograms; ++i) {
+    const quartet_program &program = image.programs[i];
+    Ordered buckets = Ordered::array();
+    for (int64_t b = 0; b != program.num_buckets; ++b) {
+      const quartet_bucket &bucket = program.buckets[b];
+      auto most = [](int64_t number) {
+        return number == INT64_MAX ? Ordered("any") : Ordered(number);
+      };
+      buckets.push_back({{"tokens", most(bucket.tokens)},
+                         {"sequences", most(bucket.sequences)},
+                         {"scratch_bytes", bucket.scratch_bytes},
+                         {"scratch_page_bytes", bucket.scratch_page_bytes},
+                         {"local_bytes", bucket.local_bytes},
+                         {"sync_counters", bucket.sync_counters},
+                         {"team", bucket.team != 0}});
+    }
+    list.push_back({{"target", program.target},
+                    {"features", program.features},
+                    {"chosen", &program == chosen},
+                    {"buckets", buckets}});
+  }
+  return list;
 }
 
 std::string jsonText(const Session &session, const Numbers &numbers) {
@@ -74,6 +120,7 @@ std::string jsonText(const Session &session, const Numbers &numbers) {
                       {"context", numbers.context},
                       {"state_bytes_per_sequence", numbers.bytesPerSequence},
                       {"state_bytes_per_token", numbers.bytesPerToken},
+                      {"programs", programsJson(session.image, numbers.chosen)},
                       {"weights", weights},
                       {"weights_present", numbers.present},
                       {"tokenizer_bytes", session.image.tokenizer.size},
@@ -199,10 +246,19 @@ std::string readableText(const Session &session, const Numbers &numbers) {
   line("target", manifest.cpu + ", " + manifest.triple);
   line("quantization", manifest.quantization);
   line("types", "weights " + manifest.dtype + ", KV cache " + manifest.kvDtype);
-  std::string buckets;
-  for (const std::string &bucket : manifest.buckets)
-    buckets += (buckets.empty() ? "" : ", ") + bucket;
-  line("token counts", buckets);
+  for (int64_t i = 0; i != session.image.numPrograms; ++i) {
+    const quartet_program &program = session.image.programs[i];
+    std::string what = program.target;
+    if (*program.features)
+      what += ", needs " + std::string(program.features);
+    if (&program == numbers.chosen)
+      what += " (the one used here)";
+    line("program", what);
+    for (int64_t b = 0; b != program.num_buckets; ++b)
+      line(b ? "" : "  steps of", holds(program.buckets[b]));
+  }
+  if (!numbers.chosen)
+    line("", numbers.whyNone);
   line("tokenizer", session.image.tokenizer.size
                         ? size(session.image.tokenizer.size)
                         : "none: prompts are token ids");

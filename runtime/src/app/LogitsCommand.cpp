@@ -3,6 +3,8 @@
 #include "runtime/src/app/Commands.h"
 #include "runtime/src/app/NpyFile.h"
 #include "runtime/src/app/TokenList.h"
+#include "runtime/src/engine/Generate.h"
+#include <algorithm>
 
 namespace quartet::rt {
 
@@ -16,8 +18,19 @@ struct Progress {
 };
 } // namespace
 
+/// Cuts pieces that are larger than a step into several.
+static void cutToSteps(NumberLists &pieces, int64_t limit) {
+  for (std::vector<int32_t> &list : pieces) {
+    std::vector<int32_t> cut;
+    for (int32_t size : list)
+      for (int64_t left = size; left > 0; left -= limit)
+        cut.push_back(int32_t(std::min(left, limit)));
+    list = std::move(cut);
+  }
+}
+
 /// Runs the sequences step by step; in each step all take part that have pieces
-/// left.
+/// left, as far as they fit.
 static bool writeLogits(Engine &engine, const NumberLists &sequences,
                         const NumberLists &pieces, NpyFile &file,
                         std::string *error) {
@@ -33,11 +46,17 @@ static bool writeLogits(Engine &engine, const NumberLists &sequences,
   while (true) {
     std::vector<StepPiece> step;
     std::vector<int64_t> rowOf; // in the file, of each row of the step
+    int64_t tokens = 0;
     for (size_t s = 0; s != sequences.size(); ++s) {
       Progress &at = progress[s];
       if (at.piece == pieces[s].size())
         continue;
-      int32_t size = pieces[s][at.piece++];
+      int32_t size = pieces[s][at.piece];
+      if (int64_t(step.size()) == engine.limits().sequences ||
+          size > engine.limits().tokens - tokens)
+        break;
+      ++at.piece;
+      tokens += size;
       StepPiece piece;
       piece.sequence = at.id;
       auto begin = sequences[s].begin() + at.done;
@@ -82,23 +101,26 @@ int logitsCommand(const Session &session) {
     engineOptions.pages +=
         (length + QUARTET_PAGE_TOKENS - 1) / QUARTET_PAGE_TOKENS;
   }
-  NumberLists pieces = chunkSequences(lengths, options.prefillChunk);
+  std::optional<NumberLists> pieces;
   if (options.split) {
-    std::optional<NumberLists> split =
-        parseLists(*options.split, "--split", &error);
-    if (split)
-      split = splitSequences(lengths, *split, &error);
-    if (!split)
+    pieces = parseLists(*options.split, "--split", &error);
+    if (pieces)
+      pieces = splitSequences(lengths, *pieces, &error);
+    if (!pieces)
       return session.fail(error, ExitUsage);
-    pieces = std::move(*split);
   }
 
   LoadedModel model;
   if (!loadModel(session, engineOptions, model, &error))
     return session.fail(error);
+  if (!pieces)
+    pieces = chunkSequences(lengths,
+                            prefillTokens(*model.engine, options.prefillChunk));
+  cutToSteps(*pieces, model.engine->limits().tokens);
   std::unique_ptr<NpyFile> file =
       NpyFile::create(options.output, total, session.manifest.vocab, &error);
-  if (!file || !writeLogits(*model.engine, *sequences, pieces, *file, &error) ||
+  if (!file ||
+      !writeLogits(*model.engine, *sequences, *pieces, *file, &error) ||
       !file->finish(&error))
     return session.fail(error);
   return 0;

@@ -188,7 +188,8 @@ int runCommand(const Session &session) {
     return 0;
   if (!printer.output.ok())
     return session.fail(printer.output.problem());
-  printStats(stats, firstToken);
+  if (!session.line.global.quiet)
+    printStats(stats, firstToken);
   switch (reason) {
   case FinishReason::Error:
     return session.fail(error);

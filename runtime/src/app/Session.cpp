@@ -1,6 +1,7 @@
 // Loads what a command needs, and no more: info and tokenize work without the
 // weight file.
 #include "runtime/src/app/Session.h"
+#include "runtime/src/engine/Programs.h"
 #include <cstdio>
 
 namespace quartet::rt {
@@ -39,25 +40,36 @@ std::string Session::whyNotTokens(const std::vector<int32_t> &tokens) const {
 bool loadModel(const Session &session, EngineOptions options,
                LoadedModel &model, std::string *error) {
   const Manifest &manifest = session.manifest;
-  const std::string &option = session.line.global.weights;
-  if (session.image.weights.data && option.empty())
+  const GlobalOptions &global = session.line.global;
+  model.program =
+      chooseProgram(session.image.programs, session.image.numPrograms,
+                    CpuFeatures::detect(), error);
+  if (!model.program)
+    return false;
+  if (session.image.weights.data && global.weights.empty())
     model.weights = WeightFile::fromMemory(session.image.weights.data,
                                            session.image.weights.size, manifest,
                                            session.executable, error);
   else
-    model.weights =
-        WeightFile::open(weightPath(manifest, option, session.executable),
-                         manifest, session.executable, error);
+    model.weights = WeightFile::open(
+        weightPath(manifest, global.weights, session.executable), manifest,
+        session.executable, error);
   if (!model.weights)
     return false;
-  options.context = session.line.global.context;
-  model.engine = Engine::create(manifest, session.image.step,
+  // The pool first: threads may use the CPUs of the thread that starts them,
+  // and a team binds this thread to one.
+  unsigned threads = session.threads();
+  if (hasBucket(*model.program, /*team=*/false)) {
+    model.pool = std::make_unique<ThreadPool>(threads);
+    model.pool->install();
+  }
+  if (hasBucket(*model.program, /*team=*/true))
+    model.team = std::make_unique<Team>(threads, global.pin);
+  options.context = global.context;
+  options.team = model.team.get();
+  model.engine = Engine::create(manifest, *model.program,
                                 model.weights->pointers(), options, error);
-  if (!model.engine)
-    return false;
-  model.pool = std::make_unique<ThreadPool>(session.threads());
-  model.pool->install();
-  return true;
+  return model.engine != nullptr;
 }
 
 } // namespace quartet::rt

@@ -4,6 +4,8 @@
 #define QUARTET_RUNTIME_APP_SESSION_H
 #include "runtime/src/app/App.h"
 #include "runtime/src/app/CommandLine.h"
+#include "runtime/src/device/Cpus.h"
+#include "runtime/src/device/Team.h"
 #include "runtime/src/device/ThreadPool.h"
 #include "runtime/src/engine/Engine.h"
 #include "runtime/src/engine/WeightFile.h"
@@ -32,12 +34,16 @@ struct Session {
 
 /// A model ready to run. Members are destroyed in the order that is needed.
 struct LoadedModel {
+  const quartet_program *program = nullptr; ///< the one that was chosen
+  // At least one of them is there: whatever the program's buckets use.
   std::unique_ptr<ThreadPool> pool;
+  std::unique_ptr<Team> team;
   std::unique_ptr<WeightFile> weights;
   std::unique_ptr<Engine> engine;
 };
 
-/// Opens and checks the weights, reserves the states, starts the threads.
+/// Chooses the program, opens and checks the weights, starts the threads,
+/// reserves the states.
 /// \p options.context is taken from the command line.
 bool loadModel(const Session &session, EngineOptions options,
                LoadedModel &model, std::string *error);

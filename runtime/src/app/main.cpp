@@ -14,8 +14,8 @@ static void keepFreedMemory() {
 
 int main(int argc, char **argv) {
   keepFreedMemory();
-  quartet::rt::Image image = {quartet_manifest, quartet_tokenizer,
+  quartet::rt::Image image = {quartet_manifest,      quartet_tokenizer,
                               quartet_chat_template, quartet_weights,
-                              quartet_step};
+                              quartet_programs,      quartet_num_programs};
   return quartet::rt::runApp(argc, argv, image);
 }

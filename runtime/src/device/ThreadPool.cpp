@@ -2,77 +2,24 @@
 // the loop and the chunks left, so that claiming a chunk and checking that it
 // belongs to the loop one has just read about is a single compare-and-swap.
 #include "runtime/src/device/ThreadPool.h"
+#include "runtime/src/device/Cpus.h"
 #include <algorithm>
-#include <chrono>
-#include <cstdio>
-#include <sched.h>
 #include <system_error>
-#include <unistd.h>
 
 namespace quartet::rt {
 
 namespace {
-using Clock = std::chrono::steady_clock;
-
 /// More chunks than threads even out cores of different speed; few enough that
 /// claiming them costs nothing.
 constexpr int64_t chunksPerThread = 4;
 /// How long a thread spins before it sleeps. A sleep and its wake-up cost about
 /// as much, and the serial gaps between the loops of a step are shorter.
-constexpr auto spinTime = std::chrono::microseconds(40);
+constexpr std::chrono::microseconds spinTime(40);
 constexpr uint64_t chunkMask = 0xffffffffu;
 
 std::atomic<ThreadPool *> installedPool{nullptr};
 
-void pauseCpu() {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
-/// Spins until \p ready or until the spin time is over; \returns ready().
-template <typename Ready> bool spinUntil(Ready ready) {
-  Clock::time_point start = Clock::now();
-  do {
-    for (int i = 0; i != 64; ++i) {
-      if (ready())
-        return true;
-      pauseCpu();
-    }
-  } while (Clock::now() - start < spinTime);
-  return ready();
-}
-
-/// The CPU quota of the control group in whole cores, or 0 without one.
-unsigned cgroupCores() {
-  FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
-  if (!file)
-    return 0;
-  long long quota = 0, period = 0;
-  int fields = fscanf(file, "%lld %lld", &quota, &period);
-  fclose(file);
-  if (fields != 2 || quota <= 0 || period <= 0)
-    return 0;
-  return unsigned(
-      std::clamp<long long>((quota + period - 1) / period, 1, 4096));
-}
 } // namespace
-
-unsigned availableThreads() {
-  long cores = 0;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) == 0)
-    cores = CPU_COUNT(&set);
-  else // More CPUs than a cpu_set_t holds.
-    cores = sysconf(_SC_NPROCESSORS_ONLN);
-  unsigned result = unsigned(std::max(cores, 1L));
-  if (unsigned quota = cgroupCores())
-    result = std::min(result, quota);
-  return result;
-}
 
 ThreadPool::ThreadPool(unsigned threads) {
   if (threads > 1)
@@ -140,7 +87,7 @@ void ThreadPool::workerMain() {
     }
     if (stopping.load())
       return;
-    if (spinUntil(hasWork))
+    if (spinUntil(hasWork, spinTime))
       continue;
     std::unique_lock<std::mutex> lock(mutex);
     sleepers.fetch_add(1);
@@ -165,7 +112,7 @@ void ThreadPool::wakeWorkers(unsigned wanted) {
 
 void ThreadPool::waitUntilDone(int64_t chunks) {
   auto done = [&] { return chunksDone.load() == chunks; };
-  if (spinUntil(done))
+  if (spinUntil(done, spinTime))
     return;
   std::unique_lock<std::mutex> lock(mutex);
   callerSleeps.store(true);

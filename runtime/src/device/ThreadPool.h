@@ -12,10 +12,6 @@
 
 namespace quartet::rt {
 
-/// Cores that this process may use: its affinity mask, cut to the CPU quota of
-/// its control group where there is one. At least 1.
-unsigned availableThreads();
-
 /// A fixed set of threads for parallelFor. The caller of a loop works too, so a
 /// pool of N threads starts N - 1 workers.
 class ThreadPool {

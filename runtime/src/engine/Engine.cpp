@@ -1,7 +1,10 @@
 // Sequences and steps. A step is checked completely before anything changes, so
 // that a refused one leaves every sequence as it was.
 #include "runtime/src/engine/Engine.h"
+#include "runtime/src/engine/Programs.h"
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 namespace quartet::rt {
 
@@ -10,7 +13,8 @@ static int64_t pagesFor(int64_t tokens) {
 }
 
 std::unique_ptr<Engine> Engine::create(const Manifest &manifest,
-                                       StepFunction step, void *const *weights,
+                                       const quartet_program &program,
+                                       void *const *weights,
                                        const EngineOptions &options,
                                        std::string *error) {
   auto fail = [&](const std::string &message) {
@@ -27,10 +31,15 @@ std::unique_ptr<Engine> Engine::create(const Manifest &manifest,
   if (options.sequences < 1 || options.sequences > (1 << 20))
     return fail(std::to_string(options.sequences) +
                 " sequences, expected 1 to " + std::to_string(1 << 20));
+  if (std::string problem = whyNotProgram(program); !problem.empty())
+    return fail("this executable is damaged: " + problem);
   std::unique_ptr<Engine> engine(new Engine);
   engine->model = &manifest;
-  engine->compiled = step;
+  engine->program = &program;
+  engine->team = options.team;
   engine->weights = weights;
+  const quartet_bucket &largest = program.buckets[program.num_buckets - 1];
+  engine->stepLimits = {largest.tokens, largest.sequences};
   engine->contextLimit = context;
   engine->tableWidth = pagesFor(context);
   int64_t pages =
@@ -40,7 +49,7 @@ std::unique_ptr<Engine> Engine::create(const Manifest &manifest,
                 std::to_string(INT32_MAX) +
                 "; a smaller context (--context N) needs less");
   engine->states = States::create(manifest, options.sequences, pages, error);
-  if (!engine->states)
+  if (!engine->states || !engine->reserveScratch(error))
     return nullptr;
   // Compiled code may refuse null pointers, also where a count is zero.
   for (auto *list : {&engine->rows, &engine->topK, &engine->sampled})
@@ -51,6 +60,44 @@ std::unique_ptr<Engine> Engine::create(const Manifest &manifest,
   engine->sequences.resize(size_t(options.sequences));
   engine->pageTable.assign(size_t(options.sequences * engine->tableWidth), 0);
   return engine;
+}
+
+/// Reserves what a step needs besides the states, for the bucket that needs
+/// most of each.
+bool Engine::reserveScratch(std::string *error) {
+  int64_t scratchBytes = 0, localBytes = 0, counters = 0;
+  int64_t workers = team ? team->workers() : 1;
+  for (int64_t i = 0; i != program->num_buckets; ++i) {
+    const quartet_bucket &bucket = program->buckets[i];
+    int64_t bytes = 0;
+    if (__builtin_mul_overflow(bucket.scratch_page_bytes, tableWidth, &bytes) ||
+        __builtin_add_overflow(bytes, bucket.scratch_bytes, &bytes))
+      bytes = INT64_MAX;
+    scratchBytes = std::max(scratchBytes, bytes);
+    localBytes = std::max(localBytes, bucket.local_bytes);
+    counters = std::max(counters, bucket.sync_counters);
+  }
+  struct {
+    Memory &memory;
+    const char *what;
+    int64_t count, bytes;
+  } parts[] = {{scratch, "activations", 1, scratchBytes},
+               {local, "the workers", workers, localBytes},
+               {sync, "counters", counters,
+                QUARTET_SYNC_STRIDE * int64_t(sizeof(uint32_t))}};
+  for (const auto &part : parts) {
+    int64_t bytes = 0;
+    if (__builtin_mul_overflow(part.count, part.bytes, &bytes))
+      bytes = INT64_MAX;
+    if (!part.memory.allocate(uint64_t(bytes))) {
+      if (error)
+        *error = "cannot reserve " + std::to_string(bytes) + " bytes for " +
+                 part.what + ": " + strerror(errno) +
+                 "; a smaller context (--context N) needs less";
+      return false;
+    }
+  }
+  return true;
 }
 
 bool Engine::isOpen(int32_t sequence) const {
@@ -128,6 +175,12 @@ std::string Engine::whyNotStep(const std::vector<StepPiece> &pieces) const {
   }
   if (total > INT32_MAX)
     return std::to_string(total) + " tokens in one step";
+  if (!chooseBucket(*program, total, int64_t(pieces.size())))
+    return std::to_string(total) + " tokens of " +
+           std::to_string(pieces.size()) +
+           " sequences in one step, this executable runs up to " +
+           std::to_string(stepLimits.tokens) + " of " +
+           std::to_string(stepLimits.sequences);
   if (newPages > states->freePages())
     return "the KV cache is full: " + std::to_string(newPages) +
            " more pages of " + std::to_string(QUARTET_PAGE_TOKENS) +
@@ -189,6 +242,29 @@ void Engine::layOut(const std::vector<StepPiece> &pieces) {
   sampled.assign(rows.size(), 0);
 }
 
+/// Runs the smallest bucket that holds the step.
+void Engine::runBucket(quartet_step_args &args) {
+  const quartet_bucket *bucket =
+      chooseBucket(*program, args.num_tokens, args.num_sequences);
+  args.scratch = reinterpret_cast<char *>(scratch.data());
+  args.local = reinterpret_cast<char *>(local.data());
+  args.sync = reinterpret_cast<uint32_t *>(sync.data());
+  for (int64_t i = 0; i != bucket->sync_counters; ++i)
+    args.sync[i * QUARTET_SYNC_STRIDE] = 0;
+  if (!bucket->team || !team)
+    return bucket->run(&args, 0, 1);
+  struct Call {
+    const quartet_bucket *bucket;
+    const quartet_step_args *args;
+  } call = {bucket, &args};
+  team->run(
+      [](void *context, int64_t worker, int64_t workers) {
+        auto *call = static_cast<Call *>(context);
+        call->bucket->run(call->args, worker, workers);
+      },
+      &call);
+}
+
 bool Engine::step(const std::vector<StepPiece> &pieces, StepResult &result,
                   std::string *error) {
   auto fail = [&](const std::string &message) {
@@ -225,10 +301,7 @@ bool Engine::step(const std::vector<StepPiece> &pieces, StepResult &result,
   args.states = states->pointers();
   args.logits = logits.data();
   args.sampled = sampled.data();
-  quartet_status status = compiled(&args);
-  if (status != QUARTET_OK)
-    return fail("the compiled step failed with status " +
-                std::to_string(int(status)));
+  runBucket(args);
 
   for (const StepPiece &piece : pieces)
     sequences[size_t(piece.sequence)].length += int64_t(piece.tokens.size());

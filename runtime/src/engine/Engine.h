@@ -1,8 +1,11 @@
-// Runs steps: keeps the sequences, gives them slots and pages, and lays out the
-// arguments of the compiled step from ragged lists of tokens.
+// Runs steps: keeps the sequences, gives them slots and pages, lays out the
+// arguments of the compiled step from ragged lists of tokens, and runs the
+// bucket that is made for as many.
 #ifndef QUARTET_RUNTIME_ENGINE_ENGINE_H
 #define QUARTET_RUNTIME_ENGINE_ENGINE_H
 #include "quartet/abi.h"
+#include "runtime/src/device/Memory.h"
+#include "runtime/src/device/Team.h"
 #include "runtime/src/engine/Manifest.h"
 #include "runtime/src/engine/States.h"
 #include <memory>
@@ -11,12 +14,19 @@
 
 namespace quartet::rt {
 
-using StepFunction = quartet_status (*)(const quartet_step_args *);
-
 struct EngineOptions {
   int64_t sequences = 1; ///< how many can be open at once (slots)
   int64_t context = 0;   ///< longest sequence in tokens; 0 = max_positions
   int64_t pages = 0;     ///< KV pages; 0 = enough for all at full context
+  /// Runs the buckets that are for a team; null: the calling thread alone.
+  /// Must outlive the engine.
+  Team *team = nullptr;
+};
+
+/// What always fits in one step. A step of more sequences with fewer tokens may
+/// fit, too.
+struct StepLimits {
+  int64_t tokens = INT64_MAX, sequences = INT64_MAX;
 };
 
 /// How the step itself draws a token for one row (quartet.sample).
@@ -51,15 +61,18 @@ struct StepResult {
 /// Not safe for use by several threads at once.
 class Engine {
 public:
-  /// \p manifest and the memory behind \p weights must outlive the engine. Null
-  /// when the options don't fit the model or the states can't be reserved.
+  /// \p manifest, \p program and the memory behind \p weights must outlive the
+  /// engine. Null when the options don't fit the model or memory can't be
+  /// reserved.
   static std::unique_ptr<Engine> create(const Manifest &manifest,
-                                        StepFunction step, void *const *weights,
+                                        const quartet_program &program,
+                                        void *const *weights,
                                         const EngineOptions &options,
                                         std::string *error);
 
   const Manifest &manifest() const { return *model; }
   int64_t context() const { return contextLimit; }
+  const StepLimits &limits() const { return stepLimits; }
 
   /// Opens an empty sequence; -1 when all slots are taken.
   int32_t open(std::string *error);
@@ -71,7 +84,8 @@ public:
   /// Advances every sequence in \p pieces by its tokens in one step. Refuses,
   /// and changes nothing: unknown or repeated sequences, an empty piece, ids
   /// outside [0, vocab), rows outside the piece, sequences that would pass the
-  /// context limit, and more pages than there are.
+  /// context limit, more tokens or sequences than any bucket holds, and more
+  /// pages than there are.
   bool step(const std::vector<StepPiece> &pieces, StepResult &result,
             std::string *error);
 
@@ -82,14 +96,19 @@ private:
     std::vector<int32_t> pages;
   };
   Engine() = default;
+  bool reserveScratch(std::string *error);
+  void runBucket(quartet_step_args &args);
   bool isOpen(int32_t sequence) const;
   std::string whyNotStep(const std::vector<StepPiece> &pieces) const;
   void layOut(const std::vector<StepPiece> &pieces);
   void growPages(int32_t sequence, int64_t length);
 
   const Manifest *model = nullptr;
-  StepFunction compiled = nullptr;
+  const quartet_program *program = nullptr;
+  Team *team = nullptr;
   void *const *weights = nullptr;
+  StepLimits stepLimits;
+  Memory scratch, local, sync; ///< for the bucket that needs most
   std::unique_ptr<States> states;
   int64_t contextLimit = 0, tableWidth = 0;
   std::vector<Sequence> sequences; ///< by slot

@@ -76,7 +76,7 @@ FinishReason Loop::run(int32_t sequence,
   const std::vector<int32_t> &prompt = request.prompt;
   sampler.addPrompt(prompt.data(), int64_t(prompt.size()));
   piece[0].sequence = sequence;
-  int64_t chunk = std::max<int64_t>(request.prefillChunk, 1);
+  int64_t chunk = prefillTokens(engine, request.prefillChunk);
   for (size_t begin = 0; begin < prompt.size();) {
     if (cancelled())
       return FinishReason::Cancelled;
@@ -111,6 +111,15 @@ FinishReason Loop::run(int32_t sequence,
   }
 }
 } // namespace
+
+int64_t prefillTokens(const Engine &engine, int64_t wanted) {
+  // Programs without a limit allocate their activations, which grow with it.
+  constexpr int64_t withoutLimit = 256;
+  int64_t limit = engine.limits().tokens;
+  if (wanted <= 0)
+    wanted = limit == INT64_MAX ? withoutLimit : limit;
+  return std::min(wanted, limit);
+}
 
 FinishReason generate(Engine &engine, const GenerateRequest &request,
                       const std::function<bool(int32_t)> &onToken,

@@ -12,9 +12,11 @@ namespace quartet::rt {
 struct GenerateRequest {
   std::vector<int32_t> prompt; ///< at least one token
   SamplingParams sampling;
-  int64_t maxTokens = 0;      ///< of output; < 0 = until the context is full
-  int64_t prefillChunk = 256; ///< prompt tokens per step, >= 1
-  bool ignoreStop = false;    ///< stop tokens are ordinary output
+  int64_t maxTokens = 0; ///< of output; < 0 = until the context is full
+  /// Prompt tokens per step; cut to what a step holds. 0: as many as it holds,
+  /// or 256 where it holds any number.
+  int64_t prefillChunk = 0;
+  bool ignoreStop = false; ///< stop tokens are ordinary output
   /// Looked at between steps; ends the generation. May be null.
   const std::atomic<bool> *cancelled = nullptr;
 };
@@ -34,6 +36,9 @@ struct GenerateStats {
   int64_t decodeSteps = 0;  ///< steps after the prompt
   double promptSeconds = 0.0, decodeSeconds = 0.0;
 };
+
+/// Prompt tokens per step for the option \p wanted (see prefillChunk).
+int64_t prefillTokens(const Engine &engine, int64_t wanted);
 
 /// Runs \p request in a sequence of its own and gives every token of the output
 /// to \p onToken as it is drawn; onToken returns false to end. \p stats is

@@ -18,7 +18,7 @@ int stepsUntilInterrupt = -1;
 std::vector<int64_t> stepSizes;
 
 /// The logits of byte b are 1 at b + 1, and 0.01 * position everywhere else.
-quartet_status nextByteStep(const quartet_step_args *args) {
+void nextByteStep(const quartet_step_args *args, int64_t, int64_t) {
   stepSizes.push_back(args->num_tokens);
   for (int64_t r = 0; r != args->num_rows; ++r) {
     int32_t token = args->rows[r];
@@ -30,7 +30,6 @@ quartet_status nextByteStep(const quartet_step_args *args) {
   }
   if (stepsUntilInterrupt >= 0 && stepsUntilInterrupt-- == 0)
     raise(SIGINT);
-  return QUARTET_OK;
 }
 
 /// A tokenizer whose 256 tokens are the bytes.
@@ -84,7 +83,8 @@ protected:
                    {tokenizer.data(), tokenizer.size()},
                    {nullptr, 0},
                    embedded,
-                   nextByteStep};
+                   &program.program,
+                   1};
     testing::internal::CaptureStdout();
     testing::internal::CaptureStderr();
     Ran ran;
@@ -103,6 +103,7 @@ protected:
   nlohmann::ordered_json json = manifestJson();
   std::string manifest, tokenizer = byteTokenizer(), weights;
   quartet_blob embedded = {nullptr, 0};
+  TestProgram program{nextByteStep};
 };
 
 TEST_F(AppTest, RunContinuesAText) {
@@ -183,7 +184,8 @@ TEST_F(AppTest, AClosedReaderEndsQuietly) {
                  {tokenizer.data(), tokenizer.size()},
                  {nullptr, 0},
                  embedded,
-                 nextByteStep};
+                 &program.program,
+                 1};
   std::vector<std::string> args = {"model", "run", "-p",           "a",
                                    "-n",    "250", "--ignore-eos", "--weights",
                                    weights};

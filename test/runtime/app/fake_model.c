@@ -1,12 +1,13 @@
 /* A model for the link test: the token after t is t + 1, modulo a vocabulary of
    16. Its two weights and two states have the places that a compiled model's
-   have; the step counts in the state, so that a lost slot shows. */
+   have; the step counts in the state, so that a lost slot shows. Steps of one
+   token are run by all workers of the team, larger ones by one thread. */
 #include "quartet/abi.h"
 
 enum { VOCAB = 16 };
 
 static const char manifest[] =
-    "{\"abi\":1,\"quartet\":\"0.1.0\",\"name\":\"fake\","
+    "{\"abi\":2,\"quartet\":\"0.1.0\",\"name\":\"fake\","
     "\"target\":{\"triple\":\"x86_64-unknown-linux-gnu\",\"cpu\":\"x86-64\"},"
     "\"model\":{\"family\":\"fake\",\"layers\":1,\"blocks\":1,\"hidden\":4,"
     "\"vocab\":16,\"token_limit\":16,\"max_positions\":256},"
@@ -39,14 +40,37 @@ static void write_rows(void *context, int64_t begin, int64_t end) {
   }
 }
 
-quartet_status quartet_step(const quartet_step_args *args) {
-  struct rows rows = {args};
+static void advance(const quartet_step_args *args) {
   for (int64_t s = 0; s != args->num_sequences; ++s) {
     float *count = (float *)args->states[0] + args->seq_slot[s];
     if (*count != (float)args->seq_past[s])
-      return QUARTET_BAD_ARGUMENT;
+      args->sampled[0] = 0;
     *count += (float)(args->seq_start[s + 1] - args->seq_start[s]);
   }
-  quartet_parallel_for(write_rows, &rows, args->num_rows, 1);
-  return QUARTET_OK;
 }
+
+static void run_any(const quartet_step_args *args, int64_t worker,
+                    int64_t workers) {
+  struct rows rows = {args};
+  (void)worker, (void)workers;
+  quartet_parallel_for(write_rows, &rows, args->num_rows, 1);
+  advance(args);
+}
+
+static void run_one(const quartet_step_args *args, int64_t worker,
+                    int64_t workers) {
+  struct rows rows = {args};
+  __atomic_fetch_add(args->sync, 1, __ATOMIC_RELEASE);
+  quartet_wait(args->sync, (uint32_t)workers);
+  if (worker != 0)
+    return;
+  write_rows(&rows, 0, args->num_rows);
+  advance(args);
+}
+
+static const quartet_bucket buckets[] = {
+    {1, 1, 64, 0, 64, 1, 1, run_one},
+    {INT64_MAX, INT64_MAX, 0, 0, 0, 0, 0, run_any}};
+const quartet_program quartet_programs[] = {
+    {"impossible", "quantum", buckets, 2}, {"any", "", buckets, 2}};
+const int64_t quartet_num_programs = 2;

@@ -15,7 +15,7 @@ struct Log {
 
 /// Says that the likeliest token after t is t + 1; as the step's own sample it
 /// gives t + 2, so that one can see which was used.
-quartet_status countingStep(const quartet_step_args *args) {
+void countingStep(const quartet_step_args *args, int64_t, int64_t) {
   log.sizes.push_back(int32_t(args->num_tokens));
   log.rows.push_back(int32_t(args->num_rows));
   for (int64_t r = 0; r != args->num_rows; ++r) {
@@ -26,7 +26,6 @@ quartet_status countingStep(const quartet_step_args *args) {
     log.topK.push_back(args->top_k[r]);
     log.uniform.push_back(args->uniform[r]);
   }
-  return QUARTET_OK;
 }
 
 class GenerateTest : public testing::Test {
@@ -39,8 +38,10 @@ protected:
     request.maxTokens = 3;
   }
   void make(int64_t context) {
-    engine = Engine::create(manifest, countingStep, nullptr,
-                            EngineOptions{1, context, 0}, &error);
+    EngineOptions options;
+    options.context = context;
+    engine =
+        Engine::create(manifest, counting.program, nullptr, options, &error);
     ASSERT_TRUE(engine) << error;
   }
   FinishReason run() {
@@ -54,6 +55,7 @@ protected:
         stats, &error);
   }
   Manifest manifest = parse(manifestJson());
+  TestProgram counting{countingStep};
   std::unique_ptr<Engine> engine;
   GenerateRequest request;
   GenerateStats stats;

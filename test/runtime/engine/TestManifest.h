@@ -2,6 +2,7 @@
 // test.
 #ifndef QUARTET_TEST_RUNTIME_TESTMANIFEST_H
 #define QUARTET_TEST_RUNTIME_TESTMANIFEST_H
+#include "quartet/abi.h"
 #include "runtime/src/engine/Manifest.h"
 #include <nlohmann/json.hpp>
 
@@ -11,6 +12,22 @@ namespace quartet::rt::test {
 /// [4], states "conv" [2, slots, 3], "delta" [slots, 5] and "key" [2, pages,
 /// 64].
 nlohmann::ordered_json manifestJson();
+
+/// A program that needs no features, with \p buckets; by default one that runs
+/// any step with \p run in one thread.
+struct TestProgram {
+  explicit TestProgram(decltype(quartet_bucket::run) run)
+      : TestProgram(std::vector<quartet_bucket>{
+            {INT64_MAX, INT64_MAX, 0, 0, 0, 0, 0, run}}) {}
+  explicit TestProgram(std::vector<quartet_bucket> list)
+      : buckets(std::move(list)), program{"test", "", buckets.data(),
+                                          int64_t(buckets.size())} {}
+  TestProgram(const TestProgram &) = delete;
+  TestProgram &operator=(const TestProgram &) = delete;
+
+  std::vector<quartet_bucket> buckets;
+  quartet_program program;
+};
 
 /// The parsed manifest; a failure of the test when it is not valid.
 Manifest parse(const nlohmann::ordered_json &json);

@@ -1,0 +1,33 @@
+// The table of compiled programs (quartet_programs in the runtime's ABI) as
+// LLVM globals. Every lowering ends with it.
+#ifndef QUARTET_PASSES_LOWER_PROGRAMTABLE_H
+#define QUARTET_PASSES_LOWER_PROGRAMTABLE_H
+#include "mlir/IR/BuiltinOps.h"
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace quartet {
+
+/// quartet_bucket; the defaults are a bucket for any step that needs nothing.
+struct ProgramBucket {
+  int64_t tokens = INT64_MAX, sequences = INT64_MAX;
+  int64_t scratchBytes = 0, scratchPageBytes = 0, localBytes = 0;
+  int64_t syncCounters = 0;
+  bool team = false;
+  std::string run; ///< symbol of an llvm.func (ptr, i64, i64)
+};
+
+/// quartet_program.
+struct Program {
+  std::string target, features;
+  std::vector<ProgramBucket> buckets; ///< ascending tokens
+};
+
+/// Defines quartet_programs and quartet_num_programs at the end of \p module,
+/// which must have the functions that the buckets name.
+void emitProgramTable(mlir::ModuleOp module,
+                      const std::vector<Program> &programs);
+
+} // namespace quartet
+#endif

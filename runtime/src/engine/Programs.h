@@ -1,0 +1,31 @@
+// Which of the executable's programs runs on this machine, and which of a
+// program's buckets runs a step.
+#ifndef QUARTET_RUNTIME_ENGINE_PROGRAMS_H
+#define QUARTET_RUNTIME_ENGINE_PROGRAMS_H
+#include "quartet/abi.h"
+#include "runtime/src/device/CpuFeatures.h"
+#include <string>
+
+namespace quartet::rt {
+
+/// The first of \p programs whose features \p cpu has, or null; \p error then
+/// says what each lacks. A program that needs AMX gets the system's permission
+/// here, so this comes before any thread is started.
+const quartet_program *chooseProgram(const quartet_program *programs,
+                                     int64_t count, const CpuFeatures &cpu,
+                                     std::string *error);
+
+/// The first, that is smallest, bucket for a step of \p tokens of \p sequences;
+/// null when there is none.
+const quartet_bucket *chooseBucket(const quartet_program &program,
+                                   int64_t tokens, int64_t sequences);
+
+/// Some (or no) bucket of \p program has quartet_bucket::team \p team.
+bool hasBucket(const quartet_program &program, bool team);
+
+/// Says what is wrong with the table of \p program, or returns an empty string:
+/// a damaged executable must not end in a wild pointer.
+std::string whyNotProgram(const quartet_program &program);
+
+} // namespace quartet::rt
+#endif
