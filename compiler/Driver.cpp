@@ -61,6 +61,7 @@ private:
   std::unique_ptr<ModelInput> input;
   ModelConfig config;
   WeightPlan plan;
+  PackPlan packPlan;
   WeightLayout layout;
   std::unique_ptr<Target> target;
   std::string kit, output, weightsPath, weightsId, manifest, chatTemplate;
@@ -101,7 +102,8 @@ llvm::Error Build::readModel() {
     if (std::string note = input->note(plan); !note.empty())
       stages.note(note);
   }
-  layout = layoutWeights(plan);
+  packPlan = plainPackPlan(plan);
+  layout = layoutWeights(packPlan, plan);
   // Activations that outlive a step have the precision of the matrices.
   for (const Weight &weight : plan.weights)
     if (weight.role == WeightRole::Embedding)
@@ -269,7 +271,7 @@ llvm::Error Build::pack() {
   options.progress = !command.quiet;
   weightsPath = output + ".safetensors.new";
   llvm::sys::RemoveFileOnSignal(weightsPath);
-  auto id = writeWeights(plan, layout, *source, weightsPath, options);
+  auto id = writeWeights(packPlan, plan, layout, *source, weightsPath, options);
   if (!id)
     return id.takeError();
   weightsId = *id;

@@ -1,7 +1,10 @@
 // Random weights for builds without a checkpoint: each element is a function of
 // seed, weight name and index alone, so any part can be made at any time.
+// Quantized matrices are another function of the same, made as integers.
 #include "compiler/import/Convert.h"
-#include "compiler/import/Pack.h"
+#include "compiler/import/RandomBits.h"
+#include "compiler/import/WeightSource.h"
+#include "compiler/import/quant/SyntheticRows.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/BLAKE3.h"
 #include "llvm/Support/Endian.h"
@@ -16,35 +19,6 @@ namespace {
 /// Elements that share one key; inside, 32-bit arithmetic on the index will do,
 /// which vectorises. Also the length of the buffer of floats (16 KB, in L1).
 constexpr int64_t blockElements = 4096;
-
-/// SplitMix64's output function (Steele, Lea, Flood 2014).
-uint64_t mix64(uint64_t x) {
-  x += 0x9e3779b97f4a7c15u;
-  x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-  return x ^ x >> 31;
-}
-
-/// "lowbias32" of github.com/skeeto/hash-prospector: a bijection on 32 bits
-/// with near-ideal avalanche, for two multiplications.
-uint32_t mix32(uint32_t x) {
-  x = (x ^ x >> 16) * 0x7feb352du;
-  x = (x ^ x >> 15) * 0x846ca68bu;
-  return x ^ x >> 16;
-}
-
-/// The random numbers of one block.
-struct BlockKey {
-  uint32_t first, second;
-  explicit BlockKey(uint64_t key)
-      : first(uint32_t(key)), second(uint32_t(key >> 32) | 1u) {}
-  /// \p index < blockElements; `second` is odd, so no two indices collide.
-  uint32_t bits(uint32_t index) const { return mix32(index * second + first); }
-  /// In (0, 1), all 24 bits of a float's precision.
-  double uniform(uint32_t index) const {
-    return ((bits(index) >> 8) + 0.5) * 0x1p-24;
-  }
-};
 
 /// Of the sum of four uniform bytes: sqrt(4 (256^2 - 1) / 12).
 constexpr double sumDeviation = 147.80223;
@@ -103,8 +77,7 @@ public:
              MutableArrayRef<uint8_t> out) override {
     int64_t size = byteSize(weight.dtype);
     int64_t end = begin + int64_t(out.size()) / size;
-    auto digest = BLAKE3::hash(arrayRefFromStringRef(weight.name));
-    uint64_t key = mix64(seed ^ support::endian::read64le(digest.data()));
+    uint64_t key = keyOf(weight);
     float values[blockElements];
     uint8_t *next = out.data();
     while (begin < end) {
@@ -120,8 +93,25 @@ public:
     return Error::success();
   }
 
+  bool owns(const Weight &, const PackedFormat &format) const override {
+    return format.isInteger() || format.value == ValueType::FP8;
+  }
+
+  Error readOwn(const Weight &weight, int64_t firstRow, int64_t rows,
+                QuantizedRows &out) override {
+    SyntheticRows(out.format, out.columns).fill(keyOf(weight), firstRow, out);
+    return Error::success();
+  }
+
+  bool isConcurrent() const override { return true; }
+
 private:
   uint64_t seed;
+
+  uint64_t keyOf(const Weight &weight) const {
+    auto digest = BLAKE3::hash(arrayRefFromStringRef(weight.name));
+    return mix64(seed ^ support::endian::read64le(digest.data()));
+  }
 };
 
 } // namespace

@@ -51,7 +51,10 @@ std::unique_ptr<WeightSource> checkpointSource(const Checkpoint &checkpoint);
 /// Random weights by role, a pure function of (seed, weight name, index):
 /// matrices N(0, 1/sqrt(fan_in)), norms near 0 (gated near 1), a_log = log
 /// U(1,16), dt_bias around softplus^-1(0.001..0.1); fast enough for gigabytes
-/// per second.
+/// per second. It owns every format of integers and fp8: such a matrix is drawn
+/// as integers and scales, with the same deviation, which makes synthetic
+/// packed weights a model of their own, not the f32 weights rounded. What the
+/// reference lowering needs to compute the same model is fakeQuantize of it.
 std::unique_ptr<WeightSource> syntheticSource(uint64_t seed);
 
 } // namespace quartet

@@ -34,13 +34,24 @@ PackOptions quiet(StringRef model = "tiny") {
   return options;
 }
 
+WeightLayout layoutPlain(const WeightPlan &plan) {
+  return layoutWeights(plainPackPlan(plan), plan);
+}
+
+Expected<std::string> writePlain(const WeightPlan &plan,
+                                 const WeightLayout &layout,
+                                 WeightSource &source, StringRef path,
+                                 const PackOptions &options) {
+  return writeWeights(plainPackPlan(plan), plan, layout, source, path, options);
+}
+
 TEST(Layout, AlignsEveryWeightAsFarAsItsSizeAllows) {
   WeightPlan plan;
   plan.weights = {
       weightOf("odd", {3}, Dtype::BF16),  weightOf("big", {64, 8}, Dtype::BF16),
       weightOf("four", {5}, Dtype::F32),  weightOf("empty", {0, 4}, Dtype::F32),
       weightOf("half", {16}, Dtype::F16), weightOf("last", {32}, Dtype::BF16)};
-  WeightLayout layout = layoutWeights(plan);
+  WeightLayout layout = layoutPlain(plan);
   ASSERT_EQ(layout.weights.size(), 6u);
   std::map<uint64_t, uint64_t> ranges;
   for (size_t i = 0; i < 6; ++i) {
@@ -65,7 +76,7 @@ TEST(Layout, IdFollowsNamesTypesShapes) {
   auto idOf = [](StringRef name, std::vector<int64_t> shape, Dtype dtype) {
     WeightPlan plan;
     plan.weights = {weightOf(name, std::move(shape), dtype)};
-    return layoutWeights(plan).layoutId;
+    return layoutPlain(plan).layoutId;
   };
   std::string id = idOf("w", {2, 32}, Dtype::F16);
   EXPECT_EQ(id, idOf("w", {2, 32}, Dtype::F16));
@@ -132,10 +143,10 @@ TEST_F(Pack, WritesRunsInOrderConverted) {
                {{"b", 3, 4}, {"a", 100, 5}, {"a", 0, 1}}),
       weightOf("whole", {2, 100}, Dtype::F32, {{"b", 0, 200}}),
   };
-  WeightLayout layout = layoutWeights(plan);
+  WeightLayout layout = layoutPlain(plan);
   auto source = checkpointSource(from);
   Expected<std::string> id =
-      writeWeights(plan, layout, *source, target, quiet("a \"b\"\xff"));
+      writePlain(plan, layout, *source, target, quiet("a \"b\"\xff"));
   ASSERT_TRUE(bool(id)) << message(std::move(id));
 
   std::string file = directory.read("out.safetensors");
@@ -187,11 +198,11 @@ TEST_F(Pack, WritesTheSameBytesAgainOverAnOldFile) {
   plan.weights = {weightOf("w", {70, 33}, Dtype::BF16),
                   weightOf("v", {5}, Dtype::F32)};
   directory.write("out.safetensors", "old");
-  WeightLayout layout = layoutWeights(plan);
+  WeightLayout layout = layoutPlain(plan);
   auto source = syntheticSource(7);
-  cantFail(writeWeights(plan, layout, *source, target, quiet()));
+  cantFail(writePlain(plan, layout, *source, target, quiet()));
   std::string first = directory.read("out.safetensors");
-  cantFail(writeWeights(plan, layout, *source, target, quiet()));
+  cantFail(writePlain(plan, layout, *source, target, quiet()));
   EXPECT_TRUE(first == directory.read("out.safetensors"));
   EXPECT_GT(first.size(), 4096u);
 }
@@ -201,9 +212,9 @@ TEST_F(Pack, WritesManyChunks) {
   WeightPlan plan;
   plan.weights = {weightOf("w", {20, 1000, 1001}, Dtype::BF16),
                   weightOf("v", {64}, Dtype::F32)};
-  WeightLayout layout = layoutWeights(plan);
+  WeightLayout layout = layoutPlain(plan);
   auto source = syntheticSource(7);
-  cantFail(writeWeights(plan, layout, *source, target, quiet()));
+  cantFail(writePlain(plan, layout, *source, target, quiet()));
   std::string file = directory.read("out.safetensors");
   SafetensorsHeader header =
       cantFail(parseSafetensors(arrayRefFromStringRef(file), "out"));
@@ -222,11 +233,11 @@ TEST_F(Pack, ReportsAValueTooLargeForF16) {
   WeightPlan plan;
   plan.weights = {weightOf("w", {250}, Dtype::F16, {{"a", 50, 250}})};
   auto source = checkpointSource(from);
-  EXPECT_EQ(message(writeWeights(plan, layoutWeights(plan), *source, target,
-                                 quiet())),
-            directory.file("model.safetensors") +
-                ": tensor 'a': element 299 is too large for F16, expected "
-                "values up to 65504 (use --dtype bf16)");
+  EXPECT_EQ(
+      message(writePlain(plan, layoutPlain(plan), *source, target, quiet())),
+      directory.file("model.safetensors") +
+          ": tensor 'a': element 299 is too large for F16, expected "
+          "values up to 65504 (use --dtype bf16)");
   expectOnlyInputs();
 }
 
@@ -239,7 +250,7 @@ TEST_F(Pack, ChecksRunsAgainstTheCheckpoint) {
     WeightPlan plan;
     plan.weights = {weightOf("w", {10}, Dtype::F32, std::move(runs))};
     return message(
-        writeWeights(plan, layoutWeights(plan), *source, target, quiet()));
+        writePlain(plan, layoutPlain(plan), *source, target, quiet()));
   };
   EXPECT_TRUE(contains(problem({{"none", 0, 10}}),
                        "weight 'w': tensor 'none' not found"));
@@ -256,8 +267,8 @@ TEST_F(Pack, ChecksTheSpaceFirst) {
   WeightPlan plan;
   plan.weights = {weightOf("w", {int64_t(1) << 31, 1 << 20}, Dtype::BF16)};
   auto source = syntheticSource(1);
-  std::string text = message(
-      writeWeights(plan, layoutWeights(plan), *source, target, quiet()));
+  std::string text =
+      message(writePlain(plan, layoutPlain(plan), *source, target, quiet()));
   EXPECT_TRUE(contains(text, target + ": 4.50 PB needed, "));
   EXPECT_TRUE(contains(text, " available in " + directory.str()));
   expectOnlyInputs();
@@ -268,8 +279,7 @@ TEST_F(Pack, RejectsATargetThatCannotBeAFile) {
   plan.weights = {weightOf("w", {4}, Dtype::BF16)};
   auto source = syntheticSource(1);
   auto problem = [&](const std::string &path) {
-    return message(
-        writeWeights(plan, layoutWeights(plan), *source, path, quiet()));
+    return message(writePlain(plan, layoutPlain(plan), *source, path, quiet()));
   };
   EXPECT_TRUE(contains(problem(directory.str()), "not a regular file"));
   EXPECT_TRUE(contains(problem("/dev/null"), "not a regular file"));
@@ -289,8 +299,8 @@ TEST_F(Pack, RemovesTheFileAfterAWriteError) {
   rlimit small = old;
   small.rlim_cur = 20 << 20;
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
-  std::string text = message(
-      writeWeights(plan, layoutWeights(plan), *source, target, quiet()));
+  std::string text =
+      message(writePlain(plan, layoutPlain(plan), *source, target, quiet()));
   setrlimit(RLIMIT_FSIZE, &old);
   std::signal(SIGXFSZ, oldHandler);
   EXPECT_TRUE(contains(text, target + ": cannot write at byte "));
@@ -332,8 +342,7 @@ TEST_P(PackSignal, RemovesTheFileWhenInterrupted) {
     WeightPlan plan;
     plan.weights = {weightOf("w", {40, 1 << 20}, Dtype::BF16)};
     StuckSource source(ends[1]);
-    (void)message(
-        writeWeights(plan, layoutWeights(plan), source, target, quiet()));
+    (void)message(writePlain(plan, layoutPlain(plan), source, target, quiet()));
     ::_exit(0);
   }
   ::close(ends[1]);
