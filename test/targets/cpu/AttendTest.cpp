@@ -1,0 +1,218 @@
+// Attention in parts, joined, against the reference, and its bits against
+// other ways of cutting the same work.
+#include "targets/cpu/kernels/Attend.h"
+#include "targets/cpu/kernels/Merge.h"
+#include "test/targets/cpu/MixerInputs.h"
+
+using namespace quartet;
+using namespace quartet::test;
+using reference::Type;
+
+using AttendFunction = void(const float *q, int64_t qTokenStride,
+                            int64_t qHeadStride, const void *keys,
+                            const void *values, int64_t pageStride,
+                            const int32_t *pages, int64_t page0, int64_t page1,
+                            int64_t place, int64_t tokens, float scale,
+                            float *records, int64_t recordTokenStride,
+                            int64_t recordHeadStride, void *workspace);
+using MergeFunction = void(const float *records, int64_t rangeStride,
+                           int64_t ranges, float *out);
+using GatedMergeFunction = void(const float *records, int64_t rangeStride,
+                                int64_t ranges, const float *gate, float *out);
+
+static constexpr int64_t kPage = cpu::kPageTokens;
+
+namespace {
+/// One KV head of one sequence that has \p past tokens before its \p tokens.
+struct Attention {
+  int64_t width, heads, past, tokens, pages;
+  Type type;
+  float scale;
+  std::vector<float> q, gate;    ///< [tokens][heads][width]
+  std::vector<float> key, value; ///< [2 * pages][64][width], rounded
+  std::vector<int32_t> table;
+
+  Attention(int64_t width, int64_t heads, int64_t past, int64_t tokens,
+            Type type)
+      : width(width), heads(heads), past(past), tokens(tokens),
+        pages((past + tokens + kPage - 1) / kPage), type(type),
+        scale(1.0f / std::sqrt(static_cast<float>(width))) {
+    Random random(11);
+    q = random.floats(tokens * heads * width, -4, 4);
+    gate = random.floats(tokens * heads * width, -3, 3);
+    key = random.floats(2 * pages * kPage * width, -2, 2);
+    value = random.floats(2 * pages * kPage * width, -2, 2);
+    for (auto *rows : {&key, &value})
+      for (float &x : *rows)
+        x = reference::roundTo(type, x);
+    for (int64_t p = 0; p < pages; ++p)
+      table.push_back(static_cast<int32_t>(2 * (pages - 1 - p) + p % 2));
+  }
+
+  std::vector<float> expected() const {
+    auto keys = key, values = value;
+    std::vector<float> out(q.size()), k, v;
+    for (int64_t t = past; t < past + tokens; ++t) // the rows already there
+      for (auto [rows, to] : {std::pair(&key, &k), {&value, &v}}) {
+        int64_t row = table[t / kPage] * kPage + t % kPage;
+        to->insert(to->end(), rows->begin() + row * width,
+                   rows->begin() + (row + 1) * width);
+      }
+    int32_t start[] = {0, static_cast<int32_t>(tokens)}, slot[] = {0};
+    int32_t pasts[] = {static_cast<int32_t>(past)};
+    reference::GatedAttention op{heads,       1,          width,
+                                 pages,       scale,      q.data(),
+                                 k.data(),    v.data(),   gate.data(),
+                                 keys.data(), values.data(), table.data(),
+                                 type,        out.data()};
+    reference::gatedAttention(op, {tokens, 1, start, pasts, slot});
+    return out;
+  }
+
+  /// \p rows as the cache holds them; places that no token has become NaN.
+  std::vector<uint8_t> cache(const std::vector<float> &rows) const {
+    std::vector<float> all(rows.size(), NAN);
+    for (int64_t t = 0; t < past + tokens; ++t) {
+      int64_t row = table[t / kPage] * kPage + t % kPage;
+      std::copy_n(rows.begin() + row * width, width,
+                  all.begin() + row * width);
+    }
+    std::vector<uint8_t> bytes(all.size() * (type == Type::kF32 ? 4 : 2));
+    for (size_t i = 0; i < all.size(); ++i) {
+      uint16_t half = reference::toBits(type, all[i]);
+      if (type == Type::kF32)
+        std::memcpy(&bytes[4 * i], &all[i], 4);
+      else
+        std::memcpy(&bytes[2 * i], &half, 2);
+    }
+    return bytes;
+  }
+};
+
+/// The kernels for one shape.
+struct Kernels {
+  KernelRunner runner;
+  AttendFunction *attend;
+  GatedMergeFunction *gatedMerge;
+  MergeFunction *merge;
+
+  Kernels(const cpu::Isa &isa, int64_t width, int64_t heads, Type type)
+      : runner(isa) {
+    cpu::KernelBuilder &k = runner.k();
+    mlir::Type element = type == Type::kF32   ? k.f32()
+                         : type == Type::kF16 ? k.f16()
+                                              : k.bf16();
+    std::string attendName =
+        runner.add(cpu::attendKernel(k, width, heads, element));
+    std::string gated = runner.add(cpu::mergeKernel(k, width, true));
+    std::string plain = runner.add(cpu::mergeKernel(k, width, false));
+    attend = runner.get<AttendFunction>(attendName);
+    gatedMerge = runner.get<GatedMergeFunction>(gated);
+    merge = runner.get<MergeFunction>(plain);
+  }
+
+  /// Blocks of \p block tokens, ranges of \p range pages.
+  std::vector<float> run(const Attention &a, int64_t block, int64_t range) {
+    int64_t ranges = (a.pages + range - 1) / range;
+    int64_t record = cpu::attendRecordBytes(a.width);
+    int64_t token = a.heads * ranges * record;
+    Aligned<uint8_t> records(a.tokens * token);
+    Aligned<uint8_t> workspace(cpu::attendWorkspace(a.width, a.heads, block));
+    std::memset(records.data(), 0xff, a.tokens * token);
+    std::memset(workspace.data(), 0xff,
+                cpu::attendWorkspace(a.width, a.heads, block));
+    auto keys = a.cache(a.key), values = a.cache(a.value);
+    int64_t pageBytes = keys.size() / (2 * a.pages);
+    for (int64_t t = 0; t < a.tokens; t += block)
+      for (int64_t r = 0; r < ranges; ++r)
+        attend(a.q.data() + t * a.heads * a.width, a.heads * a.width * 4,
+               a.width * 4, keys.data(), values.data(), pageBytes,
+               a.table.data(), r * range, (r + 1) * range, a.past + t,
+               std::min(block, a.tokens - t), a.scale,
+               reinterpret_cast<float *>(records.data() + t * token +
+                                         r * record),
+               token, ranges * record, workspace.data());
+    std::vector<float> out(a.q.size());
+    for (int64_t row = 0; row < a.tokens * a.heads; ++row)
+      gatedMerge(reinterpret_cast<float *>(records.data() +
+                                           row * ranges * record),
+                 record, ranges, &a.gate[row * a.width], &out[row * a.width]);
+    return out;
+  }
+};
+} // namespace
+
+TEST(Attend, MatchesReference) {
+  // Width, heads, past, tokens.
+  const std::tuple<int64_t, int64_t, int64_t, int64_t> shapes[] = {
+      {256, 8, 0, 1},   {256, 8, 150, 1}, {256, 8, 60, 9}, {16, 1, 70, 3},
+      {16, 2, 127, 2},  {8, 3, 10, 130},  {24, 4, 64, 5},  {32, 16, 63, 2},
+      {40, 6, 200, 3},  {16, 12, 5, 70},  {20, 11, 65, 2}, {64, 5, 128, 1}};
+  for (const cpu::Isa &isa : kernelIsas())
+    for (auto [width, heads, past, tokens] : shapes)
+      for (Type type : {Type::kBF16, Type::kF16, Type::kF32}) {
+        if (width == 256 && type == Type::kF16)
+          continue;
+        SCOPED_TRACE(testing::Message() << width << " x " << heads << ", past "
+                                        << past << ", tokens " << tokens);
+        Attention attention(width, heads, past, tokens, type);
+        Kernels kernels(isa, width, heads, type);
+        expectNear(kernels.run(attention, 4, 2), attention.expected(), 2e-6,
+                   "out");
+      }
+}
+
+// The bits do not depend on the block of tokens, nor on the ISA.
+TEST(Attend, SameBitsForEveryBlock) {
+  for (int64_t heads : {8, 3}) {
+    Attention attention(64, heads, 90, 70, Type::kBF16);
+    std::vector<float> first;
+    for (const cpu::Isa &isa : kernelIsas()) {
+      Kernels kernels(isa, 64, heads, Type::kBF16);
+      for (int64_t block : {1, 5, 16, 70}) {
+        std::vector<float> out = kernels.run(attention, block, 2);
+        if (first.empty())
+          first = out;
+        expectSame(out, first, "block " + std::to_string(block));
+      }
+    }
+  }
+}
+
+// A key that scores far above all others after many pages, and far below.
+TEST(Attend, LargeScores) {
+  Attention attention(32, 4, 400, 2, Type::kF32);
+  for (float &x : attention.q)
+    x *= 300.0f;
+  Kernels kernels(KernelRunner::hostIsa(), 32, 4, Type::kF32);
+  for (int64_t range : {1, 3, 100})
+    expectNear(kernels.run(attention, 2, range), attention.expected(), 1e-3,
+               "out");
+}
+
+TEST(Merge, OneRangeIsDivision) {
+  for (int64_t width : {256, 24}) {
+    Kernels kernels(KernelRunner::hostIsa(), width, 1, Type::kF32);
+    std::vector<float> record = Random(2).floats(width + 2, -9, 9);
+    record[width + 1] = 7.3f;
+    std::vector<float> out(width), expected(width);
+    kernels.merge(record.data(), 0, 1, out.data());
+    for (int64_t i = 0; i < width; ++i)
+      expected[i] = record[i] / 7.3f;
+    expectSame(out, expected, "out");
+  }
+}
+
+// Ranges without a place the token sees change nothing.
+TEST(Merge, EmptyRanges) {
+  Kernels kernels(KernelRunner::hostIsa(), 16, 1, Type::kF32);
+  std::vector<float> records(3 * 32, 0.0f);
+  for (int64_t r : {0, 2})
+    records[r * 32 + 16] = -3e38f;
+  std::vector<float> one = Random(2).floats(18, 1, 9);
+  std::copy(one.begin(), one.end(), records.begin() + 32);
+  std::vector<float> out(16), expected(16);
+  kernels.merge(records.data(), 128, 3, out.data());
+  kernels.merge(one.data(), 128, 1, expected.data());
+  expectSame(out, expected, "out");
+}

@@ -1,0 +1,92 @@
+// Norm, rotation and rounding of one head against the reference.
+#include "targets/cpu/kernels/HeadRow.h"
+#include "test/targets/cpu/MixerInputs.h"
+
+using namespace quartet;
+using namespace quartet::test;
+using reference::Type;
+
+using TableFunction = void(const int32_t *positions, int64_t axisStride,
+                           int64_t tokens, float *table, int64_t tableStride);
+using HeadFunction = void(const float *x, const float *weight, float eps,
+                          const float *cosSin, float *out);
+using StoreFunction = void(const float *x, void *to);
+
+static void testHead(const cpu::Isa &isa, int64_t width, int64_t pairs) {
+  SCOPED_TRACE(testing::Message() << width << ", pairs " << pairs);
+  std::vector<float> invFreq;
+  std::vector<int32_t> axes;
+  for (int64_t p = 0; p < pairs; ++p) {
+    invFreq.push_back(std::pow(1e7f, -static_cast<float>(p) / pairs));
+    axes.push_back(p % 3);
+  }
+  float scale = 1.25f;
+  KernelRunner runner(isa);
+  std::string tableName =
+      runner.add(cpu::ropeTableKernel(runner.k(), invFreq, axes, scale));
+  std::string headName =
+      runner.add(cpu::headRowKernel(runner.k(), width, pairs));
+  auto *makeTable = runner.get<TableFunction>(tableName);
+  auto *head = runner.get<HeadFunction>(headName);
+
+  int64_t tokens = 5, stride = 2 * pairs + 4;
+  std::vector<int32_t> positions = {0, 1,      70, 4095, 262143, //
+                                    0, 2,      71, 4000, 262100, //
+                                    0, 999999, 72, 17,   200000};
+  std::vector<float> table(tokens * stride);
+  makeTable(positions.data(), tokens * 4, tokens, table.data(), stride * 4);
+
+  Random random(3);
+  std::vector<float> x = random.floats(tokens * width, -3, 3);
+  std::vector<float> weight = random.floats(width, -0.5f, 0.5f);
+  std::vector<float> normed(x.size()), expected(x.size()), got = x;
+  reference::rmsNorm(x.data(), weight.data(), normed.data(), tokens, width,
+                     1e-6f);
+  reference::rope(normed.data(), positions.data(), invFreq.data(), axes.data(),
+                  scale, expected.data(), tokens, 1, width, pairs);
+  for (int64_t t = 0; t < tokens; ++t) // in place
+    head(&got[t * width], weight.data(), 1e-6f, &table[t * stride],
+         &got[t * width]);
+  expectNear(got, expected, 1e-6, "head");
+}
+
+TEST(HeadRow, MatchesReference) {
+  for (const cpu::Isa &isa : kernelIsas())
+    for (auto [width, pairs] : {std::pair(256, 32), {16, 4}, {8, 1}, {24, 12},
+                                {96, 20}, {64, 32}})
+      testHead(isa, width, pairs);
+}
+
+TEST(HeadRow, TablesOfOneModule) {
+  KernelRunner runner;
+  std::string first =
+      runner.add(cpu::ropeTableKernel(runner.k(), {1.0f}, {0}, 1.0f));
+  std::string second =
+      runner.add(cpu::ropeTableKernel(runner.k(), {0.5f}, {0}, 1.0f));
+  EXPECT_NE(first, second);
+}
+
+TEST(StoreHead, RoundsToNearestEven) {
+  for (int64_t width : {256, 8, 24}) {
+    KernelRunner runner;
+    cpu::KernelBuilder &k = runner.k();
+    std::string bf16 = runner.add(cpu::storeHeadKernel(k, width, k.bf16()));
+    std::string f16 = runner.add(cpu::storeHeadKernel(k, width, k.f16()));
+    std::string f32 = runner.add(cpu::storeHeadKernel(k, width, k.f32()));
+    std::vector<float> x = Random(5).floats(width, -100, 100);
+    x[0] = 1.00390625f; // halfway in bf16, down to even
+    x[1] = 1.01171875f; // halfway in bf16, up to even
+    x[2] = 1.00048828125f; // halfway in f16
+    std::vector<uint16_t> halves(width + 1, 0x1234);
+    for (auto [type, name] :
+         {std::pair(Type::kBF16, bf16), {Type::kF16, f16}}) {
+      runner.get<StoreFunction>(name)(x.data(), halves.data());
+      for (int64_t i = 0; i < width; ++i)
+        EXPECT_EQ(halves[i], reference::toBits(type, x[i])) << i;
+      EXPECT_EQ(halves[width], 0x1234);
+    }
+    std::vector<float> same(width);
+    runner.get<StoreFunction>(f32)(x.data(), same.data());
+    expectSame(same, x, "f32");
+  }
+}
