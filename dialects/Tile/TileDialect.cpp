@@ -12,11 +12,58 @@
 #include "dialects/Tile/TileAttrs.cpp.inc"
 #define GET_TYPEDEF_CLASSES
 #include "dialects/Tile/TileTypes.cpp.inc"
-#define GET_OP_CLASSES
-#include "dialects/Tile/TileOps.cpp.inc"
 
 using namespace mlir;
 using namespace quartet::tile;
+
+/// `[%token, %index]`, the token left out where it does not exist.
+static ParseResult
+parsePiece(OpAsmParser &parser,
+           std::optional<OpAsmParser::UnresolvedOperand> &token,
+           OpAsmParser::UnresolvedOperand &index) {
+  OpAsmParser::UnresolvedOperand first;
+  if (parser.parseLSquare() || parser.parseOperand(first))
+    return failure();
+  index = first;
+  if (succeeded(parser.parseOptionalComma())) {
+    token = first;
+    if (parser.parseOperand(index))
+      return failure();
+  }
+  return parser.parseRSquare();
+}
+
+static void printPiece(OpAsmPrinter &printer, Operation *, Value token,
+                       Value index) {
+  printer << '[';
+  if (token)
+    printer << token << ", ";
+  printer << index << ']';
+}
+
+/// `[<tokens 64>, <count 193>]`.
+static ParseResult parseExtents(OpAsmParser &parser, ArrayAttr &extents) {
+  SmallVector<Attribute> list;
+  auto one = [&]() -> ParseResult {
+    list.push_back(ExtentAttr::parse(parser, {}));
+    return success(bool(list.back()));
+  };
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, one))
+    return failure();
+  extents = parser.getBuilder().getArrayAttr(list);
+  return success();
+}
+
+static void printExtents(OpAsmPrinter &printer, Operation *,
+                         ArrayAttr extents) {
+  printer << '[';
+  llvm::interleaveComma(extents.getAsRange<ExtentAttr>(), printer.getStream(),
+                        [&](ExtentAttr extent) { extent.print(printer); });
+  printer << ']';
+}
+
+#define GET_OP_CLASSES
+#include "dialects/Tile/TileOps.cpp.inc"
 
 void TileDialect::initialize() {
   addAttributes<

@@ -5,6 +5,7 @@
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
 include "mlir/IR/OpBase.td"
+include "mlir/IR/SymbolInterfaces.td"
 
 def Tile_Dialect : Dialect {
   let name = "tile";
@@ -26,7 +27,9 @@ def Tile_Dialect : Dialect {
     sequences, R rows whose logits are wanted.
 
     An access is written `@buffer[%i, %j]`: the coordinates of the task that
-    select its piece. Pieces of different coordinates do not overlap.
+    select its piece. Pieces of different coordinates do not overlap. A symbol
+    means the step's buffer or event of that name, else the program's weight or
+    state.
   }];
   let useDefaultAttributePrinterParser = 1;
   let useDefaultTypePrinterParser = 1;
@@ -118,6 +121,8 @@ def Tile_Weights : Tile_Type<"Weights", "weights"> {
 def Tile_Groups : Tile_Type<"Groups", "groups"> {
   let summary = "Which tokens each expert has, and with which weight";
 }
+
+def Tile_SymbolUser : DeclareOpInterfaceMethods<SymbolUserOpInterface>;
 
 class Tile_Op<string mnemonic, list<Trait> traits = []>
     : Op<Tile_Dialect, mnemonic, traits>;

@@ -7,68 +7,77 @@ using namespace quartet::tile;
 
 namespace {
 using Accesses = SmallVectorImpl<Access>;
+using Coordinates = std::initializer_list<Coordinate>;
 
 void add(Accesses &accesses, StringRef symbol, bool reads, bool writes,
-         ValueRange coordinates = {}, int64_t column = 0,
+         Coordinates coordinates = {}, int64_t column = 0,
          int64_t columns = -1) {
   Access access{symbol, reads, writes, {}, column, columns};
-  for (Value coordinate : coordinates)
-    if (coordinate)
+  for (const Coordinate &coordinate : coordinates)
+    // Optional operands that are not there select nothing.
+    if (coordinate.value)
       access.coordinates.push_back(coordinate);
   accesses.push_back(std::move(access));
 }
-void read(Accesses &accesses, StringRef symbol, ValueRange coordinates = {},
+void read(Accesses &accesses, StringRef symbol, Coordinates coordinates = {},
           int64_t column = 0, int64_t columns = -1) {
   add(accesses, symbol, true, false, coordinates, column, columns);
 }
-void write(Accesses &accesses, StringRef symbol, ValueRange coordinates = {},
+void write(Accesses &accesses, StringRef symbol, Coordinates coordinates = {},
            int64_t column = 0, int64_t columns = -1) {
   add(accesses, symbol, false, true, coordinates, column, columns);
 }
 void read(Accesses &accesses, std::optional<StringRef> symbol,
-          ValueRange coordinates = {}) {
+          Coordinates coordinates = {}, int64_t column = 0,
+          int64_t columns = -1) {
   if (symbol)
-    read(accesses, *symbol, coordinates);
+    read(accesses, *symbol, coordinates, column, columns);
 }
 } // namespace
 
-/// The operands that are there, as coordinates.
-static SmallVector<Value> coordinates(std::initializer_list<Value> values) {
-  SmallVector<Value> present;
-  for (Value value : values)
-    if (value)
-      present.push_back(value);
-  return present;
-}
-
 void EmbedOp::getAccesses(Accesses &accesses) {
   read(accesses, getTable());
-  write(accesses, getX(), getToken());
+  write(accesses, getX(), {{getToken(), Axis::Tokens, int64_t(getTile())}});
 }
 
 void RopeTableOp::getAccesses(Accesses &accesses) {
-  write(accesses, getTable(), getToken());
+  write(accesses, getTable(), {{getToken(), Axis::Tokens, int64_t(getTile())}});
+}
+
+LogicalResult RopeTableOp::verify() {
+  // C1
+  if (getAxes().size() != getInvFreq().size())
+    return emitOpError() << "has " << getAxes().size() << " axes for "
+                         << getInvFreq().size() << " frequencies";
+  for (int32_t axis : getAxes())
+    if (axis < 0 || axis > 2)
+      return emitOpError() << "has an axis " << axis << "; axes are 0, 1 and 2";
+  return success();
 }
 
 void StageOp::getAccesses(Accesses &accesses) {
+  RowsType rows = getRows().getType();
+  Coordinate tile{getToken(), Axis::Tokens, rows.getTokens()};
   // Chosen rows may be of any tile of tokens.
-  SmallVector<Value> tile;
-  if (!getChosen())
-    tile = coordinates({getToken()});
-  read(accesses, getSource(), tile);
+  Coordinate source = getChosen() ? Coordinate{{}, Axis::Tokens} : tile;
+  // Partials have more columns than they give.
+  int64_t columns = getStaging() == Staging::Merge ? -1 : rows.getColumns();
+  read(accesses, getSource(), {source}, 0, columns);
   read(accesses, getWeight());
-  read(accesses, getGate(), tile);
+  read(accesses, getGate(), {source}, getGateColumn(), rows.getColumns());
   if (getPublish())
-    write(accesses, *getPublish(), tile);
+    write(accesses, *getPublish(), {tile}, 0, rows.getColumns());
 }
 
 LogicalResult StageOp::verify() {
   bool norm =
       getStaging() == Staging::RmsNorm || getStaging() == Staging::GatedNorm;
+  // C1
   if (norm != bool(getWeight()) || norm != bool(getEps()))
     return emitOpError() << stringifyStaging(getStaging())
                          << (norm ? " needs a weight and an eps"
                                   : " takes no weight and no eps");
+  // C2
   if (getStaging() == Staging::GatedNorm && (!getGate() || !getActivation()))
     return emitOpError() << "gated_norm needs a gate and its activation";
   if (getGate() && getStaging() != Staging::GatedNorm &&
@@ -78,8 +87,9 @@ LogicalResult StageOp::verify() {
 }
 
 void StreamOp::getAccesses(Accesses &accesses) {
-  read(accesses, getMatrix(), coordinates({getIndex()}), getFirst(),
-       getCount());
+  read(accesses, getMatrix(),
+       {{getIndex(), Axis::Columns, getWeights().getType().getRows()}},
+       getFirst(), getCount());
 }
 
 LogicalResult StreamOp::verify() {
@@ -100,6 +110,13 @@ LogicalResult StreamOp::verify() {
 
 LogicalResult MatmulOp::verifyRegions() {
   Block &body = getEpilogue().front();
+  // C1
+  if (getWeights().empty())
+    return emitOpError() << "multiplies by no tile";
+  for (Operation &op : body)
+    if (!isa<StoreOp, StoreHeadOp, StoreLogitsOp, SiluMulOp>(op))
+      return op.emitOpError() << "cannot stand in an epilogue";
+  // C2
   if (body.getNumArguments() != getWeights().size())
     return emitOpError() << "multiplies by " << getWeights().size()
                          << " tiles, but its epilogue has "
@@ -108,6 +125,7 @@ LogicalResult MatmulOp::verifyRegions() {
   for (auto [weights, argument] :
        llvm::zip(getWeights(), body.getArguments())) {
     auto type = cast<WeightsType>(weights.getType());
+    // C3
     if (type.getColumns() != rows.getColumns())
       return emitOpError() << "multiplies rows of " << rows.getColumns()
                            << " columns by weights of " << type.getColumns();
@@ -118,6 +136,7 @@ LogicalResult MatmulOp::verifyRegions() {
     if (rows.getGroup() != group)
       return emitOpError() << "multiplies rows of group " << rows.getGroup()
                            << " by " << name << ", which needs group " << group;
+    // C4
     auto acc = dyn_cast<AccType>(argument.getType());
     if (!acc || acc.getTokens() != rows.getTokens() ||
         acc.getRows() != type.getRows())
@@ -128,23 +147,50 @@ LogicalResult MatmulOp::verifyRegions() {
   return success();
 }
 
+/// The coordinates of results: a tile of tokens, and one of rows of weights.
+static SmallVector<Coordinate, 2> piece(AccType acc, Value token, Value index) {
+  return {{token, Axis::Tokens, acc.getTokens()},
+          {index, Axis::Columns, acc.getRows()}};
+}
+
 void StoreOp::getAccesses(Accesses &accesses) {
+  auto at = piece(getAcc().getType(), getToken(), getIndex());
   add(accesses, getBuffer(), /*reads=*/getAdd(), /*writes=*/true,
-      coordinates({getToken(), getIndex()}), getColumn(), getColumns());
+      {at[0], at[1]}, getColumn(), getColumns());
 }
 
 void StoreHeadOp::getAccesses(Accesses &accesses) {
-  write(accesses, getTarget(), coordinates({getToken(), getHead()}));
+  Coordinate token{getToken(), Axis::Tokens, getAcc().getType().getTokens()};
+  write(accesses, getTarget(), {token, {getHead(), Axis::Heads}});
   read(accesses, getNorm());
-  read(accesses, getRope(), coordinates({getToken()}));
+  read(accesses, getRope(), {token});
 }
 
 void StoreLogitsOp::getAccesses(Accesses &accesses) {
-  write(accesses, getMaxima(), coordinates({getToken(), getIndex()}));
+  auto at = piece(getAcc().getType(), getToken(), getIndex());
+  write(accesses, getMaxima(), {at[0], at[1]});
+}
+
+LogicalResult StoreLogitsOp::verify() {
+  // C2
+  if (int64_t(getTokenLimit()) < 1 ||
+      int64_t(getTokenLimit()) > int64_t(getVocabulary()))
+    return emitOpError() << "limits tokens to " << getTokenLimit() << " of "
+                         << getVocabulary();
+  return success();
 }
 
 void SiluMulOp::getAccesses(Accesses &accesses) {
-  write(accesses, getBuffer(), coordinates({getToken(), getIndex()}));
+  auto at = piece(getGate().getType(), getToken(), getIndex());
+  write(accesses, getBuffer(), {at[0], at[1]});
+}
+
+LogicalResult SiluMulOp::verify() {
+  // C1
+  if (getGate().getType() != getUp().getType())
+    return emitOpError() << "multiplies " << getGate().getType() << " by "
+                         << getUp().getType();
+  return success();
 }
 
 void DeltaScanOp::getAccesses(Accesses &accesses) {
@@ -156,28 +202,85 @@ void DeltaScanOp::getAccesses(Accesses &accesses) {
   read(accesses, getTaps());
   read(accesses, getALog());
   read(accesses, getDtBias());
-  SmallVector<Value> piece{getSequence(), getHead()};
-  add(accesses, getWindow(), true, true, piece);
-  add(accesses, getState(), true, true, piece);
-  write(accesses, getOut(), piece);
+  Coordinate sequence{getSequence(), Axis::Sequences};
+  Coordinate head{getHead(), Axis::Heads};
+  add(accesses, getWindow(), true, true, {sequence, head});
+  add(accesses, getState(), true, true, {sequence, head});
+  write(accesses, getOut(), {sequence, head});
+}
+
+LogicalResult DeltaScanOp::verify() {
+  // C1
+  if (int64_t(getKeyHeads()) < 1 || int64_t(getValueHeads()) < 1 ||
+      getValueHeads() % getKeyHeads())
+    return emitOpError() << "has " << getValueHeads() << " value heads and "
+                         << getKeyHeads()
+                         << " key heads; the former must be a multiple of the "
+                            "latter";
+  return success();
 }
 
 void AttendOp::getAccesses(Accesses &accesses) {
-  read(accesses, getQuery(), getToken());
+  Coordinate token{getToken(), Axis::Tokens, int64_t(getTile())};
+  read(accesses, getQuery(), {token});
   read(accesses, getKey());
   read(accesses, getValue());
-  write(accesses, getPartials(), {getToken(), getHead(), getRange()});
+  write(accesses, getPartials(),
+        {token,
+         {getHead(), Axis::Heads},
+         {getRange(), Axis::Ranges, int64_t(getPages())}});
 }
 
-void RouteOp::getAccesses(Accesses &accesses) { read(accesses, getLogits()); }
+LogicalResult AttendOp::verify() {
+  // C1
+  if (int64_t(getKvHeads()) < 1 || int64_t(getQueryHeads()) < 1 ||
+      getQueryHeads() % getKvHeads())
+    return emitOpError() << "has " << getQueryHeads() << " query heads and "
+                         << getKvHeads()
+                         << " KV heads; the former must be a multiple of the "
+                            "latter";
+  return success();
+}
+
+void RouteOp::getAccesses(Accesses &accesses) {
+  read(accesses, getLogits(), {}, 0, getExperts() + (getShared() > 0));
+}
+
+LogicalResult RouteOp::verify() {
+  // C1
+  if (int64_t(getTopK()) < 1 || int64_t(getTopK()) > int64_t(getExperts()) ||
+      int64_t(getShared()) < 0)
+    return emitOpError() << "chooses " << getTopK() << " of " << getExperts()
+                         << " experts and " << getShared() << " shared ones";
+  return success();
+}
+
+LogicalResult RecallOp::verify() {
+  auto here = cast<PhaseOp>((*this)->getParentOp());
+  for (Operation &op : *here->getBlock()) {
+    auto phase = dyn_cast<PhaseOp>(op);
+    if (phase == here)
+      break;
+    if (phase && phase.getSymName() == getPhase() &&
+        !phase.getOps<RouteOp>().empty())
+      return success();
+  }
+  // C1
+  return emitOpError() << "recalls '" << getPhase()
+                       << "', but no earlier phase of that name has a "
+                          "tile.route";
+}
 
 void ExpertUpOp::getAccesses(Accesses &accesses) {
-  read(accesses, getMatrix(), {getExpert(), getIndex()});
+  Coordinate expert{getExpert(), Axis::Experts};
+  Coordinate index{getIndex(), Axis::Columns, int64_t(getTile())};
+  read(accesses, getMatrix(), {expert, index});
   read(accesses, getSource());
-  write(accesses, getH(), {getExpert(), getIndex()});
+  write(accesses, getH(), {expert, index}, 0, getIntermediate());
 }
 
 LogicalResult ExpertUpOp::verify() {
+  // C1
   if (bool(getRows()) == bool(getSource()))
     return emitOpError() << "takes its rows from local memory or from a "
                             "buffer, one of the two";
@@ -185,9 +288,12 @@ LogicalResult ExpertUpOp::verify() {
 }
 
 void ExpertDownOp::getAccesses(Accesses &accesses) {
-  read(accesses, getMatrix(), getIndex());
+  Coordinate index{getIndex(), Axis::Columns, int64_t(getTile())};
+  read(accesses, getMatrix(), {index});
   read(accesses, getH());
-  add(accesses, getX(), true, true, getIndex());
+  add(accesses, getX(), true, true, {index});
 }
 
-void SampleOp::getAccesses(Accesses &accesses) { read(accesses, getMaxima()); }
+void SampleOp::getAccesses(Accesses &accesses) {
+  read(accesses, getMaxima(), {{getRow(), Axis::Tokens}});
+}

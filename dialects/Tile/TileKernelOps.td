@@ -8,24 +8,30 @@ include "dialects/Tile/TileInterfaces.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
 class Tile_Kernel<string mnemonic, list<Trait> traits = []>
-    : Tile_Op<mnemonic, traits # [DeclareOpInterfaceMethods<AccessOpInterface>]>;
+    : Tile_Op<mnemonic, traits # [DeclareOpInterfaceMethods<AccessOpInterface>, Tile_SymbolUser]>;
 
-def EmbedOp : Tile_Kernel<"embed"> {
+def EmbedOp : Tile_Kernel<"embed", [HasParent<"TasksOp">]> {
   let summary = "Look up the embedding rows of a tile of tokens";
   let description = [{
     `x[t, :] = table[tokens[t], :]` for the tokens of tile `token`, widened to
     f32.
+
+    Constraints: (C1) `table` is a `tile.vector` of rank 2, (C2) x a buffer of f32
+    with as many columns.
   }];
   let arguments = (ins FlatSymbolRefAttr:$table, FlatSymbolRefAttr:$x,
                        Index:$token, I64Attr:$tile);
   let assemblyFormat = "$table `to` $x `[` $token `]` `tile` $tile attr-dict";
 }
 
-def RopeTableOp : Tile_Kernel<"rope_table"> {
+def RopeTableOp : Tile_Kernel<"rope_table", [HasParent<"TasksOp">]> {
   let summary = "Cosines and sines of a tile of tokens";
   let description = [{
     `table[t] = cos(angle_p) * scale for all p, then sin(angle_p) * scale`, with
     `angle_p = positions[axes[p], t] * inv_freq[p]` as in `quartet.rope`.
+
+    Constraints: (C1) one axis, 0 to 2, for each frequency, (C2) `table` is a buffer of
+    f32 with two columns for each frequency.
   }];
   let arguments = (ins FlatSymbolRefAttr:$table, Index:$token, I64Attr:$tile,
                        DenseF32ArrayAttr:$invFreq, DenseI32ArrayAttr:$axes,
@@ -34,9 +40,10 @@ def RopeTableOp : Tile_Kernel<"rope_table"> {
     $table `[` $token `]` `tile` $tile `inv_freq` $invFreq `axes` $axes
     `scale` $scale attr-dict
   }];
+  let hasVerifier = 1;
 }
 
-def StageOp : Tile_Kernel<"stage"> {
+def StageOp : Tile_Kernel<"stage", [ParentOneOf<["PhaseOp", "TasksOp"]>]> {
   let summary = "Bring rows of activations into local memory";
   let description = [{
     Tile `token` of the rows of `source` (all rows without one), changed on the
@@ -53,6 +60,15 @@ def StageOp : Tile_Kernel<"stage"> {
     tokens. `publish`: the staged rows also go to a shared buffer, at the same
     tile. The result's group says whether rows are quantized.
 
+    Constraints: (C1) a weight and an eps if and only if there is a norm, (C2)
+    `gated_norm` needs a gate and an activation, `merge` may have a gate, (C3)
+    `source` is a buffer with the result's columns; with `merge`
+    [N, heads, ranges, D + 2 or more] where heads * D is the result's columns,
+    (C4) the weight is a `tile.vector` whose length is the result's columns, or
+    divides them with `gated_norm`, (C5) the gate's columns lie in its buffer,
+    (C6) `publish` is a buffer of rows with the result's columns and group, (C7)
+    without `token` the result has room for all tokens of the step.
+
     ```mlir
     %a = tile.stage rms_norm @x[%t] weight @l0.input_norm eps 1.0e-6 : !tile.rows<64, 2048, 64>
     ```
@@ -68,21 +84,22 @@ def StageOp : Tile_Kernel<"stage"> {
   let results = (outs Tile_Rows:$rows);
   let assemblyFormat = [{
     $staging $source (`[` $token^ `]`)? (`chosen` $chosen^)? (`weight` $weight^)?
-    (`eps` $eps^)? (`gate` $gate^)? (`column` $gateColumn^)? ($activation^)?
+    (`eps` $eps^)? (`gate` $gate^)? (`column` $gateColumn^)? (`activation` $activation^)?
     (`publish` $publish^)? attr-dict `:` type($rows)
   }];
   let hasVerifier = 1;
 }
 
-def StreamOp : Tile_Kernel<"stream"> {
+def StreamOp : Tile_Kernel<"stream", [HasParent<"TasksOp">]> {
   let summary = "Tile `index` of a run of a matrix's rows";
   let description = [{
     Rows `first + index * tile .. ` of a run of `count` rows; the tile is the
     result's number of rows (the last one may be shorter). All streams of a step
     on one matrix cover its rows exactly once.
 
-    Constraints: (C1) columns and format are the matrix's, (C2) first and the
-    tile are multiples of 16 (panels).
+    Constraints: (C1) columns and format are those of a `tile.matrix` without
+    experts, which has the rows, (C2) first and the tile are multiples of 16
+    (panels); without `index` one tile is enough.
 
     ```mlir
     %w = tile.stream @l0.in[%r] rows 0 count 12288 : !tile.weights<64, 2048, "int4:64">
@@ -98,7 +115,7 @@ def StreamOp : Tile_Kernel<"stream"> {
   let hasVerifier = 1;
 }
 
-def MatmulOp : Tile_Op<"matmul", [NoTerminator, SingleBlock]> {
+def MatmulOp : Tile_Op<"matmul", [HasParent<"TasksOp">, NoTerminator, SingleBlock]> {
   let summary = "Multiply staged rows by tiles of weights, then run the epilogue";
   let description = [{
     ```
@@ -109,10 +126,15 @@ def MatmulOp : Tile_Op<"matmul", [NoTerminator, SingleBlock]> {
     is the epilogue: what happens to the results while they are still in local
     memory. It has one argument per operand.
 
+    Constraints: (C1) at least one tile of weights; the epilogue holds stores and
+    `tile.silu_mul` only, (C2) one argument per tile, (C3) rows have the
+    weights' columns, and their group when weights are integers, (C4) arguments
+    are the products' types.
+
     ```mlir
     tile.matmul %a, %w : !tile.rows<64, 2048, 64>, !tile.weights<64, 2048, "int4:64"> {
     ^bb0(%acc: !tile.acc<64, 64>):
-      tile.store %acc to @proj[%t, %r] column 0
+      tile.store %acc to @proj[%t, %r] of 12288 : !tile.acc<64, 64>
     }
     ```
   }];
@@ -124,71 +146,88 @@ def MatmulOp : Tile_Op<"matmul", [NoTerminator, SingleBlock]> {
   let hasRegionVerifier = 1;
 }
 
-def StoreOp : Tile_Kernel<"store"> {
+def StoreOp : Tile_Kernel<"store", [HasParent<"MatmulOp">]> {
   let summary = "Write results into a buffer, or add them to it";
   let description = [{
     `buffer[t, column + index * rows + r] = acc[t, r]`, with `add`: `+=`.
+    Columns from column + `columns` on are left alone.
+
+    Constraints: (C1) a buffer of f32 that has those columns.
   }];
   let arguments = (ins Tile_Acc:$acc, FlatSymbolRefAttr:$buffer,
                        Optional<Index>:$token, Index:$index,
                        DefaultValuedAttr<I64Attr, "0">:$column,
-                       I64Attr:$columns, UnitAttr:$add);
+                       I64Attr:$columns, UnitAttr:$add,
+                       DefaultValuedAttr<I64Attr, "0">:$from,
+                       OptionalAttr<I64Attr>:$width);
   let assemblyFormat = [{
-    $acc (`add` $add^)? `to` $buffer `[` ($token^ `,`)? $index `]`
+    $acc (`from` $from^)? (`width` $width^)? (`add` $add^)? `to` $buffer custom<Piece>($token, $index)
     (`column` $column^)? `of` $columns attr-dict `:` type($acc)
   }];
 }
 
-def StoreHeadOp : Tile_Kernel<"store_head"> {
+def StoreHeadOp : Tile_Kernel<"store_head", [HasParent<"MatmulOp">]> {
   let summary = "Norm and rotate one head's rows and write them to a buffer or the KV cache";
   let description = [{
-    The result's rows are one head. With `norm`: `quartet.rms_norm` over the
+    Columns `from` .. of the results, `width` of them, are one head. With `norm`: `quartet.rms_norm` over the
     head; with `rope`: rotated by the table. Then to `target`: a buffer
     `[tokens, heads, D]`, or with `cache` a state of pages
     `[pages, heads, 64, D]` at each token's place in its sequence.
+
+    Constraints: (C1) `target` is a buffer of f32 with heads of D columns, or with
+    `cache` a state of pages of that shape, D = width, (C2) `norm` is
+    a `tile.vector` of D, and comes with an eps, (C3) `rope` is a buffer of f32 with
+    an even number of columns, at most D, (C4) the results have the columns.
   }];
   let arguments = (ins Tile_Acc:$acc, FlatSymbolRefAttr:$target,
                        Optional<Index>:$token, Index:$head, UnitAttr:$cache,
                        OptionalAttr<FlatSymbolRefAttr>:$norm,
                        OptionalAttr<F32Attr>:$eps,
-                       OptionalAttr<FlatSymbolRefAttr>:$rope);
+                       OptionalAttr<FlatSymbolRefAttr>:$rope,
+                       DefaultValuedAttr<I64Attr, "0">:$from, I64Attr:$width);
   let assemblyFormat = [{
-    $acc (`cache` $cache^)? `to` $target `[` ($token^ `,`)? $head `]`
+    $acc (`from` $from^)? `width` $width (`cache` $cache^)? `to` $target custom<Piece>($token, $head)
     (`norm` $norm^)? (`eps` $eps^)? (`rope` $rope^)? attr-dict `:` type($acc)
   }];
 }
 
-def StoreLogitsOp : Tile_Kernel<"store_logits"> {
+def StoreLogitsOp : Tile_Kernel<"store_logits", [HasParent<"MatmulOp">]> {
   let summary = "Write logits, and the largest of each tile";
   let description = [{
     `logits[row, index * rows + r] = acc[row, r]` for the vocabulary's rows;
     `maxima[row, index]` is the largest of those below `token_limit`.
+
+    Constraints: (C1) `maxima` is a buffer of f32 with a column for each tile, (C2)
+    1 <= token_limit <= vocabulary.
   }];
   let arguments = (ins Tile_Acc:$acc, FlatSymbolRefAttr:$maxima,
                        Optional<Index>:$token, Index:$index, I64Attr:$vocabulary,
                        I64Attr:$tokenLimit);
   let assemblyFormat = [{
-    $acc `maxima` $maxima `[` ($token^ `,`)? $index `]` `of` $vocabulary
+    $acc `maxima` $maxima custom<Piece>($token, $index) `of` $vocabulary
     `limit` $tokenLimit attr-dict `:` type($acc)
   }];
+  let hasVerifier = 1;
 }
 
-def SiluMulOp : Tile_Kernel<"silu_mul"> {
+def SiluMulOp : Tile_Kernel<"silu_mul", [HasParent<"MatmulOp">]> {
   let summary = "Write silu(gate) * up as staged rows";
   let description = [{
     The tile's columns of the buffer of rows, quantized by its group.
 
-    Constraints: (C1) the tile's rows are a multiple of the buffer's group.
+    Constraints: (C1) gate and up have one type, (C2) `buffer` is one of rows,
+    and the tile's rows are a multiple of its group.
   }];
   let arguments = (ins Tile_Acc:$gate, Tile_Acc:$up, FlatSymbolRefAttr:$buffer,
                        Optional<Index>:$token, Index:$index);
   let assemblyFormat = [{
-    $gate `,` $up `to` $buffer `[` ($token^ `,`)? $index `]` attr-dict
+    $gate `,` $up `to` $buffer custom<Piece>($token, $index) attr-dict
     `:` type($gate) `,` type($up)
   }];
+  let hasVerifier = 1;
 }
 
-def DeltaScanOp : Tile_Kernel<"delta_scan"> {
+def DeltaScanOp : Tile_Kernel<"delta_scan", [HasParent<"TasksOp">]> {
   let summary = "Convolution and gated delta rule of one key head of one sequence";
   let description = [{
     `quartet.causal_conv` on the head's q, k and v channels of `input`, whose
@@ -196,6 +235,11 @@ def DeltaScanOp : Tile_Kernel<"delta_scan"> {
     `quartet.gated_delta` for its Hv/Hk value heads, with a and b in `controls`
     at columns `a_column` and `b_column`. Updates `window` and `state` of the
     sequence's slot. `chunked`: the matrix form for many tokens.
+
+    Constraints: (C1) Hv is a multiple of Hk, (C2) `input` and `controls` are
+    buffers of f32 with the columns, `out` one with Hv * value_dim, (C3) `taps` is
+    [channels, K], `a_log` and `dt_bias` are [Hv], (C4) `window` is a state
+    [slots, K - 1, channels], `state` one of f32 [slots, Hv, value_dim, key_dim].
   }];
   let arguments = (ins Index:$sequence, Index:$head,
                        FlatSymbolRefAttr:$input, I64Attr:$inputColumn,
@@ -213,15 +257,21 @@ def DeltaScanOp : Tile_Kernel<"delta_scan"> {
     `key_heads` $keyHeads `value_heads` $valueHeads `key_dim` $keyDim
     `value_dim` $valueDim `qk_eps` $qkEps attr-dict
   }];
+  let hasVerifier = 1;
 }
 
-def AttendOp : Tile_Kernel<"attend"> {
+def AttendOp : Tile_Kernel<"attend", [HasParent<"TasksOp">]> {
   let summary = "Attention of a tile of tokens over a range of pages, for one KV head";
   let description = [{
     For the query heads of KV head `head` and each token: the largest score, the
     sum of exponentials and the weighted sum of values over the pages
     `range * pages .. ` of its sequence, up to the token's own place. Written to
     `partials[token, query head, range]` (D sums, the largest score, the sum).
+
+    Constraints: (C1) query heads are a multiple of KV heads, (C2) `query` is a
+    buffer of f32 with heads * D columns, (C3) `key` and `value` are states of pages
+    [pages, KV heads, 64, D], (C4) `partials` is a buffer of f32
+    [N, heads, ranges, D + 2 or more] in pieces of `pages`.
   }];
   let arguments = (ins Index:$token, I64Attr:$tile, Index:$head, Index:$range,
                        I64Attr:$pages, FlatSymbolRefAttr:$query,
@@ -233,15 +283,19 @@ def AttendOp : Tile_Kernel<"attend"> {
     `cache` `(` $key `,` $value `)` `to` $partials `heads` $queryHeads
     `kv_heads` $kvHeads `head_dim` $headDim `scale` $scale attr-dict
   }];
+  let hasVerifier = 1;
 }
 
-def RouteOp : Tile_Kernel<"route"> {
+def RouteOp : Tile_Kernel<"route", [HasParent<"PhaseOp">]> {
   let summary = "Choose experts from the router's logits, and sort tokens by expert";
   let description = [{
     `quartet.route` from `logits` (E columns, then the shared experts' gate, if
     `shared` > 0), for all tokens of the step. Expert E + i is the i-th shared
     one, with weight sigmoid(gate), for every token. Every worker does this for
     itself and finds the same.
+
+    Constraints: (C1) 1 <= top_k <= experts, (C2) `logits` is a buffer of f32 with
+    the columns, (C3) `tokens` is the step's.
   }];
   let arguments = (ins FlatSymbolRefAttr:$logits, I64Attr:$experts, I64Attr:$topK,
                        I64Attr:$shared, UnitAttr:$renormalize, I64Attr:$tokens);
@@ -250,9 +304,26 @@ def RouteOp : Tile_Kernel<"route"> {
     $logits `experts` $experts `top_k` $topK (`renormalize` $renormalize^)?
     `shared` $shared `tokens` $tokens attr-dict `:` type($groups)
   }];
+  let hasVerifier = 1;
 }
 
-def ExpertUpOp : Tile_Kernel<"expert_up"> {
+def RecallOp : Tile_Op<"recall", [HasParent<"PhaseOp">]> {
+  let summary = "The groups that this worker found in an earlier phase";
+  let description = [{
+    The result of the `tile.route` of the phase called `phase`, which comes
+    earlier in the same repetition. Every worker does what precedes the tasks of
+    a phase that routes, and the phase's event counts that too.
+
+    Constraints: (C1) an earlier phase of the same parent has that name and a
+    `tile.route`.
+  }];
+  let arguments = (ins StrAttr:$phase);
+  let results = (outs Tile_Groups:$groups);
+  let assemblyFormat = "$phase attr-dict `:` type($groups)";
+  let hasVerifier = 1;
+}
+
+def ExpertUpOp : Tile_Kernel<"expert_up", [HasParent<"TasksOp">]> {
   let summary = "gate and up of one expert on its tokens";
   let description = [{
     ```
@@ -263,6 +334,11 @@ def ExpertUpOp : Tile_Kernel<"expert_up"> {
     by expert) and tile `index` of `tile` of the I rows of gate; up stands I
     rows further on (rounded up to a panel). x comes from the staged `rows`, or
     from the buffer `source`. h is quantized by its buffer's group.
+
+    Constraints: (C1) `rows` or `source`, (C2) `matrix` is a `tile.matrix` for
+    gate and up (a multiple of 16 rows each), with the rows' columns and group, (C3) `h` is
+    a buffer of rows with I columns, (C4) the tile is a multiple of 16 and of
+    its group.
   }];
   let arguments = (ins Tile_Groups:$groups, Index:$expert, Index:$index,
                        I64Attr:$tile, FlatSymbolRefAttr:$matrix,
@@ -277,7 +353,7 @@ def ExpertUpOp : Tile_Kernel<"expert_up"> {
   let hasVerifier = 1;
 }
 
-def ExpertDownOp : Tile_Kernel<"expert_down"> {
+def ExpertDownOp : Tile_Kernel<"expert_down", [HasParent<"TasksOp">]> {
   let summary = "Weighted sum of all experts' down projections, for a tile of rows";
   let description = [{
     ```
@@ -285,6 +361,10 @@ def ExpertDownOp : Tile_Kernel<"expert_down"> {
     ```
 
     for `tile` outputs o from `index * tile` on, experts ascending.
+
+    Constraints: (C1) `matrix` is a `tile.matrix` with the columns and group of
+    `h`, a buffer of rows, (C2) `x` is a buffer of f32 with its rows as columns,
+    (C3) the tile is a multiple of 16.
   }];
   let arguments = (ins Tile_Groups:$groups, Index:$index, I64Attr:$tile,
                        FlatSymbolRefAttr:$matrix, FlatSymbolRefAttr:$h,
@@ -294,11 +374,13 @@ def ExpertDownOp : Tile_Kernel<"expert_down"> {
   }];
 }
 
-def SampleOp : Tile_Kernel<"sample"> {
+def SampleOp : Tile_Kernel<"sample", [HasParent<"TasksOp">]> {
   let summary = "Draw one token for one row";
   let description = [{
     `quartet.sample` for row `row`; `maxima` tells which tiles of `tile` logits
     can hold candidates.
+
+    Constraints: (C1) `maxima` is a buffer of f32 with a column for each tile.
   }];
   let arguments = (ins Index:$row, FlatSymbolRefAttr:$maxima, I64Attr:$tile,
                        I64Attr:$vocabulary, I64Attr:$tokenLimit,

@@ -19,4 +19,10 @@
 #include "dialects/Tile/TileTypes.h.inc"
 #define GET_OP_CLASSES
 #include "dialects/Tile/TileOps.h.inc"
+
+namespace quartet::tile {
+/// The declaration that \p name means inside a step: the step's buffer or event
+/// of that name, else the program's weight or state; null when there is none.
+mlir::Operation *lookUp(mlir::Operation *from, llvm::StringRef name);
+} // namespace quartet::tile
 #endif

@@ -2,6 +2,7 @@
 // step is the work of tile-verify-schedule.
 #include "dialects/Quartet/PackedFormat.h"
 #include "dialects/Tile/TileOps.h"
+#include "llvm/ADT/SmallPtrSet.h"
 
 using namespace mlir;
 using namespace quartet::tile;
@@ -76,31 +77,66 @@ LogicalResult StepOp::verifyRegions() {
   // C2
   if (int64_t(getTokens()) < 1 || int64_t(getSequences()) < 1)
     return emitOpError() << "needs at least one token and one sequence";
-  return success();
+  // C3
+  llvm::SmallPtrSet<StringAttr, 32> names;
+  auto visited = walk([&](PhaseOp phase) {
+    if (names.insert(phase.getSymNameAttr()).second)
+      return WalkResult::advance();
+    phase.emitOpError() << "has the name of another phase, @"
+                        << phase.getSymName();
+    return WalkResult::interrupt();
+  });
+  return failure(visited.wasInterrupted());
 }
 
 LogicalResult BufferOp::verify() {
+  // C3
+  if (getOffset() && int64_t(*getOffset()) < 0)
+    return emitOpError() << "stands at offset " << int64_t(*getOffset());
+  // C2
+  if (getPiecePages() && int64_t(*getPiecePages()) < 1)
+    return emitOpError() << "has pieces of " << int64_t(*getPiecePages())
+                         << " pages";
+  auto type = dyn_cast<MemRefType>(getType());
+  bool dynamic = false;
+  if (type)
+    for (auto [place, size] : llvm::enumerate(type.getShape())) {
+      if (!ShapedType::isDynamic(size))
+        continue;
+      dynamic = true;
+      if (place != 2)
+        return emitOpError() << "has a dynamic dimension " << place
+                             << "; only dimension 2 can be";
+    }
+  if (dynamic != getPiecePages().has_value())
+    return emitOpError() << (dynamic ? "is dynamic but has no 'pieces'"
+                                     : "has 'pieces' but is not dynamic");
+  // C1
   if (isa<RowsType>(getType()))
     return success();
-  auto type = dyn_cast<MemRefType>(getType());
-  if (!type || !type.getLayout().isIdentity())
-    return emitOpError() << "needs a plain memref or !tile.rows, not "
+  auto storable = [](Type element) {
+    return isStorageFloat(element) || element.isInteger(8) ||
+           element.isInteger(32);
+  };
+  if (!type || type.getRank() < 1 || !type.getLayout().isIdentity() ||
+      !storable(type.getElementType()))
+    return emitOpError() << "needs a plain memref of f32, f16, bf16, i8 or i32,"
+                            " or !tile.rows, not "
                          << getType();
-  for (auto [place, size] : llvm::enumerate(type.getShape()))
-    if (ShapedType::isDynamic(size) && (place != 2 || !getPiecePages()))
-      return emitOpError() << "has a dynamic dimension " << place
-                           << "; only dimension 2 of a buffer with 'pieces' is";
   return success();
 }
 
 LogicalResult LayersOp::verifyRegions() {
+  // C1
+  if (getBody().front().empty())
+    return emitOpError() << "has no phase";
   for (Operation &op : getBody().front())
-    // C1
     if (!isa<PhaseOp>(op))
       return op.emitOpError() << "cannot stand in tile.layers";
   // C2
   if (int64_t(getRepeat()) < 1)
-    return emitOpError() << "repeats at least once, not " << getRepeat();
+    return emitOpError() << "repeats at least once, not "
+                         << int64_t(getRepeat());
   return success();
 }
 
@@ -110,7 +146,7 @@ static int partOfPhase(Operation &op) {
     return 0;
   if (isa<WaitOp>(op))
     return 1;
-  if (isa<StageOp, RouteOp>(op))
+  if (isa<StageOp, RouteOp, RecallOp>(op))
     return 2;
   if (isa<TasksOp>(op))
     return 3;
@@ -145,6 +181,67 @@ LogicalResult PhaseOp::verifyRegions() {
   return success();
 }
 
+/// Whether an extent counts tiles of what \p coordinate cuts.
+static bool counts(ExtentAttr extent, const Coordinate &coordinate) {
+  switch (coordinate.axis) {
+  case Axis::Tokens:
+    return (extent.getKind() == ExtentKind::Tokens ||
+            extent.getKind() == ExtentKind::Rows) &&
+           extent.getSize() == coordinate.tile;
+  case Axis::Columns:
+  case Axis::Heads:
+    return extent.getKind() == ExtentKind::Count;
+  case Axis::Sequences:
+    return extent.getKind() == ExtentKind::Sequences && extent.getSize() == 1;
+  case Axis::Ranges:
+    return extent.getKind() == ExtentKind::Ranges &&
+           extent.getSize() == coordinate.tile;
+  case Axis::Experts:
+    return extent.getKind() == ExtentKind::Experts && extent.getSize() == 1;
+  }
+  return false;
+}
+
+static StringRef nameOf(Axis axis) {
+  switch (axis) {
+  case Axis::Tokens:
+    return "tokens";
+  case Axis::Columns:
+    return "columns";
+  case Axis::Sequences:
+    return "sequences";
+  case Axis::Heads:
+    return "heads";
+  case Axis::Ranges:
+    return "pages";
+  case Axis::Experts:
+    return "experts";
+  }
+  return "";
+}
+
+/// C4 of tile.tasks for one op in it.
+static LogicalResult checkCoordinates(TasksOp tasks, AccessOpInterface kernel) {
+  SmallVector<Access> accesses;
+  kernel.getAccesses(accesses);
+  for (const Access &access : accesses)
+    for (const Coordinate &coordinate : access.coordinates) {
+      auto argument = dyn_cast<BlockArgument>(coordinate.value);
+      if (!argument || argument.getOwner() != &tasks.getBody().front())
+        return kernel.emitOpError() << "is cut by what is no coordinate";
+      auto extent =
+          cast<ExtentAttr>(tasks.getExtents()[argument.getArgNumber()]);
+      if (!counts(extent, coordinate))
+        return kernel.emitOpError()
+               << "cuts @" << access.symbol << " into tiles of "
+               << coordinate.tile << " " << nameOf(coordinate.axis)
+               << " by coordinate " << argument.getArgNumber()
+               << ", which counts <" << stringifyExtentKind(extent.getKind())
+               << " " << extent.getSize() << ">";
+    }
+  return success();
+}
+
 LogicalResult TasksOp::verifyRegions() {
   Block &body = getBody().front();
   // C1
@@ -159,5 +256,16 @@ LogicalResult TasksOp::verifyRegions() {
   for (auto extent : getExtents().getAsRange<ExtentAttr>())
     if (extent.getKind() == ExtentKind::Experts && !getGroups())
       return emitOpError() << "counts experts but has no groups";
+  for (Operation &op : body) {
+    // C3
+    if (op.getDialect() != getOperation()->getDialect())
+      return op.emitOpError() << "is no micro-kernel";
+    auto visited = op.walk([&](AccessOpInterface kernel) {
+      return failed(checkCoordinates(*this, kernel)) ? WalkResult::interrupt()
+                                                     : WalkResult::advance();
+    });
+    if (visited.wasInterrupted())
+      return failure();
+  }
   return success();
 }

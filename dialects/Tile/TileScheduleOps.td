@@ -71,7 +71,7 @@ def StateOp : Tile_Op<"state", [Symbol, HasParent<"ProgramOp">]> {
   let arguments = (ins SymbolNameAttr:$sym_name, Tile_StateDimAttr:$dim,
                        DefaultValuedAttr<I64Attr, "1">:$repeat,
                        TypeAttrOf<AnyRankedTensor>:$type);
-  let assemblyFormat = "$sym_name `` $dim (`repeat` $repeat^)? attr-dict `:` $type";
+  let assemblyFormat = "$sym_name $dim (`repeat` $repeat^)? attr-dict `:` $type";
   let hasVerifier = 1;
 }
 
@@ -85,8 +85,12 @@ def StepOp : Tile_Op<"step", [
     `kind` many: token tiles are a dimension of the tasks, the delta rule runs in
     its chunked form. Steps of one kind give the same bits.
 
+    `scratch`, `scratch_per_page` and `local` are set by `tile-plan-memory`, in
+    bytes: the buffers need scratch + scratch_per_page * W where W is the width of
+    the page table; each worker needs `local` for its local values.
+
     Constraints: (C1) holds only the ops above, (C2) tokens and sequences are at
-    least 1.
+    least 1, (C3) no two phases have one name.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Tile_StepKindAttr:$kind,
                        I64Attr:$tokens, I64Attr:$sequences,
@@ -107,8 +111,15 @@ def BufferOp : Tile_Op<"buffer", [Symbol, HasParent<"StepOp">]> {
   let description = [{
     A `memref`, or `!tile.rows` for staged rows. At most the third dimension of
     a memref is dynamic: the number of ranges of the longest sequence
-    (`pieces_pages` pages each). `tile-plan-memory` gives it its `offset` in the
-    step's scratch memory, in bytes.
+    (`pieces` pages each; one number for all buffers of a step). `tile-plan-memory`
+    gives a buffer its `offset` in the step's scratch memory, in bytes. A dynamic
+    one has its offset per page, behind all static ones: its address is
+    scratch + dynamicBase(step) + offset * W, with W the width of the page table
+    rounded up to a multiple of `pieces` (`dynamicBase` in TileSizes.h).
+
+    Constraints: (C1) a memref of f32, f16, bf16, i8 or i32 without layout, or
+    !tile.rows, (C2) only dimension 2 is dynamic, and if and only if there are
+    `pieces`, at least 1, (C3) the offset is not negative.
 
     ```mlir
     tile.buffer @x : memref<16x2048xf32>
@@ -136,7 +147,8 @@ def LayersOp : Tile_Op<"layers", [HasParent<"StepOp">, NoTerminator, SingleBlock
     Matrices, vectors and states with `repeat` mean their i-th one in the i-th
     repetition.
 
-    Constraints: (C1) holds phases only, (C2) repeat is at least 1.
+    Constraints: (C1) holds phases only, and at least one, (C2) repeat is at
+    least 1.
   }];
   let arguments = (ins I64Attr:$repeat);
   let regions = (region SizedRegion<1>:$body);
@@ -145,12 +157,17 @@ def LayersOp : Tile_Op<"layers", [HasParent<"StepOp">, NoTerminator, SingleBlock
 }
 
 def PhaseOp : Tile_Op<"phase", [
-    Symbol, ParentOneOf<["StepOp", "LayersOp"]>, NoTerminator, SingleBlock]> {
+    ParentOneOf<["StepOp", "LayersOp"]>, NoTerminator, SingleBlock]> {
   let summary = "Work whose tasks do not depend on each other";
   let description = [{
     In order: what may begin before anything is waited for (`tile.prefetch`), the
-    waits, what every worker does for itself (`tile.stage`, `tile.route`), one or
-    more `tile.tasks`, and at most one `tile.signal`.
+    waits, what every worker does for itself (`tile.stage`, `tile.route`,
+    `tile.recall`), one or more `tile.tasks`, and at most one `tile.signal`.
+
+    A worker may skip what it does for itself when it gets no task of the phase;
+    it must not begin it before it has a task, because the event counts tasks
+    only: when they are done, later phases may overwrite what a late worker
+    would still read. Nothing refers to phases: the name is for people.
 
     Constraints: (C1) that order, (C2) at least one `tile.tasks`.
   }];
@@ -160,11 +177,14 @@ def PhaseOp : Tile_Op<"phase", [
   let hasRegionVerifier = 1;
 }
 
-def WaitOp : Tile_Op<"wait", [HasParent<"PhaseOp">]> {
+def WaitOp : Tile_Op<"wait", [HasParent<"PhaseOp">, Tile_SymbolUser]> {
   let summary = "Go on when all tasks of the phase that signals the event are done";
   let description = [{
     Inside `tile.layers`, an event of the same loop means the same repetition's;
-    with `previous`, the one before (nothing in the first).
+    with `previous`, the one before (nothing in the first). Outside, an event of
+    a loop means its last repetition's.
+
+    Constraints: (C1) names a `tile.event` of the step.
 
     ```mlir
     tile.wait @l0.in
@@ -175,17 +195,22 @@ def WaitOp : Tile_Op<"wait", [HasParent<"PhaseOp">]> {
   let assemblyFormat = "(`previous` $previous^)? $event attr-dict";
 }
 
-def SignalOp : Tile_Op<"signal", [HasParent<"PhaseOp">]> {
+def SignalOp : Tile_Op<"signal", [HasParent<"PhaseOp">, Tile_SymbolUser]> {
   let summary = "All tasks of this phase are done";
+  let description = [{
+    Constraints: (C1) names a `tile.event` of the step.
+  }];
   let arguments = (ins FlatSymbolRefAttr:$event);
   let assemblyFormat = "$event attr-dict";
 }
 
-def PrefetchOp : Tile_Op<"prefetch", [HasParent<"PhaseOp">]> {
+def PrefetchOp : Tile_Op<"prefetch", [HasParent<"PhaseOp">, Tile_SymbolUser]> {
   let summary = "Begin to read the first tiles of a stream before waiting";
   let description = [{
     Weights do not depend on activations: while a phase waits, its workers read
     the first `bytes` of what the matrix's tasks will read.
+
+    Constraints: (C1) names a `tile.matrix`, (C2) at least one byte.
   }];
   let arguments = (ins FlatSymbolRefAttr:$matrix, I64Attr:$bytes);
   let assemblyFormat = "$matrix `bytes` $bytes attr-dict";
@@ -198,7 +223,11 @@ def TasksOp : Tile_Op<"tasks", [HasParent<"PhaseOp">, NoTerminator, SingleBlock]
     Its arguments are the point's coordinates; the last one runs fastest.
 
     Constraints: (C1) one `index` argument per extent, (C2) an extent `experts`
-    needs the phase's `tile.route`.
+    needs the phase's `tile.route`, (C3) the body holds micro-kernels only, which
+    use the coordinates of this grid, (C4) a coordinate counts what the op cuts
+    with it, in tiles of the same size: `<tokens n>` or `<rows n>` tiles of n
+    tokens or rows, `<sequences 1>` sequences, `<ranges n>` n pages,
+    `<experts 1>` experts, and `<count n>` columns, heads and rows of weights.
 
     ```mlir
     tile.tasks [<tokens 64>, <count 193>] {
@@ -211,7 +240,7 @@ def TasksOp : Tile_Op<"tasks", [HasParent<"PhaseOp">, NoTerminator, SingleBlock]
                        Optional<Tile_Groups>:$groups);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    $extents (`groups` $groups^ `:` type($groups))? attr-dict-with-keyword $body
+    custom<Extents>($extents) (`groups` $groups^ `:` type($groups))? attr-dict-with-keyword $body
   }];
   let hasRegionVerifier = 1;
 }

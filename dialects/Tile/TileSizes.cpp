@@ -1,0 +1,62 @@
+// Bytes of what the tile dialect declares.
+#include "dialects/Tile/TileSizes.h"
+
+using namespace mlir;
+using namespace quartet::tile;
+
+int64_t quartet::tile::stagedRowBytes(int64_t columns, int64_t group) {
+  int64_t unit = group ? group : 16;
+  int64_t padded = (columns + unit - 1) / unit * unit;
+  if (!group)
+    return alignTo64(4 * padded);
+  return alignTo64(padded) + 2 * alignTo64(4 * (padded / group));
+}
+
+int64_t quartet::tile::bytesOf(RowsType type) {
+  return type.getTokens() * stagedRowBytes(type.getColumns(), type.getGroup());
+}
+
+int64_t quartet::tile::bytesOf(AccType type) {
+  return alignTo64(4 * type.getTokens() * type.getRows());
+}
+
+int64_t quartet::tile::groupsBytes(RouteOp route) {
+  int64_t experts = route.getExperts();
+  int64_t all = experts + route.getShared();
+  int64_t pairs = route.getTokens() * (route.getTopK() + route.getShared());
+  // The count and list of experts with tokens, each one's first pair.
+  int64_t bytes = kTileAlign + alignTo64(4 * all) + alignTo64(4 * (all + 1));
+  // Tokens and weights, sorted and not.
+  bytes += 4 * alignTo64(4 * pairs);
+  // Probabilities of one token.
+  return bytes + alignTo64(4 * experts);
+}
+
+bool quartet::tile::isDynamic(BufferOp buffer) {
+  auto type = dyn_cast<MemRefType>(buffer.getType());
+  return type && !type.hasStaticShape();
+}
+
+int64_t quartet::tile::bytesOf(BufferOp buffer) {
+  if (auto rows = dyn_cast<RowsType>(buffer.getType()))
+    return bytesOf(rows);
+  auto type = cast<MemRefType>(buffer.getType());
+  int64_t bytes = (type.getElementTypeBitWidth() + 7) / 8;
+  for (int64_t size : type.getShape())
+    bytes *= ShapedType::isDynamic(size) ? 1 : size;
+  if (auto pages = buffer.getPiecePages())
+    bytes = (bytes + *pages - 1) / *pages;
+  return alignTo64(bytes);
+}
+
+int64_t quartet::tile::piecePages(StepOp step) {
+  for (auto buffer : step.getOps<BufferOp>())
+    if (auto pages = buffer.getPiecePages())
+      return *pages;
+  return 1;
+}
+
+int64_t quartet::tile::dynamicBase(StepOp step) {
+  return step.getScratchBytes().value_or(0) -
+         (piecePages(step) - 1) * step.getScratchPageBytes().value_or(0);
+}
