@@ -34,6 +34,21 @@
 using namespace mlir;
 using namespace quartet;
 
+void quartet::buildPhasesPipeline(OpPassManager &pm,
+                                  const PhasesOptions &options) {
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  QuantizeOptions quantize;
+  llvm::append_range(quantize.formats, options.formats);
+  pm.addPass(createQuantize(quantize));
+  pm.addPass(createFuseExperts());
+  pm.addPass(createFuseProjections());
+  pm.addPass(createFuseElementwise());
+  FormPhasesOptions phases;
+  phases.explain = options.explain;
+  pm.addPass(createFormPhases(phases));
+}
+
 void quartet::buildLinalgPipeline(OpPassManager &pm) {
   pm.addPass(createQuartetToLinalg());
   pm.addPass(createConvertElementwiseToLinalgPass());
@@ -95,6 +110,9 @@ void quartet::buildReferencePipeline(OpPassManager &pm,
 }
 
 void quartet::registerPipelines() {
+  PassPipelineRegistration<PhasesOptions>(
+      "quartet-phases-pipeline",
+      "Model ops to the phases of the step program", buildPhasesPipeline);
   PassPipelineRegistration<>("quartet-linalg-pipeline",
                              "Model ops to linalg on tensors",
                              buildLinalgPipeline);

@@ -15,6 +15,20 @@ struct ReferenceOptions : mlir::PassPipelineOptions<ReferenceOptions> {
                         llvm::cl::init(16384)};
 };
 
+struct PhasesOptions : mlir::PassPipelineOptions<PhasesOptions> {
+  ListOption<std::string> formats{
+      *this, "formats",
+      llvm::cl::desc("Formats of weight matrices: l0.qkv=int4:64,...")};
+  Option<bool> explain{*this, "explain",
+                       llvm::cl::desc("Remark why each phase begins and which "
+                                      "phase took in what"),
+                       llvm::cl::init(false)};
+};
+
+/// quartet -> quartet: matrices packed and fused, ops grouped into the phases
+/// of the step program.
+void buildPhasesPipeline(mlir::OpPassManager &pm, const PhasesOptions &options);
+
 /// quartet -> linalg: every computation becomes its executable meaning;
 /// tensors.
 void buildLinalgPipeline(mlir::OpPassManager &pm);
@@ -33,8 +47,8 @@ void buildLlvmPipeline(mlir::OpPassManager &pm,
 void buildReferencePipeline(mlir::OpPassManager &pm,
                             const ReferenceOptions &options = {});
 
-/// Makes the pipelines known to quartet-opt as -quartet-linalg-pipeline,
-/// -quartet-buffer-pipeline, -quartet-llvm-pipeline,
+/// Makes the pipelines known to quartet-opt as -quartet-phases-pipeline,
+/// -quartet-linalg-pipeline, -quartet-buffer-pipeline, -quartet-llvm-pipeline,
 /// -quartet-reference-pipeline.
 void registerPipelines();
 

@@ -4,6 +4,51 @@
 
 include "mlir/Pass/PassBase.td"
 
+//===- passes/Fuse: fewer, larger ops ------------------------------------===//
+
+def FuseElementwise : Pass<"quartet-fuse-elementwise"> {
+  let summary = "Fold residual sums into the maps before them";
+  let description = [{
+    `x + linear(h, w)` and `x + expert_down(...)` in f32 become the op with
+    `residual(x)`: the same bits, and no pass over memory of its own. Norms,
+    rotary embeddings and slices stay ops: `quartet-form-phases` puts them into
+    the phases that read or make their rows.
+
+    Example: test/passes/Fuse/fuse-elementwise.mlir
+  }];
+}
+
+def FuseExperts : Pass<"quartet-fuse-experts", "::mlir::ModuleOp"> {
+  let summary = "Feed-forward layers in the form of the step program";
+  let description = [{
+    `quartet.route` becomes a linear map and `quartet.select_experts`; every
+    SwiGLU is split into its halves (`expert_up` and `expert_down`, `mlp_up` and
+    `linear`), each one phase. The shared expert of width Is becomes
+    ceil(Is / I) routed experts after the E others, which every token uses, with
+    the sigmoid of its gate as weight. Its rows go into the same matrices: gate
+    rows at 0, up rows at I rounded up to 16, zero elsewhere.
+
+    Requires: routed and shared experts stored alike, else an error. Ensures: a
+    mixture of experts reads one matrix per phase.
+
+    Example: test/passes/Fuse/fuse-experts.mlir
+  }];
+}
+
+def FuseProjections : Pass<"quartet-fuse-projections", "::mlir::ModuleOp"> {
+  let summary = "Make linear maps of the same rows one matrix";
+  let description = [{
+    All `quartet.linear` without residual that take the same value, and whose
+    weights are stored alike (packed format or element type), become one
+    `quartet.projections` of a new weight with parts, each beginning at a
+    multiple of 16 rows. Weights that nothing else loads are removed.
+
+    Requires: run after `quartet-quantize`, which decides the formats.
+
+    Example: test/passes/Fuse/fuse-projections.mlir
+  }];
+}
+
 //===- passes/Lower: one level down -------------------------------------===//
 
 def LowerEntry : Pass<"quartet-lower-entry", "::mlir::ModuleOp"> {
@@ -84,6 +129,27 @@ def QuartetToLinalg : Pass<"quartet-to-linalg"> {
                            "::mlir::math::MathDialect",
                            "::mlir::scf::SCFDialect",
                            "::mlir::tensor::TensorDialect"];
+}
+
+//===- passes/Tile: the step's schedule ---------------------------------===//
+
+def QuartetToTile : Pass<"quartet-to-tile", "::mlir::ModuleOp"> {
+  let summary = "Turn the phases of a model into the schedule of its steps";
+  let description = [{
+    Each `quartet.phase` becomes a `tile.phase`: its ops become tasks on tiles,
+    values between phases become buffers, the residual stream one buffer that is
+    added to in place. There is one `tile.step` per bucket; buckets of more than
+    16 tokens are of kind `many`.
+
+    Requires: quartet-quantize (all matrices packed), quartet-form-phases.
+    Ensures: no quartet op remains.
+
+    Example: test/passes/Tile/quartet-to-tile.mlir
+  }];
+  let options = [
+    ListOption<"buckets", "buckets", "int64_t",
+               "Most tokens of each specialisation of the step">];
+  let dependentDialects = ["::quartet::tile::TileDialect"];
 }
 
 #endif
