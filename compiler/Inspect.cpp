@@ -72,9 +72,10 @@ static void groupTensors(const ModelInput &input, const WeightPlan *plan,
       reasons[entry.tensor] = entry.reason;
     for (const Weight &weight : plan->weights)
       for (const Run &run : weight.runs)
-        if (std::string use = weightPattern(weight.name);
-            !llvm::is_contained(uses[input.storedName(run.tensor)], use))
-          uses[input.storedName(run.tensor)].push_back(use);
+        for (llvm::StringRef name : input.storedNames(run.tensor))
+          if (std::string use = weightPattern(weight.name);
+              !llvm::is_contained(uses[name], use))
+            uses[name].push_back(use);
   }
   std::map<std::tuple<std::string, std::string, std::vector<int64_t>,
                       std::string, std::string>,

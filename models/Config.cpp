@@ -96,26 +96,6 @@ static Family readFamily(JsonFields &root, JsonFields &text) {
   return *family;
 }
 
-/// Refuses quantized checkpoints: their config says so before any tensor does.
-static void refuseQuantized(JsonFields &fields) {
-  for (const char *key : {"quantization_config", "compression_config"}) {
-    const json *value = fields.find(key);
-    if (!value)
-      continue;
-    std::string method = "unknown";
-    if (value->is_object())
-      for (const char *name : {"quant_method", "format"})
-        if (auto it = value->find(name);
-            it != value->end() && it->is_string()) {
-          method = shortText(*it);
-          break;
-        }
-    fields.fail(fields.path(key) + " has quant_method " + method +
-                "; this build imports BF16, F16 and F32 checkpoints: use the "
-                "unquantized one");
-  }
-}
-
 /// Refuses fields that would change the mathematics. Each is fine when absent,
 /// null, false or its neutral number.
 static void refuseUnsupported(JsonFields &text) {
@@ -379,8 +359,6 @@ llvm::Expected<ModelConfig> parseConfig(llvm::StringRef configText,
   config.name =
       llvm::sys::path::filename(llvm::sys::path::parent_path(fileName)).str();
   config.family = readFamily(root, text);
-  refuseQuantized(root);
-  refuseQuantized(text);
   refuseUnsupported(text);
   config.vocabSize = text.integer("vocab_size", {1, maxVocab});
   config.hiddenSize = text.integer("hidden_size", {1, maxWidth});

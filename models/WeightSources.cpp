@@ -116,8 +116,8 @@ llvm::Error SourceFinder::refuseQuantized() const {
         return llvm::createStringError(
             "tensor '" + printable(name) + "' (" + stringify(type.dtype) + " " +
             shapeText(type.shape) +
-            ") belongs to a quantized checkpoint; this build imports BF16, F16 "
-            "and F32 checkpoints: use the unquantized one");
+            ") belongs to a quantized matrix, but config.json has no "
+            "quantization_config that says how (download it too)");
   }
   return llvm::Error::success();
 }

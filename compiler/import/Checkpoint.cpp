@@ -173,8 +173,13 @@ Error Checkpoint::addFile(StringRef path) {
   Expected<std::unique_ptr<MemoryBuffer>> file = mapFile(path);
   if (!file)
     return file.takeError();
+  return addBuffer(std::move(*file), path);
+}
+
+Error Checkpoint::addBuffer(std::unique_ptr<MemoryBuffer> file,
+                            StringRef path) {
   Expected<SafetensorsHeader> header =
-      parseSafetensors(arrayRefFromStringRef((*file)->getBuffer()), path);
+      parseSafetensors(arrayRefFromStringRef(file->getBuffer()), path);
   if (!header)
     return header.takeError();
   for (StoredTensor &tensor : header->tensors) {
@@ -188,8 +193,17 @@ Error Checkpoint::addFile(StringRef path) {
     stored.push_back(std::move(tensor));
   }
   dataStarts.push_back(header->dataStart);
-  files.push_back(std::move(*file));
+  files.push_back(std::move(file));
   return Error::success();
+}
+
+Expected<Checkpoint>
+Checkpoint::fromBuffer(std::unique_ptr<MemoryBuffer> file) {
+  Checkpoint checkpoint;
+  std::string path = file->getBufferIdentifier().str();
+  if (Error error = checkpoint.addBuffer(std::move(file), path))
+    return std::move(error);
+  return std::move(checkpoint);
 }
 
 Expected<Checkpoint> Checkpoint::open(StringRef directory) {
@@ -283,8 +297,8 @@ Expected<TensorTable> Checkpoint::table() const {
   return createStringError(
       fileOf(*first) + ": tensor '" + printable(first->name) + "': type " +
       first->dtype + " found" + more +
-      ", expected F32, F16 or BF16 (quantized checkpoints are not read: use "
-      "the unquantized one)");
+      ", expected F32, F16 or BF16, as config.json has no quantization_config "
+      "(for a quantized checkpoint, download its config.json too)");
 }
 
 const StoredTensor *Checkpoint::find(StringRef tensor) const {

@@ -1,5 +1,6 @@
 // A model directory as Hugging Face lays it out.
 #include "compiler/import/ModelInput.h"
+#include "compiler/import/CheckpointSource.h"
 #include "compiler/import/Tokenizer.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -38,14 +39,47 @@ public:
   }
 
   Expected<WeightPlan> plan(const WeightOptions &options) override {
-    Expected<TensorTable> table = checkpoint->table();
-    if (!table)
-      return table.takeError();
-    return planWeights(modelConfig, options, *table);
+    Expected<QuantConfig> quantization = readQuantConfig(directory);
+    if (!quantization)
+      return quantization.takeError();
+    quantized.reset();
+    if (quantization->method == QuantMethod::None) {
+      Expected<TensorTable> table = checkpoint->table();
+      if (!table)
+        return table.takeError();
+      return planWeights(modelConfig, options, *table);
+    }
+    Expected<QuantTensors> found = mapQuantTensors(*checkpoint, *quantization);
+    if (!found)
+      return found.takeError();
+    quantized = std::move(*found);
+    Expected<WeightPlan> plan =
+        planWeights(modelConfig, options, quantized->table);
+    if (!plan)
+      return plan;
+    plan->setAside.insert(plan->setAside.end(), quantized->setAside.begin(),
+                          quantized->setAside.end());
+    if (Error error = analyzePlanned(*checkpoint, *plan, *quantized))
+      return std::move(error);
+    return plan;
   }
 
   std::unique_ptr<WeightSource> source() override {
+    if (quantized)
+      return quantizedSource(*checkpoint, *quantized);
     return checkpointSource(*checkpoint);
+  }
+
+  std::vector<StringRef> storedNames(StringRef tensor) const override {
+    if (quantized)
+      if (auto it = quantized->parts.find(tensor); it != quantized->parts.end())
+        return it->second;
+    return {tensor};
+  }
+
+  std::string note(const WeightPlan &plan) const override {
+    return quantized ? quantizedSource(*checkpoint, *quantized)->ownNote(plan)
+                     : "";
   }
 
   std::vector<InputTensor> tensors() const override {
@@ -79,6 +113,8 @@ public:
 private:
   std::string directory;
   std::optional<Checkpoint> checkpoint;
+  /// Of the last plan; absent when the checkpoint is not quantized.
+  std::optional<QuantTensors> quantized;
 };
 
 } // namespace

@@ -33,14 +33,17 @@ public:
   /// The values of a plan; the input must outlive it.
   virtual std::unique_ptr<WeightSource> source() = 0;
   virtual std::vector<InputTensor> tensors() const = 0;
-  /// Name in tensors() of a tensor that a plan's run names.
-  virtual llvm::StringRef storedName(llvm::StringRef tensor) const {
-    return tensor;
+  /// Names in tensors() of what a tensor that a plan's run names is made of:
+  /// quantized ones have several parts.
+  virtual std::vector<llvm::StringRef>
+  storedNames(llvm::StringRef tensor) const {
+    return {tensor};
   }
   /// Files that hold weights, which no output may replace.
   virtual std::vector<std::string> files() const = 0;
-  /// A line for the user on what becomes of quantized tensors in \p plan; empty
-  /// when there are none.
+  /// A line for the user on the quantized tensors in \p plan: how many of them
+  /// can be kept exactly in which format, and what the others lose; empty when
+  /// there are none.
   virtual std::string note(const WeightPlan &) const { return ""; }
 
   /// The tokenizer's blob; without a tokenizer the error has the code

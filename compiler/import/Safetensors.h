@@ -41,6 +41,10 @@ class Checkpoint {
 public:
   static llvm::Expected<Checkpoint> open(llvm::StringRef directory);
 
+  /// A checkpoint of one file from its bytes, for tests and fuzzing.
+  static llvm::Expected<Checkpoint>
+  fromBuffer(std::unique_ptr<llvm::MemoryBuffer> file);
+
   /// For planWeights. Tensors of other types than F32, F16, BF16 are an error
   /// here, except under the names that planWeights sets aside (mtp.*, visual.*,
   /// model.visual.*), whose type nobody looks at; they are given as BF16.
@@ -59,6 +63,8 @@ public:
 
 private:
   llvm::Error addFile(llvm::StringRef path);
+  llvm::Error addBuffer(std::unique_ptr<llvm::MemoryBuffer> file,
+                        llvm::StringRef path);
 
   std::vector<std::unique_ptr<llvm::MemoryBuffer>> files;
   std::vector<uint64_t> dataStarts;

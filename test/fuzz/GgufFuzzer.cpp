@@ -30,13 +30,22 @@ static void readWeights(const GgufModel &model, const ModelConfig &config) {
       planWeights(config, {Dtype::BF16}, tensors->table);
   if (!plan) // what fits the GGUF's list must fit the checkpoint's
     __builtin_trap();
-  std::unique_ptr<WeightSource> source = ggufSource(model, *tensors);
+  std::unique_ptr<RunSource> source = ggufSource(model, *tensors);
   for (const Weight &weight : plan->weights) {
     int64_t bytes = byteSize(weight.dtype);
     for (int64_t extent : weight.shape)
       bytes *= extent;
     std::vector<uint8_t> out(static_cast<size_t>(bytes));
     if (Error error = source->read(weight, 0, out))
+      return checkMessage(std::move(error));
+    std::optional<PackedFormat> own = source->ownFormat(weight);
+    if (!own)
+      continue;
+    check(own->whyInvalid().empty());
+    QuantizedRows stored;
+    int64_t rows = bytes / byteSize(weight.dtype) / weight.shape.back();
+    stored.reset(*own, rows, weight.shape.back());
+    if (Error error = source->readOwn(weight, 0, rows, stored))
       return checkMessage(std::move(error));
   }
 }

@@ -438,12 +438,12 @@ TEST(Weights, TiedHead) {
              "missing tensor 'lm_head.weight'");
 }
 
-TEST(Weights, QuantizedTensorsAreRefused) {
+TEST(Weights, PartsOfQuantizedTensorsAreRefused) {
   ModelConfig config = mustParse(smallMoe());
   for (const char *suffix : {"weight_scale_inv", "qweight", "weight_packed"}) {
     TensorTable table = checkpointOf(config);
     put(table, layers + "0.linear_attn.out_proj." + suffix, {1, 1}, Dtype::F32);
-    EXPECT_HAS(planError(config, table), "belongs to a quantized checkpoint");
+    EXPECT_HAS(planError(config, table), "belongs to a quantized matrix");
   }
   // In what is set aside anyway it does not matter.
   TensorTable table = checkpointOf(config);

@@ -5,8 +5,6 @@
 #include "compiler/import/gguf/GgufConfig.h"
 #include "compiler/import/gguf/GgufTensors.h"
 #include "compiler/import/gguf/GgufTokenizer.h"
-#include "llvm/ADT/StringExtras.h"
-#include <set>
 
 using namespace llvm;
 
@@ -47,33 +45,14 @@ public:
     return result;
   }
 
-  StringRef storedName(StringRef tensor) const override {
-    return mapped.nameInFile(tensor);
+  std::vector<StringRef> storedNames(StringRef tensor) const override {
+    return {mapped.nameInFile(tensor)};
   }
 
   std::vector<std::string> files() const override { return model.files(); }
 
   std::string note(const WeightPlan &plan) const override {
-    std::set<std::string> types;
-    bool exact = true;
-    std::string target;
-    for (const Weight &weight : plan.weights)
-      for (const Run &run : weight.runs) {
-        const GgufTensor &tensor = *mapped.views.at(run.tensor).tensor;
-        if (ggufType(tensor.type)->plain)
-          continue;
-        types.insert(ggufTypeName(tensor.type));
-        exact &= weight.dtype == Dtype::F32;
-        target = stringify(weight.dtype).str();
-      }
-    if (types.empty())
-      return "";
-    std::string text =
-        "the weight file has no quantized types yet: " + join(types, ", ") +
-        " weights become ";
-    return text + (exact ? "F32, with the values they stand for"
-                         : target + " (rounded; --dtype f32 keeps the values "
-                                    "they stand for)");
+    return ggufSource(model, mapped)->ownNote(plan);
   }
 
   Expected<std::vector<uint8_t>> tokenizer() override {

@@ -2,7 +2,7 @@
 // Hugging Face checkpoint, and how to get each one's elements out of the file.
 #ifndef QUARTET_COMPILER_IMPORT_GGUF_GGUFTENSORS_H
 #define QUARTET_COMPILER_IMPORT_GGUF_GGUFTENSORS_H
-#include "compiler/import/Pack.h"
+#include "compiler/import/RunSource.h"
 #include "compiler/import/gguf/GgufModel.h"
 
 namespace quartet {
@@ -51,8 +51,8 @@ llvm::Expected<GgufTensors> mapGgufTensors(const GgufModel &model,
 /// Decodes the runs of a plan made from \p tensors. Both arguments must outlive
 /// the source. A value that overflows the target type (F16), and decay that is
 /// not negative, are errors that name the tensor.
-std::unique_ptr<WeightSource> ggufSource(const GgufModel &model,
-                                         const GgufTensors &tensors);
+std::unique_ptr<RunSource> ggufSource(const GgufModel &model,
+                                      const GgufTensors &tensors);
 
 /// The value w that a file has as 1 + w, such that 1 + w in f32 gives the
 /// file's value again: exactly for values from 0.5 on, to 2^-24 below.
