@@ -3,6 +3,7 @@
 #include "compiler/import/PackRows.h"
 #include "compiler/import/StrictJson.h"
 #include <cmath>
+#include <cstring>
 
 using namespace llvm;
 using namespace quartet;
@@ -130,8 +131,17 @@ Error RowPacker::pack(ArrayRef<PartRows> rows, int64_t firstRow,
         return unusable(from, row - from.firstRow, column + bad);
     }
   }
-  // Also makes lanes without f32 zero, whether they are to stay so or not.
-  quantizer.quantize(lanes, panel);
+  int64_t ownRows = 0;
+  for (const PartRows &from : rows)
+    if (from.own)
+      ownRows +=
+          std::min(firstRow + kPanelRows, from.firstRow + from.rows) -
+          std::min(firstRow + kPanelRows, std::max(firstRow, from.firstRow));
+  // Makes lanes without f32 zero, whether they are to stay so or not.
+  if (ownRows < kPanelRows)
+    quantizer.quantize(lanes, panel);
+  else
+    std::memset(panel, 0, size_t(quantizer.layout.valuesOffset));
   for (const PartRows &from : rows) {
     if (!from.own)
       continue;

@@ -37,12 +37,16 @@ uint32_t fourBytes(uint32_t first, uint32_t second) {
 const double nibbleDeviation = std::sqrt(2 * (64 - 1) / 12.0);
 const double byteDeviation = std::sqrt(2 * (16384 - 1) / 12.0);
 
-/// Deviation from zero of what an index drawn by fourNibbles stands for.
-double bookDeviation(const int8_t *book) {
+/// Deviation from zero of what indices stand for: E2M1's are uniform, as they
+/// begin with a sign, IQ4_NL's are drawn by fourNibbles.
+double bookDeviation(Codebook codebook) {
+  const int8_t *book = codebookValues(codebook);
   double squares = 0;
   for (int a = 0; a < 8; ++a)
-    for (int b = 0; b < 8; ++b)
-      squares += double(book[a + b + 1]) * book[a + b + 1] / 64;
+    for (int b = 0; b < 8; ++b) {
+      int index = codebook == Codebook::E2M1 ? 2 * a + b % 2 : a + b + 1;
+      squares += double(book[index]) * book[index] / 64;
+    }
   return std::sqrt(squares);
 }
 
@@ -64,7 +68,7 @@ SyntheticRows::SyntheticRows(const PackedFormat &format, int64_t columns)
   double deviation =
       format.value == ValueType::INT4 ? nibbleDeviation : byteDeviation;
   if (format.codebook != Codebook::None)
-    deviation = bookDeviation(codebookValues(format.codebook));
+    deviation = bookDeviation(format.codebook);
   if (format.value == ValueType::FP8) {
     // Without scales the values themselves have the deviation.
     double unit = format.group ? 1.0 : wanted / byteDeviation;
@@ -80,16 +84,23 @@ void SyntheticRows::fill(uint64_t key, int64_t firstRow,
   int64_t columns = out.columns, groups = out.groups;
   bool narrow = format.value == ValueType::INT4;
   bool point = format.zero == ZeroKind::Point;
+  bool uniform = format.codebook == Codebook::E2M1;
   for (int64_t row = 0; row < out.rows; ++row) {
     BlockKey bits(mix64((key ^ ownKey) + uint64_t(firstRow + row)));
     uint8_t *values = out.values.data() + row * columns;
     auto words = uint32_t(columns / 4);
     auto four = [&](uint32_t word) {
-      return narrow ? fourNibbles(bits.bits(word))
-                    : fourBytes(bits.bits(2 * word), bits.bits(2 * word + 1));
+      return uniform  ? bits.bits(word) & 0x0f0f0f0fu
+             : narrow ? fourNibbles(bits.bits(word))
+                      : fourBytes(bits.bits(2 * word), bits.bits(2 * word + 1));
     };
-    // Two loops, so that each is a plain one over vectors.
-    if (narrow)
+    // A loop each, so that it is a plain one over vectors.
+    if (uniform)
+      for (uint32_t i = 0; i < words; ++i) {
+        uint32_t word = bits.bits(i) & 0x0f0f0f0fu;
+        std::memcpy(values + 4 * i, &word, 4);
+      }
+    else if (narrow)
       for (uint32_t i = 0; i < words; ++i) {
         uint32_t word = fourNibbles(bits.bits(i));
         std::memcpy(values + 4 * i, &word, 4);
