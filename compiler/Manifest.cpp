@@ -1,6 +1,7 @@
 // The manifest as JSON. Key order is fixed, so that equal builds are equal
 // bytes.
 #include "compiler/Manifest.h"
+#include "dialects/Quartet/PackedFormat.h"
 #include "dialects/Quartet/QuartetOps.h"
 #include "nlohmann/json.hpp"
 #include "quartet/abi.h"
@@ -60,6 +61,28 @@ static Json describeModel(const ManifestFacts &facts) {
   return model;
 }
 
+/// What the weight file says about a weight, and of a packed matrix what the
+/// runtime needs to know to make one up: where its panels have scales, zero
+/// points and values.
+static Json describeWeight(const PackedWeight &weight) {
+  Json json = {{"name", weight.name},
+               {"dtype", weight.storedType().str()},
+               {"shape", weight.storedShape()},
+               {"offset", weight.offset},
+               {"bytes", weight.bytes}};
+  if (!weight.format)
+    return json;
+  PanelLayout panel(*weight.format, weight.shape.back());
+  int64_t scaleBytes = weight.format->scale == ScaleType::F32 ? 4 : 2;
+  json["format"] = weight.format->str();
+  json["logical_shape"] = weight.shape;
+  json["panel_bytes"] = panel.bytes;
+  json["scale_bytes"] = panel.groups * kPanelRows * scaleBytes;
+  json["zeros_offset"] = panel.zerosOffset;
+  json["values_offset"] = panel.valuesOffset;
+  return json;
+}
+
 static Json describeStates(mlir::ModuleOp module) {
   Json states = Json::array();
   module.walk([&](StateOp state) {
@@ -105,8 +128,8 @@ std::string quartet::writeManifest(const ManifestFacts &facts,
   auto lower = [](Dtype dtype) { return stringify(dtype).lower(); };
   json["dtype"] = lower(facts.matrixDtype);
   json["kv_dtype"] = lower(facts.stateDtype);
-  json["quantization"] = lower(facts.matrixDtype);
-  json["buckets"] = {"any"};
+  json["quantization"] = facts.quantization.empty() ? lower(facts.matrixDtype)
+                                                    : facts.quantization;
   json["page_tokens"] = int(QUARTET_PAGE_TOKENS);
   json["weights_id"] = facts.weightsId;
   json["layout_id"] = facts.layout.layoutId;
@@ -114,13 +137,12 @@ std::string quartet::writeManifest(const ManifestFacts &facts,
   json["weights_bytes"] = facts.layout.dataBytes;
   Json weights = Json::array();
   for (const PackedWeight &weight : facts.layout.weights)
-    weights.push_back({{"name", weight.name},
-                       {"dtype", stringify(weight.dtype).str()},
-                       {"shape", weight.shape},
-                       {"offset", weight.offset},
-                       {"bytes", weight.bytes}});
+    weights.push_back(describeWeight(weight));
   json["weights"] = std::move(weights);
   json["states"] = describeStates(model);
   json["generation"] = describeGeneration(facts.config.generation);
+  Json plan = Json::parse(facts.plan, nullptr, /*allow_exceptions=*/false);
+  if (plan.is_object())
+    json["plan"] = std::move(plan);
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

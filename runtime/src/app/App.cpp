@@ -40,6 +40,8 @@ int runApp(int argc, char **argv, const Image &image) {
     return detokenizeCommand(session);
   case Command::Info:
     return infoCommand(session);
+  case Command::Bench:
+    return benchCommand(session);
   case Command::None:
     break;
   }

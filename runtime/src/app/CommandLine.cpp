@@ -3,6 +3,7 @@
 #include "runtime/src/app/CommandLine.h"
 #include "runtime/src/app/App.h"
 #include "runtime/src/app/Output.h"
+#include "runtime/src/app/TokenList.h"
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstdio>
@@ -18,7 +19,7 @@ std::string number(double value) {
 }
 
 constexpr const char *commandNames =
-    "run, logits, tokenize, detokenize or info";
+    "run, logits, tokenize, detokenize, info or bench";
 
 /// What was given for sampling; the model's defaults fill the rest.
 struct SamplingArguments {
@@ -81,6 +82,7 @@ public:
     declareLogits();
     declareText();
     declareInfo();
+    declareBench();
   }
 
   std::optional<int> parse(int argc, const char *const *argv);
@@ -91,6 +93,8 @@ private:
   void declareLogits();
   void declareText();
   void declareInfo();
+  void declareBench();
+  std::string finishBench();
   CLI::App *command(const char *word, const char *help,
                     const std::string &examples, Command value);
   void prefillOption(CLI::App *app, std::optional<int64_t> &value);
@@ -102,7 +106,8 @@ private:
   std::string name;
   CLI::App app;
   SamplingArguments sampling;
-  std::optional<int64_t> threads, context, runChunk, logitsChunk;
+  std::optional<int64_t> threads, context, runChunk, logitsChunk, benchChunk;
+  std::optional<std::string> contexts, batches, prompts; // of bench
   bool noEcho = false, noPin = false;
 };
 
@@ -266,6 +271,72 @@ void Parser::declareInfo() {
                 "Print the manifest and the computed numbers as JSON");
 }
 
+void Parser::declareBench() {
+  BenchOptions &bench = result.bench;
+  CLI::App *sub = command("bench", "Measure how fast this model runs here",
+                          "  " + name + " bench\n  " + name +
+                              " bench --synthetic-weights 1 --context 64,4096 "
+                              "--batch 1,4 --json > bench.json\n",
+                          Command::Bench);
+  sub->add_flag("--json", bench.json, "Print every figure as JSON");
+  addOption(
+      sub, "--synthetic-weights", bench.syntheticSeed,
+      "Measure without the weight file, with random weights of this seed");
+  addOption(sub, "--context", contexts,
+            "Generate after this many tokens: a list (default: 64,4096)");
+  addOption(sub, "--batch", batches,
+            "Generate for this many sequences at once: a list (default: 1,4)");
+  addOption(sub, "--prompt", prompts,
+            "Read prompts of this many tokens: a list (default: 512)");
+  addOption(sub, "--tokens", bench.tokens,
+            "Tokens to generate per repetition (default: 32)");
+  addOption(sub, "--repeat", bench.repeat,
+            "Repetitions; the median is reported (default: 5)");
+  prefillOption(sub, benchChunk);
+}
+
+/// Reads the lists of bench; a default that the model has no room for is left
+/// out.
+std::string Parser::finishBench() {
+  BenchOptions &bench = result.bench;
+  if (bench.tokens < 1 || bench.tokens > (1 << 20))
+    return "--tokens is " + std::to_string(bench.tokens) +
+           ", expected 1 to 1048576";
+  if (bench.repeat < 1 || bench.repeat > 1000)
+    return "--repeat is " + std::to_string(bench.repeat) +
+           ", expected 1 to 1000";
+  struct {
+    const char *option;
+    const std::optional<std::string> &given;
+    std::vector<int32_t> fallback;
+    int64_t room; ///< largest default
+    std::vector<int64_t> &out;
+  } lists[] = {
+      {"--context",
+       contexts,
+       {64, 4096},
+       manifest.maxPositions - bench.tokens * bench.repeat,
+       bench.contexts},
+      {"--batch", batches, {1, 4}, INT64_MAX, bench.batches},
+      {"--prompt", prompts, {512}, manifest.maxPositions, bench.prompts}};
+  for (auto &list : lists) {
+    std::string error;
+    std::optional<std::vector<int32_t>> numbers = list.fallback;
+    if (list.given)
+      numbers = parseList(*list.given, list.option, &error);
+    if (!numbers)
+      return error;
+    for (int32_t number : *numbers) {
+      if (number < 1)
+        return std::string(list.option) + " has " + std::to_string(number) +
+               ", expected numbers from 1";
+      if (list.given || number <= list.room)
+        list.out.push_back(number);
+    }
+  }
+  return "";
+}
+
 /// Fills in defaults and checks ranges; \returns what is wrong, if anything.
 std::string Parser::finish() {
   auto outside = [](const char *option, int64_t found, int64_t least,
@@ -303,11 +374,15 @@ std::string Parser::finish() {
   run.echo = !noEcho;
   if (std::string problem = whyNotValid(params); !problem.empty())
     return problem;
-  for (const std::optional<int64_t> &chunk : {runChunk, logitsChunk})
+  for (const std::optional<int64_t> &chunk :
+       {runChunk, logitsChunk, benchChunk})
     if (chunk && (*chunk < 1 || *chunk > (1 << 20)))
       return outside("--prefill-chunk", *chunk, 1, 1 << 20);
   run.prefillChunk = runChunk.value_or(0);
   result.logits.prefillChunk = logitsChunk.value_or(0);
+  result.bench.prefillChunk = benchChunk.value_or(0);
+  if (result.command == Command::Bench)
+    return finishBench();
   for (const std::string &stop : run.stops)
     if (stop.empty())
       return "--stop is empty, expected some text";

@@ -10,7 +10,7 @@
 
 namespace quartet::rt {
 
-enum class Command { None, Run, Logits, Tokenize, Detokenize, Info };
+enum class Command { None, Run, Logits, Tokenize, Detokenize, Info, Bench };
 
 /// Options of every command.
 struct GlobalOptions {
@@ -43,6 +43,15 @@ struct TokenizeOptions {
   bool idsOnly = false;
 };
 
+struct BenchOptions {
+  bool json = false;
+  std::optional<uint64_t> syntheticSeed;           ///< make the weights up
+  std::vector<int64_t> contexts, batches, prompts; ///< none is empty
+  int64_t tokens = 32;                             ///< decoded per repetition
+  int64_t repeat = 5;
+  int64_t prefillChunk = 0; ///< 0 = as GenerateRequest says
+};
+
 struct CommandLine {
   Command command = Command::None;
   GlobalOptions global;
@@ -51,6 +60,7 @@ struct CommandLine {
   TokenizeOptions tokenize;
   std::string detokenizeIds;
   bool infoJson = false;
+  BenchOptions bench;
 };
 
 /// Reads the arguments into \p result. \returns nothing when there is a command

@@ -11,6 +11,7 @@ int logitsCommand(const Session &session);
 int tokenizeCommand(const Session &session);
 int detokenizeCommand(const Session &session);
 int infoCommand(const Session &session);
+int benchCommand(const Session &session);
 
 } // namespace quartet::rt
 #endif

@@ -37,6 +37,33 @@ std::string Session::whyNotTokens(const std::vector<int32_t> &tokens) const {
   return "";
 }
 
+uint64_t LoadedModel::weightsRange(const void *&start) const {
+  start = weights ? weights->image() : synthetic->data();
+  return weights ? weights->bytes() : synthetic->bytes();
+}
+
+bool LoadedModel::loadWeights(const Session &session, std::string *error) {
+  const Manifest &manifest = session.manifest;
+  const std::string &option = session.line.global.weights;
+  if (syntheticSeed) {
+    using Clock = std::chrono::steady_clock;
+    Clock::time_point start = Clock::now();
+    Team fillers(session.threads(), /*pin=*/false);
+    synthetic =
+        SyntheticWeights::create(manifest, *syntheticSeed, fillers, error);
+    fillSeconds = std::chrono::duration<double>(Clock::now() - start).count();
+    return synthetic != nullptr;
+  }
+  if (session.image.weights.data && option.empty())
+    weights = WeightFile::fromMemory(session.image.weights.data,
+                                     session.image.weights.size, manifest,
+                                     session.executable, error);
+  else
+    weights = WeightFile::open(weightPath(manifest, option, session.executable),
+                               manifest, session.executable, error);
+  return weights != nullptr;
+}
+
 bool loadModel(const Session &session, EngineOptions options,
                LoadedModel &model, std::string *error) {
   const Manifest &manifest = session.manifest;
@@ -46,15 +73,7 @@ bool loadModel(const Session &session, EngineOptions options,
                     CpuFeatures::detect(), error);
   if (!model.program)
     return false;
-  if (session.image.weights.data && global.weights.empty())
-    model.weights = WeightFile::fromMemory(session.image.weights.data,
-                                           session.image.weights.size, manifest,
-                                           session.executable, error);
-  else
-    model.weights = WeightFile::open(
-        weightPath(manifest, global.weights, session.executable), manifest,
-        session.executable, error);
-  if (!model.weights)
+  if (!model.loadWeights(session, error))
     return false;
   // The pool first: threads may use the CPUs of the thread that starts them,
   // and a team binds this thread to one.
@@ -65,10 +84,13 @@ bool loadModel(const Session &session, EngineOptions options,
   }
   if (hasBucket(*model.program, /*team=*/true))
     model.team = std::make_unique<Team>(threads, global.pin);
-  options.context = global.context;
+  if (options.context == 0)
+    options.context = global.context;
   options.team = model.team.get();
   model.engine = Engine::create(manifest, *model.program,
-                                model.weights->pointers(), options, error);
+                                model.weights ? model.weights->pointers()
+                                              : model.synthetic->pointers(),
+                                options, error);
   return model.engine != nullptr;
 }
 

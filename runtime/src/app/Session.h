@@ -8,6 +8,7 @@
 #include "runtime/src/device/Team.h"
 #include "runtime/src/device/ThreadPool.h"
 #include "runtime/src/engine/Engine.h"
+#include "runtime/src/engine/SyntheticWeights.h"
 #include "runtime/src/engine/WeightFile.h"
 #include "runtime/src/text/Tokenizer.h"
 #include <chrono>
@@ -34,17 +35,31 @@ struct Session {
 
 /// A model ready to run. Members are destroyed in the order that is needed.
 struct LoadedModel {
+  /// Set before loading: make the weights up, don't open the file.
+  std::optional<uint64_t> syntheticSeed;
+  double fillSeconds = 0; ///< that making them up took
+
   const quartet_program *program = nullptr; ///< the one that was chosen
   // At least one of them is there: whatever the program's buckets use.
   std::unique_ptr<ThreadPool> pool;
   std::unique_ptr<Team> team;
+  // One of the two: the file, or what is made up for a measurement.
   std::unique_ptr<WeightFile> weights;
+  std::unique_ptr<SyntheticWeights> synthetic;
   std::unique_ptr<Engine> engine;
+
+  /// Where the weights are in memory; \returns how many bytes.
+  uint64_t weightsRange(const void *&start) const;
+
+private:
+  friend bool loadModel(const Session &, EngineOptions, LoadedModel &,
+                        std::string *);
+  bool loadWeights(const Session &session, std::string *error);
 };
 
 /// Chooses the program, opens and checks the weights, starts the threads,
 /// reserves the states.
-/// \p options.context is taken from the command line.
+/// \p options.context, where it is 0, is taken from the command line.
 bool loadModel(const Session &session, EngineOptions options,
                LoadedModel &model, std::string *error);
 

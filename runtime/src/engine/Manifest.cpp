@@ -3,6 +3,7 @@
 #include "runtime/src/engine/Manifest.h"
 #include "quartet/abi.h"
 #include "runtime/src/engine/Json.h"
+#include <algorithm>
 #include <set>
 
 namespace quartet::rt {
@@ -98,13 +99,68 @@ public:
   void weight(const Json &json, Manifest &manifest);
   void state(const Json &json, Manifest &manifest);
   void generation(const Json &json, Manifest &manifest);
+  void planBucket(const Json &json, Manifest &manifest);
 
   bool ok = true;
 
 private:
+  void panels(const Json &json, const std::string &what, WeightInfo &info);
+
   std::string *error;
   std::set<std::string> names;
 };
+
+/// Where the parts of a packed matrix are.
+void Reader::panels(const Json &json, const std::string &what,
+                    WeightInfo &info) {
+  string(json, "format", info.format);
+  count(json, "panel_bytes", info.panelBytes, 1, maxBytes);
+  count(json, "scale_bytes", info.scaleBytes, 0, info.panelBytes);
+  count(json, "zeros_offset", info.zerosOffset, info.scaleBytes,
+        info.panelBytes);
+  count(json, "values_offset", info.valuesOffset, info.zerosOffset,
+        info.panelBytes);
+  if (ok && int64_t(info.bytes) % info.panelBytes != 0)
+    fail(what + std::to_string(info.bytes) +
+         " bytes are no whole number of "
+         "panels of " +
+         std::to_string(info.panelBytes));
+}
+
+/// A figure of a plan for people; absent is zero.
+static double figure(const Json &json, const char *key, double absent = 0) {
+  const Json *value = find(json, key);
+  return value && value->is_number() && value->get<double>() >= 0
+             ? value->get<double>()
+             : absent;
+}
+
+void Reader::planBucket(const Json &json, Manifest &manifest) {
+  PlanBucket bucket;
+  count(json, "tokens", bucket.tokens, 1, INT64_MAX);
+  const Json *phases = find(json, "phases");
+  if (ok && (!phases || !phases->is_array())) {
+    fail("'phases' is " + describe(phases) + ", expected a list");
+    return;
+  }
+  if (!ok)
+    return;
+  for (const Json &entry : *phases) {
+    PlanPhase phase;
+    (void)getString(entry, "name", phase.name);
+    phase.repeat = figure(entry, "repeat", 1);
+    phase.weightBytes = figure(entry, "weight_bytes");
+    phase.expertBytes = figure(entry, "expert_bytes");
+    phase.experts = figure(entry, "experts");
+    phase.expertsPerToken =
+        std::min(figure(entry, "experts_per_token"), phase.experts);
+    phase.stateBytes = figure(entry, "state_bytes");
+    phase.kvBytesPerPosition = figure(entry, "kv_bytes_per_position");
+    phase.macs = figure(entry, "macs");
+    bucket.phases.push_back(std::move(phase));
+  }
+  manifest.plan.push_back(std::move(bucket));
+}
 
 void Reader::weight(const Json &json, Manifest &manifest) {
   WeightInfo info;
@@ -142,6 +198,8 @@ void Reader::weight(const Json &json, Manifest &manifest) {
          std::to_string(manifest.weightsBytes));
   info.offset = uint64_t(offset);
   info.bytes = uint64_t(bytes);
+  if (ok && find(json, "format"))
+    panels(json, what, info);
   manifest.weights.push_back(std::move(info));
 }
 
@@ -271,14 +329,9 @@ std::optional<Manifest> parseManifest(std::string_view text,
   reader.count(model, "max_positions", manifest.maxPositions, 1, 1 << 30);
   if (find(model, "parameters"))
     reader.count(model, "parameters", manifest.parameters, 0, INT64_MAX);
-  if (const Json *buckets = find(json, "buckets");
-      buckets && buckets->is_array())
-    for (const Json &bucket : *buckets)
-      if (bucket.is_string())
-        manifest.buckets.push_back(bucket.get_ref<const std::string &>());
 
-  auto list = [&](const char *key, auto member) {
-    const Json *value = find(json, key);
+  auto list = [&](const Json &from, const char *key, auto member) {
+    const Json *value = find(from, key);
     if (!value || !value->is_array()) {
       reader.fail("'" + std::string(key) + "' is " + describe(value) +
                   ", expected a list");
@@ -288,8 +341,10 @@ std::optional<Manifest> parseManifest(std::string_view text,
       if (reader.ok)
         (reader.*member)(entry, manifest);
   };
-  list("weights", &Reader::weight);
-  list("states", &Reader::state);
+  list(json, "weights", &Reader::weight);
+  list(json, "states", &Reader::state);
+  if (find(json, "plan"))
+    list(object("plan"), "buckets", &Reader::planBucket);
   if (find(json, "generation"))
     reader.generation(object("generation"), manifest);
   if (!reader.ok)

@@ -20,6 +20,26 @@ struct WeightInfo {
   std::vector<int64_t> shape;
   uint64_t offset = 0; ///< bytes from the end of the weight file's header
   uint64_t bytes = 0;
+  /// Of a packed matrix, "int4:64"; empty otherwise. It consists of panels of
+  /// panelBytes bytes: scales from 0, zero points, values.
+  std::string format;
+  int64_t panelBytes = 0, scaleBytes = 0, zerosOffset = 0, valuesOffset = 0;
+};
+
+/// A phase of a step: what one repetition of it reads and computes.
+struct PlanPhase {
+  std::string name;
+  double repeat = 1;
+  double weightBytes = 0, expertBytes = 0; ///< the latter per expert
+  double experts = 0, expertsPerToken = 0;
+  double stateBytes = 0;         ///< per sequence
+  double kvBytesPerPosition = 0; ///< per sequence and position of its context
+  double macs = 0;               ///< per token
+};
+
+struct PlanBucket {
+  int64_t tokens = 0; ///< most tokens of a step
+  std::vector<PlanPhase> phases;
 };
 
 /// One state. Exactly one dimension is Slots or Pages.
@@ -46,7 +66,6 @@ struct Manifest {
   std::string text; ///< the JSON itself
   std::string version, name, triple, cpu, family;
   std::string dtype, kvDtype, quantization;
-  std::vector<std::string> buckets;
   int64_t layers = 0, blocks = 0, hidden = 0, parameters = 0;
   int64_t vocab = 0;        ///< columns of the logits
   int64_t tokenLimit = 0;   ///< ids from here on have no token, <= vocab
@@ -57,6 +76,7 @@ struct Manifest {
   std::vector<WeightInfo> weights;
   std::vector<StateInfo> states;
   GenerationInfo generation;
+  std::vector<PlanBucket> plan; ///< ascending tokens; empty when there is none
 
   int64_t bytesPerSlot() const; ///< sum over the states with slots
   int64_t bytesPerPage() const; ///< sum over the states with pages

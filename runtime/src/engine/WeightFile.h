@@ -43,7 +43,8 @@ public:
 
   /// Base pointers in the manifest's order: quartet_step_args.weights.
   void *const *pointers() const { return bases.data(); }
-  uint64_t bytes() const { return size; } ///< of the whole file
+  const void *image() const { return data; } ///< the whole file
+  uint64_t bytes() const { return size; }    ///< of the whole file
 
 private:
   WeightFile() = default;

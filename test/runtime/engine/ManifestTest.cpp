@@ -122,4 +122,45 @@ TEST(Manifest, ChecksTheRest) {
   json["generation"]["stop_ids"] = Json::array({"eos"});
   EXPECT_NE(errorOf(json).find("stop_ids"), std::string::npos);
 }
+
+TEST(Manifest, ReadsPackedMatrices) {
+  Json json = manifestJson();
+  json["weights_bytes"] = 28 + 2 * 3 * 4 * 1088;
+  json["weights"].push_back({{"name", "packed"},
+                             {"dtype", "U8"},
+                             {"shape", {2, 3, 4, 1088}},
+                             {"offset", 28},
+                             {"bytes", 2 * 3 * 4 * 1088},
+                             {"format", "int4:64"},
+                             {"logical_shape", {2, 3, 64, 128}},
+                             {"panel_bytes", 1088},
+                             {"scale_bytes", 64},
+                             {"zeros_offset", 64},
+                             {"values_offset", 64}});
+  Manifest manifest = parse(json);
+  EXPECT_EQ(manifest.weights[1].format, "");
+  EXPECT_EQ(manifest.weights[2].format, "int4:64");
+  EXPECT_EQ(manifest.weights[2].panelBytes, 1088);
+  EXPECT_EQ(manifest.weights[2].valuesOffset, 64);
+  json["weights"][2]["values_offset"] = 2000;
+  EXPECT_NE(errorOf(json).find("'values_offset' is 2000"), std::string::npos);
+  json["weights"][2]["values_offset"] = 64;
+  json["weights"][2]["panel_bytes"] = 1000;
+  EXPECT_NE(errorOf(json).find("no whole number of panels"), std::string::npos);
+}
+
+TEST(Manifest, ReadsThePlan) {
+  Json json = manifestJson();
+  EXPECT_TRUE(parse(json).plan.empty());
+  json["plan"]["buckets"] = Json::parse(
+      R"([{"tokens": 4, "phases": [{"name": "in", "weight_bytes": 3}]}])");
+  Manifest manifest = parse(json);
+  ASSERT_EQ(manifest.plan.size(), 1u);
+  EXPECT_EQ(manifest.plan[0].tokens, 4);
+  EXPECT_EQ(manifest.plan[0].phases[0].name, "in");
+  EXPECT_EQ(manifest.plan[0].phases[0].weightBytes, 3);
+  EXPECT_EQ(manifest.plan[0].phases[0].repeat, 1);
+  json["plan"]["buckets"][0].erase("phases");
+  EXPECT_NE(errorOf(json).find("'phases' is nothing"), std::string::npos);
+}
 } // namespace
