@@ -131,6 +131,51 @@ def QuartetToLinalg : Pass<"quartet-to-linalg"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+//===- passes/Quantize: how weights are stored ---------------------------===//
+
+def Quantize : Pass<"quartet-quantize", "::mlir::ModuleOp"> {
+  let summary = "Decide how each weight matrix is stored";
+  let description = [{
+    The type of every weight matrix becomes `!quartet.packed`, in the format that
+    `formats` gives for its name, else with the values of its element type. A
+    matrix that is also a table (tied embeddings) gets a packed twin `lm_head`
+    made of its rows. Vectors, taps and tables stay tensors.
+
+    Ensures: every operand that is a weight matrix is packed.
+
+    Example: test/passes/Quantize/quantize.mlir
+  }];
+  let options = [
+    ListOption<"formats", "formats", "std::string",
+               "Formats of weights: l0.qkv=int4:64,lm_head=int8:64">];
+}
+
+//===- passes/Schedule: the order of work --------------------------------===//
+
+def FormPhases : Pass<"quartet-form-phases", "::mlir::ModuleOp"> {
+  let summary = "Group the ops of the step and of its block into phases";
+  let description = [{
+    Anchors decide the phases. A matrix (linear, projections, expert halves,
+    lm_head) needs whole rows and makes columns of its result in pieces; heads
+    (causal_conv, gated_delta, gated_attention) need whole heads over all tokens
+    of a sequence; embed and sample are by themselves. Walking the ops in order,
+    an anchor joins the phase before it if it reads the same rows (matrix), or
+    only what the same heads made (heads). Otherwise it begins a new phase.
+
+    All else is glue. Norms and the choice of experts are done on the way into
+    the first phase that reads their rows; per-head norms, rotary embeddings,
+    sums and slices on the way out of the phase that makes their operands.
+
+    Requires: fused ops (`quartet-fuse-experts`). Ensures: every computation of
+    the step is in a `quartet.phase`.
+
+    Example: test/passes/Schedule/form-phases.mlir
+  }];
+  let options = [
+    Option<"explain", "explain", "bool", /*default=*/"false",
+           "Remark why each phase begins and which phase took in what">];
+}
+
 //===- passes/Tile: the step's schedule ---------------------------------===//
 
 def QuartetToTile : Pass<"quartet-to-tile", "::mlir::ModuleOp"> {
@@ -150,6 +195,89 @@ def QuartetToTile : Pass<"quartet-to-tile", "::mlir::ModuleOp"> {
     ListOption<"buckets", "buckets", "int64_t",
                "Most tokens of each specialisation of the step">];
   let dependentDialects = ["::quartet::tile::TileDialect"];
+}
+
+def TilePipeline : Pass<"tile-pipeline"> {
+  let summary = "Begin to read a phase's weights before it waits";
+  let description = [{
+    Weights do not depend on activations: a phase that waits for another reads
+    the first `prefetch-bytes` of the first matrix that its tasks stream
+    meanwhile. Experts' weights are left out: which of them are needed is known
+    only after the wait.
+
+    Ensures: each phase that waits and has a `tile.stream` begins with one
+    `tile.prefetch`. A phase that has one already is left alone.
+
+    Example: test/passes/Tile/tile-pipeline.mlir
+  }];
+  let options = [
+    Option<"prefetchBytes", "prefetch-bytes", "int64_t", /*default=*/"65536",
+           "Bytes that each worker reads ahead; 0: none">];
+}
+
+def TilePlanMemory : Pass<"tile-plan-memory"> {
+  let summary = "Give each buffer its place in the step's scratch memory";
+  let description = [{
+    Two buffers may have the same place when no phase needs both and every phase
+    that touches one has happened before those that touch the other: a worker that is late in
+    one phase may meet one that is early in the next. Buffers are placed from the
+    largest on, each in the tightest gap that fits, 64-byte aligned. A buffer
+    whose contents one repetition of `tile.layers` leaves for the next is needed
+    throughout the loop.
+
+    Buffers in pieces, whose size grows with the longest sequence, lie behind the
+    others; their offset is in bytes per piece (see `tile.buffer`). All buffers in
+    pieces of a step have pieces of one size.
+
+    Requires: a schedule that tile-verify-schedule accepts. Ensures: each buffer
+    has an offset; each step says how much scratch memory it needs and how much
+    local memory each worker needs for local values. Never takes more than all
+    buffers' sizes together.
+
+    Example: test/passes/Tile/tile-plan-memory.mlir
+  }];
+}
+
+def TileVerifySchedule : Pass<"tile-verify-schedule"> {
+  let summary = "Prove that a step's schedule cannot race, hang or miss a weight";
+  let description = [{
+    A schedule that fails is an error that names phases, ops and buffers. Proves
+    for every step:
+
+    - signals: each event has at most one phase that signals it, and one that is
+      waited for has exactly one;
+    - progress: workers run phases in program order, so every wait is for an
+      earlier phase, or with `previous` for one of the repetition before;
+    - no race: phase P happened before phase Q when Q waits for P, directly or
+      through others. Phases, also of different repetitions, that are not
+      ordered so never touch the same columns of a buffer or state if one of
+      them writes. Within a phase, only the task that writes a piece touches it,
+      and nothing that every worker does for itself writes. Repetitions have
+      their own piece of a state with `repeat`; buffers they share;
+    - defined: no phase reads columns of a buffer that no phase before it writes;
+    - weights: each streamed tile has one use, and a matrix that a step uses has each
+      row read once in each repetition, by grids that have just as many tasks as
+      the rows have tiles. Stores have as many tasks as their columns have tiles;
+    - memory: with offsets from tile-plan-memory, buffers at the same place are
+      never needed at once, count as one buffer for races, and lie inside the
+      scratch memory; local values and scratch memory are within the limits.
+
+    It assumes what the lowering must keep: an event counts all tasks of its
+    phase, of the repetition; a worker begins what it does for itself when it
+    has a task, or is counted too (`tile.phase`); sequences of one step are in different slots and
+    their tokens in different places of pages.
+
+    Emits nothing and changes nothing when all is well.
+
+    Example: test/passes/Tile/tile-verify-schedule.mlir
+  }];
+  let options = [
+    Option<"explain", "explain", "bool", /*default=*/"false",
+           "Emit a remark for each wait: what it orders, or that others do">,
+    Option<"localBytes", "local-bytes", "int64_t", /*default=*/"0",
+           "Local memory of a worker in bytes; 0: any">,
+    Option<"scratchBytes", "scratch-bytes", "int64_t", /*default=*/"0",
+           "Scratch memory of a step in bytes, without buffers in pieces; 0: any">];
 }
 
 #endif
