@@ -1,0 +1,552 @@
+// One function per kind of phase: which tasks, which micro-kernels.
+#include "dialects/Quartet/PackedFormat.h"
+#include "dialects/Tile/TileSizes.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "passes/Tile/QuartetToTile.h"
+
+using namespace mlir;
+using namespace quartet;
+
+/// Bytes of weights that a task of a step of few tokens reads: long enough to
+/// hide what a task costs (some 100 ns), short enough to share out evenly.
+static constexpr int64_t kTaskBytes = 128 << 10;
+/// Tokens of a task of a step of many tokens: enough to use each weight often,
+/// few enough that their rows stay in a core's second-level cache.
+static constexpr int64_t kManyTokens = 64;
+/// Rows of weights of such a task.
+static constexpr int64_t kManyRows = 512;
+/// Query tokens of an attention task of a step of many tokens.
+static constexpr int64_t kAttendTokens = 16;
+/// Pages of a range of split-KV attention, for few tokens.
+static constexpr int64_t kRangePages = 8;
+/// All pages in one range, for many tokens.
+static constexpr int64_t kAllPages = 1 << 20;
+
+static int64_t roundUp(int64_t value, int64_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
+
+static PackedType packedType(Value weight) {
+  return cast<PackedType>(weight.getType());
+}
+
+static int64_t groupOf(PackedType type) {
+  PackedFormat format = type.getPackedFormat();
+  return format.isInteger() ? format.group : 0;
+}
+
+int64_t StepBuilder::tokenTile() const {
+  return many() ? std::min(bucket.tokens, kManyTokens) : bucket.tokens;
+}
+
+int64_t StepBuilder::rowTile(PackedType type, int64_t count) const {
+  int64_t columns = type.getShape().back();
+  PanelLayout layout(type.getPackedFormat(), columns);
+  int64_t rows = many() ? kManyRows : kTaskBytes / (layout.bytes / kPanelRows);
+  rows = std::max<int64_t>(64, roundUp(rows, 64));
+  return std::min(rows, roundUp(count, kPanelRows));
+}
+
+LogicalResult StepBuilder::embed(EmbedOp op) {
+  int64_t hidden = cast<RankedTensorType>(op.getType()).getDimSize(1);
+  std::string x = addBuffer("x", f32Buffer({bucket.tokens, hidden}));
+  places[op.getY()] = {x, 0, hidden};
+  int64_t tile = std::min<int64_t>(bucket.tokens, 16);
+  RopeOp rope;
+  model.walk([&](RopeOp found) {
+    if (!rope)
+      rope = found;
+  });
+  if (rope)
+    ropeTable = addBuffer(
+        "rope",
+        f32Buffer({bucket.tokens, 2 * int64_t(rope.getInvFreq().size())}));
+  tasks({extent(tile::ExtentKind::Tokens, tile)}, [&](ValueRange at) {
+    tile::EmbedOp::create(b, symbolOf(op.getTable()), symbol(x), at[0],
+                          b.getI64IntegerAttr(tile));
+    if (rope)
+      tile::RopeTableOp::create(
+          b, symbol(ropeTable), at[0], b.getI64IntegerAttr(tile),
+          rope.getInvFreqAttr(), rope.getAxesAttr(), rope.getScaleAttr());
+  });
+  return success();
+}
+
+FailureOr<Value> StepBuilder::stage(Value x, int64_t group, Value token,
+                                    bool chosen, StringRef publish) {
+  x = throughPhases(x);
+  while (auto collapse = x.getDefiningOp<tensor::CollapseShapeOp>())
+    x = throughPhases(collapse.getSrc());
+  auto staging = tile::Staging::Plain;
+  Value source = x;
+  FlatSymbolRefAttr weight, gate;
+  FloatAttr eps;
+  int64_t gateColumn = 0;
+  tile::GateAttr activation;
+  if (auto norm = x.getDefiningOp<RmsNormOp>()) {
+    staging = tile::Staging::RmsNorm;
+    source = norm.getX();
+    weight = symbolOf(norm.getWeight());
+    eps = norm.getEpsAttr();
+  } else if (auto norm = x.getDefiningOp<GatedRmsNormOp>()) {
+    staging = tile::Staging::GatedNorm;
+    source = norm.getX();
+    weight = symbolOf(norm.getWeight());
+    eps = norm.getEpsAttr();
+    FailureOr<Place> z = placeOf(norm.getZ());
+    if (failed(z))
+      return failure();
+    gate = symbol(z->buffer);
+    gateColumn = z->column;
+    activation =
+        tile::GateAttr::get(b.getContext(), norm.getGate() == Activation::Silu
+                                                ? tile::Gate::Silu
+                                                : tile::Gate::Sigmoid);
+  } else if (auto attention = x.getDefiningOp<GatedAttentionOp>()) {
+    staging = tile::Staging::Merge;
+    if (attention.getGate()) {
+      FailureOr<Place> factors = placeOf(attention.getGate());
+      if (failed(factors))
+        return failure();
+      gate = symbol(factors->buffer);
+      gateColumn = factors->column;
+    }
+  }
+  FailureOr<Place> place = placeOf(source);
+  if (failed(place))
+    return failure();
+  auto type =
+      tile::RowsType::get(b.getContext(), tokenTile(), place->columns, group);
+  return tile::StageOp::create(
+             b, type, tile::StagingAttr::get(b.getContext(), staging),
+             symbol(place->buffer), token,
+             chosen ? b.getUnitAttr() : UnitAttr(), weight, eps, gate,
+             b.getI64IntegerAttr(gateColumn), activation,
+             publish.empty() ? FlatSymbolRefAttr() : symbol(publish))
+      .getRows();
+}
+
+LogicalResult StepBuilder::matmulTasks(
+    Value x, PackedType type, int64_t count, int64_t tile, bool chosen,
+    llvm::function_ref<void(Value rows, Value token, Value index)> body) {
+  int64_t group = groupOf(type);
+  auto rowExtent = extent(tile::ExtentKind::Count, (count + tile - 1) / tile);
+  auto tokenExtent = extent(
+      chosen ? tile::ExtentKind::Rows : tile::ExtentKind::Tokens, tokenTile());
+  LogicalResult result = success();
+  if (!many()) {
+    Value &rows = staged[{x, group}];
+    if (!rows) {
+      // All stagings of a phase stand in front of its tasks.
+      OpBuilder::InsertionGuard guard(b);
+      for (Operation &op : phase.getBody().front())
+        if (isa<tile::TasksOp>(op)) {
+          b.setInsertionPoint(&op);
+          break;
+        }
+      FailureOr<Value> made = stage(x, group, Value(), chosen);
+      if (failed(made))
+        return failure();
+      rows = *made;
+    }
+    // Without wanted rows there is nothing to do: a dimension of no tasks.
+    if (chosen)
+      tasks({extent(tile::ExtentKind::Rows, bucket.tokens), rowExtent},
+            [&](ValueRange at) { body(rows, at[0], at[1]); });
+    else
+      tasks({rowExtent}, [&](ValueRange at) { body(rows, Value(), at[0]); });
+    return success();
+  }
+  tasks({tokenExtent, rowExtent}, [&](ValueRange at) {
+    FailureOr<Value> rows = stage(x, group, at[0], chosen);
+    if (failed(rows)) {
+      result = failure();
+      return;
+    }
+    body(*rows, at[0], at[1]);
+  });
+  return result;
+}
+
+/// A matmul of one tile; \p body is its epilogue.
+static void matmul(ImplicitLocOpBuilder &b, Value rows, ValueRange weights,
+                   llvm::function_ref<void(ValueRange)> body) {
+  auto op = tile::MatmulOp::create(b, rows, weights);
+  Block &block = op.getEpilogue().emplaceBlock();
+  for (Value weight : weights)
+    block.addArgument(
+        tile::AccType::get(b.getContext(),
+                           cast<tile::RowsType>(rows.getType()).getTokens(),
+                           cast<tile::WeightsType>(weight.getType()).getRows()),
+        op.getLoc());
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&block);
+  body(block.getArguments());
+}
+
+static Value stream(ImplicitLocOpBuilder &b, FlatSymbolRefAttr matrix,
+                    PackedType type, Value index, int64_t first, int64_t count,
+                    int64_t tile) {
+  auto weights = tile::WeightsType::get(
+      b.getContext(), tile, type.getShape().back(), type.getFormat());
+  return tile::StreamOp::create(b, weights, matrix, index,
+                                b.getI64IntegerAttr(first),
+                                b.getI64IntegerAttr(count));
+}
+
+LogicalResult StepBuilder::headTasks(Value x, Value weight, PackedType type,
+                                     int64_t firstRow, HeadRole role) {
+  GatedAttentionOp attention = role.attention;
+  auto q = cast<RankedTensorType>(attention.getQ().getType());
+  auto k = cast<RankedTensorType>(attention.getK().getType());
+  bool query = role.kind == HeadRole::Query;
+  int64_t width = q.getDimSize(2);
+  int64_t heads = (query ? q : k).getDimSize(1);
+  int64_t tile = query && role.gated ? 2 * width : width;
+  std::string to, gates;
+  if (query) {
+    to = addBuffer((phase.getSymName() + ".query").str(),
+                   f32Buffer({bucket.tokens, heads, width}));
+    places[role.rope.getY()] = {to, 0, heads * width};
+    if (role.gated) {
+      gates = addBuffer((phase.getSymName() + ".gate").str(),
+                        f32Buffer({bucket.tokens, heads * width}));
+      places[attention.getGate()] = {gates, 0, heads * width};
+    }
+  } else {
+    Value cache = role.kind == HeadRole::Key ? attention.getKeyIn()
+                                             : attention.getValueIn();
+    to = symbolOf(cache).getValue().str();
+  }
+  FlatSymbolRefAttr norm, rope;
+  FloatAttr eps;
+  if (role.norm) {
+    norm = symbolOf(role.norm.getWeight());
+    eps = role.norm.getEpsAttr();
+    rope = symbol(ropeTable);
+  }
+  return matmulTasks(
+      x, type, heads * tile, tile, false,
+      [&](Value rows, Value token, Value index) {
+        Value weights = stream(b, symbolOf(weight), type, index, firstRow,
+                               heads * tile, tile);
+        matmul(b, rows, weights, [&](ValueRange acc) {
+          tile::StoreHeadOp::create(b, acc[0], symbol(to), token, index,
+                                    query ? UnitAttr() : b.getUnitAttr(), norm,
+                                    eps, rope, b.getI64IntegerAttr(0),
+                                    b.getI64IntegerAttr(width));
+          if (!gates.empty())
+            tile::StoreOp::create(
+                b, acc[0], symbol(gates), token, index, b.getI64IntegerAttr(0),
+                b.getI64IntegerAttr(heads * width), UnitAttr(),
+                b.getI64IntegerAttr(width), b.getI64IntegerAttr(width));
+        });
+      });
+}
+
+LogicalResult StepBuilder::projectOne(Operation *op, Value x, Value weight,
+                                      ArrayRef<int64_t> firstRows) {
+  PackedType type = packedType(weight);
+  // Neighbouring results without a role of their own share tasks.
+  int64_t plainFirst = -1, plainEnd = -1;
+  for (auto [result, first] : llvm::zip(op->getResults(), firstRows)) {
+    auto columns = cast<RankedTensorType>(result.getType()).getDimSize(1);
+    if (auto role = roles.find(result); role != roles.end()) {
+      if (failed(headTasks(x, weight, type, first, role->second)))
+        return failure();
+      continue;
+    }
+    if (plainFirst < 0)
+      plainFirst = first;
+    plainEnd = first + columns;
+  }
+  if (plainFirst < 0)
+    return success();
+  int64_t count = plainEnd - plainFirst;
+  std::string y =
+      addBuffer(phase.getSymName(), f32Buffer({bucket.tokens, count}));
+  for (auto [result, first] : llvm::zip(op->getResults(), firstRows))
+    if (!roles.count(result))
+      places[result] = {y, first - plainFirst,
+                        cast<RankedTensorType>(result.getType()).getDimSize(1)};
+  int64_t tile = rowTile(type, count);
+  return matmulTasks(
+      x, type, count, tile, false, [&](Value rows, Value token, Value index) {
+        Value weights =
+            stream(b, symbolOf(weight), type, index, plainFirst, count, tile);
+        matmul(b, rows, weights, [&](ValueRange acc) {
+          tile::StoreOp::create(b, acc[0], symbol(y), token, index,
+                                b.getI64IntegerAttr(0),
+                                b.getI64IntegerAttr(count), UnitAttr(),
+                                b.getI64IntegerAttr(0), IntegerAttr());
+        });
+      });
+}
+
+LogicalResult StepBuilder::project(PhaseOp source) {
+  for (Operation &op : source.getBody().front()) {
+    LogicalResult result = success();
+    if (auto linear = dyn_cast<LinearOp>(op))
+      result = projectOne(&op, linear.getX(), linear.getWeight(), {0});
+    else if (auto fused = dyn_cast<ProjectionsOp>(op))
+      result =
+          projectOne(&op, fused.getX(), fused.getWeight(), fused.getRows());
+    if (failed(result))
+      return failure();
+  }
+  return many() ? publish(source) : success();
+}
+
+LogicalResult StepBuilder::publish(PhaseOp source) {
+  // Experts gather rows of tokens: they are staged once, here, not per expert.
+  LogicalResult result = success();
+  for (Operation &op : source.getBody().front()) {
+    auto norm = dyn_cast<RmsNormOp>(op);
+    if (!norm)
+      continue;
+    model.walk([&](ExpertUpOp up) {
+      if (throughPhases(up.getX()) != norm.getY())
+        return;
+      int64_t hidden = cast<RankedTensorType>(norm.getType()).getDimSize(1);
+      int64_t group = groupOf(packedType(up.getGateUp()));
+      std::string buffer = addBuffer(
+          (phase.getSymName() + ".staged").str(),
+          tile::RowsType::get(b.getContext(), bucket.tokens, hidden, group));
+      published[norm.getY()] = buffer;
+      tasks({extent(tile::ExtentKind::Tokens, tokenTile())},
+            [&](ValueRange at) {
+              if (failed(stage(norm.getY(), group, at[0], false, buffer)))
+                result = failure();
+            });
+    });
+  }
+  return result;
+}
+
+LogicalResult StepBuilder::residualLinear(LinearOp op) {
+  FailureOr<Place> x = placeOf(op.getResidual());
+  if (failed(x))
+    return failure();
+  places[op.getY()] = *x;
+  PackedType type = packedType(op.getWeight());
+  int64_t count = type.getShape()[0], tile = rowTile(type, count);
+  return matmulTasks(
+      op.getX(), type, count, tile, false,
+      [&](Value rows, Value token, Value index) {
+        Value weights =
+            stream(b, symbolOf(op.getWeight()), type, index, 0, count, tile);
+        matmul(b, rows, weights, [&](ValueRange acc) {
+          tile::StoreOp::create(b, acc[0], symbol(x->buffer), token, index,
+                                b.getI64IntegerAttr(0),
+                                b.getI64IntegerAttr(count), b.getUnitAttr(),
+                                b.getI64IntegerAttr(0), IntegerAttr());
+        });
+      });
+}
+
+LogicalResult StepBuilder::delta(CausalConvOp conv, GatedDeltaOp op) {
+  if (!conv)
+    return op.emitError() << "needs its convolution in the same phase";
+  auto key = cast<RankedTensorType>(op.getK().getType());
+  auto value = cast<RankedTensorType>(op.getV().getType());
+  int64_t valueHeads = value.getDimSize(1), valueDim = value.getDimSize(2);
+  FailureOr<Place> input = placeOf(conv.getX());
+  FailureOr<Place> a = placeOf(op.getA()), beta = placeOf(op.getB());
+  if (failed(input) || failed(a) || failed(beta))
+    return failure();
+  if (a->buffer != beta->buffer)
+    return op.emitError() << "needs a and b in one buffer";
+  std::string out =
+      addBuffer((phase.getSymName() + ".out").str(),
+                f32Buffer({bucket.tokens, valueHeads * valueDim}));
+  places[op.getOut()] = {out, 0, valueHeads * valueDim};
+  tasks({extent(tile::ExtentKind::Sequences, 1),
+         extent(tile::ExtentKind::Count, key.getDimSize(1))},
+        [&](ValueRange at) {
+          tile::DeltaScanOp::create(
+              b, at[0], at[1], symbol(input->buffer),
+              b.getI64IntegerAttr(input->column), symbol(a->buffer),
+              b.getI64IntegerAttr(a->column), b.getI64IntegerAttr(beta->column),
+              symbolOf(conv.getWeight()), symbolOf(op.getALog()),
+              symbolOf(op.getDtBias()), symbolOf(conv.getStateIn()),
+              symbolOf(op.getStateIn()), symbol(out),
+              b.getI64IntegerAttr(key.getDimSize(1)),
+              b.getI64IntegerAttr(valueHeads),
+              b.getI64IntegerAttr(key.getDimSize(2)),
+              b.getI64IntegerAttr(valueDim), op.getQkEpsAttr(),
+              many() ? b.getUnitAttr() : UnitAttr());
+        });
+  return success();
+}
+
+LogicalResult StepBuilder::attend(GatedAttentionOp op) {
+  auto q = cast<RankedTensorType>(op.getQ().getType());
+  int64_t heads = q.getDimSize(1), width = q.getDimSize(2);
+  int64_t kvHeads = cast<RankedTensorType>(op.getK().getType()).getDimSize(1);
+  FailureOr<Place> place = placeOf(throughPhases(op.getQ()));
+  if (failed(place))
+    return failure();
+  int64_t record = roundUp(width + 2, 16);
+  int64_t pages = many() ? kAllPages : kRangePages;
+  std::string partials =
+      addBuffer((phase.getSymName() + ".partials").str(),
+                f32Buffer({bucket.tokens, heads,
+                           many() ? 1 : ShapedType::kDynamic, record}),
+                many() ? 0 : pages);
+  places[op.getOut()] = {partials, 0, heads * width};
+  int64_t tile =
+      many() ? std::min(bucket.tokens, kAttendTokens) : bucket.tokens;
+  tasks({extent(tile::ExtentKind::Tokens, tile),
+         extent(tile::ExtentKind::Count, kvHeads),
+         extent(tile::ExtentKind::Ranges, pages)},
+        [&](ValueRange at) {
+          tile::AttendOp::create(b, at[0], b.getI64IntegerAttr(tile), at[1],
+                                 at[2], b.getI64IntegerAttr(pages),
+                                 symbol(place->buffer), symbolOf(op.getKeyIn()),
+                                 symbolOf(op.getValueIn()), symbol(partials),
+                                 b.getI64IntegerAttr(heads),
+                                 b.getI64IntegerAttr(kvHeads),
+                                 b.getI64IntegerAttr(width), op.getScaleAttr());
+        });
+  return success();
+}
+
+LogicalResult StepBuilder::expertUp(SelectExpertsOp select, ExpertUpOp op) {
+  if (!select)
+    return op.emitError() << "needs the choice of experts in the same phase";
+  PackedType type = packedType(op.getGateUp());
+  auto h = cast<RankedTensorType>(op.getH().getType());
+  int64_t perToken = h.getDimSize(1), intermediate = h.getDimSize(2);
+  FailureOr<Place> logits = placeOf(select.getLogits());
+  if (failed(logits))
+    return failure();
+  auto experts =
+      cast<RankedTensorType>(select.getLogits().getType()).getDimSize(1);
+  // What reads h decides how it is stored.
+  int64_t hGroup = 0;
+  model.walk([&](ExpertDownOp down) {
+    if (throughPhases(down.getH()) == op.getH())
+      hGroup = groupOf(packedType(down.getDown()));
+  });
+  std::string buffer =
+      addBuffer((phase.getSymName() + ".h").str(),
+                tile::RowsType::get(b.getContext(), bucket.tokens * perToken,
+                                    intermediate, hGroup));
+  places[op.getH()] = {buffer, 0, intermediate};
+  auto route = tile::RouteOp::create(
+      b, tile::GroupsType::get(b.getContext()), symbol(logits->buffer),
+      b.getI64IntegerAttr(experts), select.getTopKAttr(),
+      b.getI64IntegerAttr(select.getShared()), select.getRenormalizeAttr(),
+      b.getI64IntegerAttr(bucket.tokens));
+  routingPhase = phase.getSymName().str();
+  int64_t unit = std::max<int64_t>(64, hGroup);
+  int64_t tile =
+      many() ? std::min<int64_t>(256, roundUp(intermediate, unit)) : unit;
+  Value rows;
+  FlatSymbolRefAttr source;
+  if (many()) {
+    source = symbol(published.lookup(throughPhases(op.getX())));
+  } else {
+    FailureOr<Value> made = stage(op.getX(), groupOf(type), Value());
+    if (failed(made))
+      return failure();
+    rows = *made;
+  }
+  tasks(
+      {extent(tile::ExtentKind::Experts, 1),
+       extent(tile::ExtentKind::Count, (intermediate + tile - 1) / tile)},
+      [&](ValueRange at) {
+        tile::ExpertUpOp::create(
+            b, route.getGroups(), at[0], at[1], b.getI64IntegerAttr(tile),
+            symbolOf(op.getGateUp()), rows, source, symbol(buffer),
+            b.getI64IntegerAttr(intermediate));
+      },
+      route.getGroups());
+  return success();
+}
+
+LogicalResult StepBuilder::expertDown(ExpertDownOp op) {
+  FailureOr<Place> h = placeOf(op.getH());
+  if (!op.getResidual())
+    return op.emitError() << "needs a residual to add to";
+  FailureOr<Place> x = placeOf(op.getResidual());
+  if (failed(h) || failed(x))
+    return failure();
+  places[op.getY()] = *x;
+  PackedType type = packedType(op.getDown());
+  int64_t count = type.getShape()[1];
+  int64_t tile = std::min<int64_t>(64, roundUp(count, kPanelRows));
+  Value groups = tile::RecallOp::create(
+      b, tile::GroupsType::get(b.getContext()), b.getStringAttr(routingPhase));
+  tasks({extent(tile::ExtentKind::Count, (count + tile - 1) / tile)},
+        [&](ValueRange at) {
+          tile::ExpertDownOp::create(
+              b, groups, at[0], b.getI64IntegerAttr(tile),
+              symbolOf(op.getDown()), symbol(h->buffer), symbol(x->buffer));
+        });
+  return success();
+}
+
+LogicalResult StepBuilder::mlpUp(MlpUpOp op) {
+  PackedType type = packedType(op.getGateUp());
+  int64_t intermediate =
+      cast<RankedTensorType>(op.getH().getType()).getDimSize(1);
+  int64_t upRow = roundUp(intermediate, kPanelRows);
+  int64_t hGroup = 0;
+  model.walk([&](LinearOp linear) {
+    if (throughPhases(linear.getX()) == op.getH())
+      hGroup = groupOf(packedType(linear.getWeight()));
+  });
+  std::string buffer = addBuffer(
+      (phase.getSymName() + ".h").str(),
+      tile::RowsType::get(b.getContext(), bucket.tokens, intermediate, hGroup));
+  places[op.getH()] = {buffer, 0, intermediate};
+  int64_t unit = std::max<int64_t>(64, hGroup);
+  int64_t tile = std::min(roundUp(rowTile(type, intermediate), unit),
+                          roundUp(intermediate, unit));
+  return matmulTasks(op.getX(), type, intermediate, tile, false,
+                     [&](Value rows, Value token, Value index) {
+                       Value gate = stream(b, symbolOf(op.getGateUp()), type,
+                                           index, 0, intermediate, tile);
+                       Value up = stream(b, symbolOf(op.getGateUp()), type,
+                                         index, upRow, intermediate, tile);
+                       matmul(b, rows, {gate, up}, [&](ValueRange acc) {
+                         tile::SiluMulOp::create(b, acc[0], acc[1],
+                                                 symbol(buffer), token, index);
+                       });
+                     });
+}
+
+LogicalResult StepBuilder::head(LmHeadOp op) {
+  PackedType type = packedType(op.getWeight());
+  int64_t count = type.getShape()[0];
+  SampleOp sampling;
+  model.walk([&](SampleOp found) { sampling = found; });
+  maximaTile = std::min<int64_t>(256, roundUp(count, kPanelRows));
+  maxima = addBuffer(
+      (phase.getSymName() + ".maxima").str(),
+      f32Buffer({bucket.tokens, (count + maximaTile - 1) / maximaTile}));
+  return matmulTasks(op.getX(), type, count, maximaTile, true,
+                     [&](Value rows, Value token, Value index) {
+                       Value weights = stream(b, symbolOf(op.getWeight()), type,
+                                              index, 0, count, maximaTile);
+                       matmul(b, rows, weights, [&](ValueRange acc) {
+                         tile::StoreLogitsOp::create(
+                             b, acc[0], symbol(maxima), token, index,
+                             b.getI64IntegerAttr(count),
+                             sampling.getTokenLimitAttr());
+                       });
+                     });
+}
+
+LogicalResult StepBuilder::sample(SampleOp op) {
+  int64_t vocabulary =
+      cast<RankedTensorType>(op.getLogits().getType()).getDimSize(1);
+  tasks({extent(tile::ExtentKind::Rows, 1)}, [&](ValueRange at) {
+    tile::SampleOp::create(b, at[0], symbol(maxima),
+                           b.getI64IntegerAttr(maximaTile),
+                           b.getI64IntegerAttr(vocabulary),
+                           op.getTokenLimitAttr(), op.getCandidatesAttr());
+  });
+  return success();
+}
