@@ -3,6 +3,7 @@
 // the host's sampler. For scale: a decode step of the 35B model takes tens of
 // milliseconds and has a few hundred parallel loops.
 #include "compiler/import/Tokenizer.h"
+#include "runtime/src/device/Team.h"
 #include "runtime/src/device/ThreadPool.h"
 #include "runtime/src/engine/Sampler.h"
 #include "runtime/src/text/Tokenizer.h"
@@ -133,6 +134,51 @@ void dispatchToSleepers(benchmark::State &state) {
   }
 }
 BENCHMARK(dispatchToSleepers)->Arg(2)->UseRealTime();
+
+/// A change of phase in a step program: every worker claims a task, says that
+/// it is done and waits for the others. Each has exactly one, so that nobody
+/// can go through the phases alone. The time is that of one phase.
+void phaseChange(benchmark::State &state) {
+  Team team{unsigned(state.range(0))};
+  constexpr int64_t phases = 10'000;
+  constexpr int stride = QUARTET_SYNC_STRIDE;
+  std::vector<uint32_t> sync(2 * phases * stride);
+  auto work = [](void *context, int64_t, int64_t workers) {
+    auto *counter = static_cast<uint32_t *>(context);
+    for (int64_t i = 0; i != phases; ++i, counter += 2 * stride) {
+      benchmark::DoNotOptimize(
+          __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED));
+      __atomic_fetch_add(counter + stride, 1, __ATOMIC_RELEASE);
+      quartet_wait(counter + stride, uint32_t(workers));
+    }
+  };
+  for (auto _ : state) {
+    std::fill(sync.begin(), sync.end(), 0);
+    auto start = std::chrono::steady_clock::now();
+    team.run(work, sync.data());
+    std::chrono::duration<double> time =
+        std::chrono::steady_clock::now() - start;
+    state.SetIterationTime(time.count() / phases);
+  }
+}
+BENCHMARK(phaseChange)->Arg(1)->Arg(2)->UseManualTime();
+
+/// An empty call of the team, spinning workers; with a pause in between, those
+/// that sleep.
+void teamRun(benchmark::State &state) {
+  Team team{2};
+  auto work = [](void *, int64_t, int64_t) {};
+  std::chrono::microseconds pause(state.range(0));
+  for (auto _ : state) {
+    std::this_thread::sleep_for(pause);
+    auto start = std::chrono::steady_clock::now();
+    team.run(work, nullptr);
+    std::chrono::duration<double> time =
+        std::chrono::steady_clock::now() - start;
+    state.SetIterationTime(time.count());
+  }
+}
+BENCHMARK(teamRun)->ArgName("pause_us")->Arg(0)->Arg(1000)->UseManualTime();
 
 /// A vocabulary of the 35B model's size; arguments: top-k and penalties.
 void sample(benchmark::State &state) {

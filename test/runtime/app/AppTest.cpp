@@ -360,6 +360,133 @@ TEST_F(AppTest, InfoNeedsNoWeights) {
   EXPECT_EQ(info["computed"]["weights_present"], true);
 }
 
+TEST_F(AppTest, InfoListsThePrograms) {
+  Ran ran = run({"info"});
+  for (const char *part : {"test (the one used here)", "any number of tokens"})
+    EXPECT_NE(ran.out.find(part), std::string::npos) << part << "\n" << ran.out;
+  program.program.features = "quantum";
+  program.buckets[0].tokens = 16;
+  program.buckets[0].sequences = 4;
+  ran = run({"info"});
+  EXPECT_EQ(ran.code, 0);
+  for (const char *part :
+       {"test, needs quantum\n", "up to 16 tokens of 4 sequences",
+        "no program for this machine: 'test' needs quantum"})
+    EXPECT_NE(ran.out.find(part), std::string::npos) << part << "\n" << ran.out;
+  auto info =
+      nlohmann::json::parse(run({"info", "--json"}).out, nullptr, false);
+  auto programs = info["computed"]["programs"];
+  EXPECT_EQ(programs[0]["chosen"], false);
+  EXPECT_EQ(programs[0]["buckets"][0]["tokens"], 16);
+  EXPECT_EQ(programs[0]["buckets"][0]["team"], false);
+}
+
+TEST_F(AppTest, AnotherMachinesProgramIsAnError) {
+  program.program.features = "quantum";
+  Ran ran = model({"run", "-p", "abc"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_NE(ran.err.find("'test' needs quantum"), std::string::npos) << ran.err;
+  EXPECT_TRUE(stepSizes.empty());
+}
+
+TEST_F(AppTest, QuietPrintsNoStatistics) {
+  Ran ran = model({"run", "-p", "abc", "-n", "4", "--quiet"});
+  EXPECT_EQ(ran.out, "abcdefg\n");
+  EXPECT_EQ(ran.err, "");
+}
+
+// Steps are as large as the largest bucket, also where pieces are larger.
+TEST_F(AppTest, LogitsFitTheBuckets) {
+  std::string path = dir.path + "/l.npy";
+  program.buckets[0].tokens = 4;
+  program.buckets[0].sequences = 2;
+  EXPECT_EQ(model({"logits", "--tokens", "1,2,3,4,5,6;7,8;9", "-o", path}).code,
+            0);
+  EXPECT_EQ(stepSizes, (std::vector<int64_t>{4, 4, 1}));
+  stepSizes.clear();
+  EXPECT_EQ(model({"logits", "--tokens", "1,2,3,4,5,6;7,8;9", "--split",
+                   "5,1;1,1;1", "-o", path})
+                .code,
+            0);
+  EXPECT_EQ(stepSizes, (std::vector<int64_t>{4, 2, 2, 1}));
+}
+
+TEST_F(AppTest, BenchMeasuresEverything) {
+  json["model"]["max_positions"] = 4096;
+  json["plan"] = nlohmann::json::parse(
+      R"({"buckets": [{"tokens": 512, "phases": [{"weight_bytes": 1000,
+          "kv_bytes_per_position": 2, "macs": 50}]}]})");
+  std::vector<std::string> args = {"bench",
+                                   "--json",
+                                   "--context",
+                                   "8,40",
+                                   "--batch",
+                                   "1,2",
+                                   "--prompt",
+                                   "20,30",
+                                   "--tokens",
+                                   "2",
+                                   "--repeat",
+                                   "3",
+                                   "--synthetic-weights",
+                                   "5",
+                                   "--threads",
+                                   "2"};
+  Ran ran = run(args); // no weight file is there
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_NE(ran.err.find("prefill of 20 tokens"), std::string::npos) << ran.err;
+  auto bench = nlohmann::json::parse(ran.out, nullptr, false);
+  ASSERT_TRUE(bench.is_object()) << ran.out;
+  EXPECT_EQ(bench["threads"], 2);
+  EXPECT_EQ(bench["synthetic_weights"], true);
+  EXPECT_GT(bench["first_token_seconds"], bench["load_seconds"]);
+  ASSERT_EQ(bench["prefill"].size(), 2u);
+  EXPECT_EQ(bench["prefill"][1]["tokens"], 30);
+  EXPECT_EQ(bench["prefill"][1]["flops_per_token"], 100);
+  ASSERT_EQ(bench["decode"].size(), 4u);
+  for (const auto &decode : bench["decode"]) {
+    const auto &rate = decode["tokens_per_second"];
+    EXPECT_GT(rate["min"], 0);
+    EXPECT_GE(rate["median"], rate["min"]);
+    EXPECT_GE(rate["max"], rate["median"]);
+    double batch = decode["batch"], context = decode["context"];
+    EXPECT_DOUBLE_EQ(decode["bytes_per_token"],
+                     1000 / batch + 2 * (context + 3));
+    EXPECT_GT(decode["fraction_of_bandwidth"], 0);
+  }
+  EXPECT_GT(bench["memory"]["peak_bytes"], 0);
+  EXPECT_GT(bench["memory"]["weights_resident_bytes"], 0);
+  EXPECT_EQ(bench["memory"]["weights_bytes"], 28);
+  EXPECT_GT(bench["read_bandwidth"]["bytes_per_second"], 0);
+  // What was run: the short prompt once for the first token and three times
+  // for its median, prompts three times each, then fills and steps of tokens.
+  EXPECT_EQ(std::vector<int64_t>(stepSizes.begin(), stepSizes.begin() + 10),
+            (std::vector<int64_t>{16, 16, 16, 16, 20, 20, 20, 30, 30, 30}));
+  EXPECT_EQ(stepSizes[10], 8);
+
+  stepSizes.clear();
+  ran = model({"bench", "--context", "8", "--batch", "1", "--prompt", "20",
+               "--tokens", "2", "--repeat", "1", "--quiet"});
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_EQ(ran.err, "");
+  for (const char *part : {"prefill 20", "decode 1 x 8", "read bandwidth"})
+    EXPECT_NE(ran.out.find(part), std::string::npos) << part << "\n" << ran.out;
+}
+
+TEST_F(AppTest, BenchEndsAtAnInterrupt) {
+  stepsUntilInterrupt = 3;
+  Ran ran = model({"bench", "--context", "8", "--prompt", "20"});
+  EXPECT_EQ(ran.code, 130);
+  EXPECT_EQ(ran.out, "");
+  EXPECT_EQ(stepSizes.size(), 4u);
+}
+
+TEST_F(AppTest, BenchRefusesWhatDoesNotFit) {
+  Ran ran = model({"bench", "--context", "290"});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_NE(ran.err.find("450 tokens"), std::string::npos) << ran.err;
+}
+
 TEST_F(AppTest, ADamagedManifestIsAnError) {
   json.erase("states");
   Ran ran = run({"info"});

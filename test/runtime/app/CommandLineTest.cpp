@@ -178,7 +178,7 @@ TEST(CommandLine, HelpsWithExamples) {
     EXPECT_NE(parsed.out.find("model run -p"), std::string::npos) << parsed.out;
   }
   for (const char *command :
-       {"run", "logits", "tokenize", "detokenize", "info"}) {
+       {"run", "logits", "tokenize", "detokenize", "info", "bench"}) {
     Parsed parsed = parseArgs({command, "--help"});
     EXPECT_EQ(parsed.code, 0);
     EXPECT_NE(parsed.out.find(std::string("Usage: model ") + command + " ["),
@@ -193,6 +193,50 @@ TEST(CommandLine, HelpsWithExamples) {
   Parsed parsed = parseArgs({"--version"});
   EXPECT_EQ(parsed.code, 0);
   EXPECT_NE(parsed.out.find("0.1.0"), std::string::npos) << parsed.out;
+}
+
+using Numbers = std::vector<int64_t>;
+
+TEST(CommandLine, BenchHasLists) {
+  Parsed parsed = parseArgs({"bench", "--context", "8,100", "--batch", "2",
+                             "--prompt", "3, 5", "--tokens", "4", "--repeat",
+                             "2", "--json", "--synthetic-weights", "7", "-q"});
+  ASSERT_FALSE(parsed.code) << parsed.err;
+  const BenchOptions &bench = parsed.line.bench;
+  EXPECT_EQ(bench.contexts, (Numbers{8, 100}));
+  EXPECT_EQ(bench.batches, Numbers{2});
+  EXPECT_EQ(bench.prompts, (Numbers{3, 5}));
+  EXPECT_EQ(bench.tokens, 4);
+  EXPECT_EQ(bench.repeat, 2);
+  EXPECT_TRUE(bench.json);
+  EXPECT_EQ(bench.syntheticSeed, 7u);
+  EXPECT_EQ(parsed.line.global.context, 0) << "--context of all commands";
+  EXPECT_TRUE(parsed.line.global.quiet);
+}
+
+// Defaults that the model (300 positions) has no room for are left out.
+TEST(CommandLine, BenchDefaultsFitTheModel) {
+  Parsed parsed = parseArgs({"bench"});
+  ASSERT_FALSE(parsed.code) << parsed.err;
+  EXPECT_EQ(parsed.line.bench.contexts, Numbers{64}); // and 5 times 32
+  EXPECT_EQ(parsed.line.bench.batches, (Numbers{1, 4}));
+  EXPECT_EQ(parsed.line.bench.prompts, Numbers{});
+  EXPECT_FALSE(parsed.line.bench.syntheticSeed);
+}
+
+TEST(CommandLine, BenchRefusesBadNumbers) {
+  expectError({"bench", "--context", "0"}, "--context has 0");
+  expectError({"bench", "--batch", "1,x"}, "found 'x'");
+  expectError({"bench", "--tokens", "0"}, "--tokens is 0");
+  expectError({"bench", "--repeat", "1001"}, "--repeat is 1001");
+  expectError({"bench", "--prefill-chunk", "0"}, "--prefill-chunk is 0");
+  expectError({"bench", "--synthetic-weights", "-1"}, "found '-1'");
+}
+
+TEST(CommandLine, PinsUnlessToldOtherwise) {
+  EXPECT_TRUE(parseArgs({"run"}).line.global.pin);
+  EXPECT_FALSE(parseArgs({"run", "--no-pin"}).line.global.pin);
+  EXPECT_FALSE(parseArgs({"--no-pin", "run"}).line.global.pin);
 }
 
 TEST(CommandLine, HelpThatCannotBePrintedIsAnError) {

@@ -32,6 +32,12 @@ found=$(env -i "$dir/fake" run --tokens 1,2,3 -n 4 --print-tokens 2>"$dir/err") 
 [ "$found" = "4 5 6 7" ] || fail "run printed '$found', expected '4 5 6 7'"
 grep -q "generated: 4 tokens" "$dir/err" || fail "no statistics: $(cat "$dir/err")"
 
+# Without its weights it can still be measured, on two workers.
+env -i "$dir/fake" bench --synthetic-weights 1 --threads 2 --context 8 --prompt 20 \
+  --tokens 4 --repeat 2 --json --weights /none > "$dir/bench" 2>"$dir/err" ||
+  fail "bench failed: $(cat "$dir/err")"
+grep -q '"target": "any"' "$dir/bench" || fail "wrong program: $(cat "$dir/bench")"
+
 size=$(stat -c %s "$dir/fake")
 [ "$size" -lt 8000000 ] || fail "the executable has $size bytes, expected under 8 MB"
 needed=$(ldd "$dir/fake" | grep -v -E 'linux-vdso|libc\.so\.6|libm\.so\.6|ld-linux' || true)

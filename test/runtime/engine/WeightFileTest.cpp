@@ -153,4 +153,28 @@ TEST(WeightPath, IsBesideTheExecutable) {
   EXPECT_EQ(weightPath(manifest, "else/w", "/opt/x/m"), "else/w");
   EXPECT_EQ(executablePath("x").front(), '/');
 }
+
+// A packed matrix is bytes with the panels as dimensions.
+TEST_F(WeightFileTest, OpensPackedMatrices) {
+  Json json = manifestJson();
+  json["weights_bytes"] = 28 + 2 * 3 * 4 * 128;
+  Json packed = {
+      {"name", "p"},        {"dtype", "U8"},    {"shape", {2, 3, 4, 128}},
+      {"offset", 28},       {"bytes", 3072},    {"format", "f32"},
+      {"panel_bytes", 128}, {"scale_bytes", 0}, {"zeros_offset", 0},
+      {"values_offset", 0}};
+  json["weights"].push_back(packed);
+  manifest = parse(json);
+  Json header = weightHeader();
+  header["p"] = {
+      {"dtype", "U8"}, {"shape", {2, 3, 4, 128}}, {"data_offsets", {28, 3100}}};
+  std::string path = dir.write("p.safetensors", weightImage(header, 3100));
+  std::string error;
+  auto file = WeightFile::open(path, manifest, "/bin/model", &error);
+  ASSERT_TRUE(file) << error;
+  EXPECT_EQ(static_cast<const uint8_t *>(file->pointers()[2])[0], 28);
+  header["p"]["shape"] = {2, 3, 8, 64};
+  EXPECT_NE(refusal(weightImage(header, 3100)).find("expected [2,3,4,128]"),
+            std::string::npos);
+}
 } // namespace
