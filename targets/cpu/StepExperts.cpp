@@ -1,0 +1,168 @@
+// Routing, the experts, and the sample.
+#include "targets/cpu/StepLowering.h"
+#include "targets/cpu/kernels/Dot.h"
+#include "targets/cpu/kernels/Route.h"
+#include "targets/cpu/kernels/Rows.h"
+#include "targets/cpu/kernels/Sample.h"
+#include "targets/cpu/kernels/Stage.h"
+#include <limits>
+
+using namespace mlir;
+using namespace quartet;
+using namespace quartet::cpu;
+
+/// Tokens of an expert that are gathered and multiplied at once.
+static constexpr int64_t kExpertTokens = 64;
+
+static GroupsLayout layoutOf(tile::RouteOp op) {
+  return GroupsLayout(op.getTokens(), op.getExperts(), op.getTopK(),
+                      op.getShared());
+}
+
+/// The routing that \p groups comes from, here or in an earlier phase.
+static tile::RouteOp routeOf(Value groups) {
+  if (auto route = groups.getDefiningOp<tile::RouteOp>())
+    return route;
+  auto recall = groups.getDefiningOp<tile::RecallOp>();
+  tile::RouteOp found;
+  recall->getParentOfType<tile::StepOp>().walk([&](tile::PhaseOp phase) {
+    if (phase.getSymName() == recall.getPhase())
+      phase.walk([&](tile::RouteOp route) { found = route; });
+  });
+  return found;
+}
+
+void StepLowering::lower(tile::RouteOp op) {
+  GroupsLayout layout = layoutOf(op);
+  Buffer logits = buffer(op.getLogits());
+  // At the start of local memory, where no phase puts anything else.
+  V groups = local;
+  result.localBytes = std::max(result.localBytes, layout.bytes);
+  k.call(routeKernel(k, layout, op.getRenormalize()),
+         {logits.data, k.i64(logits.rowBytes), numTokens, groups});
+  groupData[op.getGroups()] = groups;
+}
+
+void StepLowering::lower(tile::RecallOp op) {
+  groupData[op.getGroups()] = local;
+}
+
+void StepLowering::lower(tile::ExpertUpOp op) {
+  tile::RouteOp route = routeOf(op.getGroups());
+  GroupsLayout layout = layoutOf(route);
+  V groups = groupData[op.getGroups()];
+  auto matrix = cast<tile::MatrixOp>(
+      SymbolTable::lookupSymbolIn(program.getOperation(), op.getMatrix()));
+  StringRef name = matrix.getFormat();
+  PackedFormat format = *PackedFormat::parse({name.data(), name.size()});
+  PanelLayout panels(format, matrix.getColumns());
+  int64_t tile = op.getTile(), intermediate = op.getIntermediate();
+  int64_t group = format.isInteger() ? format.group : 0;
+
+  V expert = element32(groups + layout.active, coordinate(op.getExpert()));
+  V first = element32(groups + layout.first, expert);
+  V end = element32(groups + layout.first, expert + 1);
+  V index = coordinate(op.getIndex());
+  V data = weightData(op.getMatrix()) +
+           expert * (panels.bytes * panelCount(matrix.getRows()));
+  V gatePanels = data + index * (tile / kPanelRows * panels.bytes);
+  V upPanels = gatePanels + panelCount(intermediate) * panels.bytes;
+  V rowsHere = intermediate % tile == 0
+                   ? k.i64(tile)
+                   : k.min(k.i64(intermediate) - index * tile, k.i64(tile));
+  V panelsHere = (rowsHere + (kPanelRows - 1)) / kPanelRows;
+
+  Tile source;
+  if (op.getRows())
+    source = tiles[op.getRows()];
+  else {
+    Buffer rows = buffer(*op.getSource());
+    source = {rows.data, k.i64(rows.rowBytes), numTokens};
+  }
+  int64_t rowBytes = stagedRowBytes(group, matrix.getColumns());
+  int64_t block = std::min<int64_t>(kExpertTokens, route.getTokens());
+  V gathered = localMemory(rowBytes * block);
+  V gate = localMemory(tile * 4 * block), up = localMemory(tile * 4 * block);
+  Buffer h = buffer(op.getH());
+  V accStride = k.i64(tile * 4), columns = k.i64(panels.paddedColumns);
+  k.loop(first, end, block, [&](V row) {
+    V count = k.min(end - row, k.i64(block));
+    V tokens = groups + layout.pairTokens + row * 4;
+    V firstToken = element32(tokens, k.i64(0));
+    V lastToken = element32(tokens, count - 1);
+    // Neighbouring tokens are used where they are.
+    V together = lastToken - firstToken == count - 1;
+    V rows = k.ifElse(
+        together,
+        [&] {
+          return llvm::SmallVector<V>{source.data + firstToken * source.stride};
+        },
+        [&] {
+          k.call(gatherRowsKernel(k),
+                 {source.data, source.stride, tokens, count, gathered});
+          return llvm::SmallVector<V>{gathered};
+        })[0];
+    for (auto [weights, acc] :
+         {std::pair(gatePanels, gate), std::pair(upPanels, up)})
+      k.call(matmulKernel(k, format), {weights, panelsHere, rows, source.stride,
+                                       columns, count, acc, accStride});
+    siluMulRows({gate, accStride, count}, {up, accStride, count}, panelsHere, h,
+                row, index, tile);
+  });
+}
+
+void StepLowering::lower(tile::ExpertDownOp op) {
+  tile::RouteOp route = routeOf(op.getGroups());
+  GroupsLayout layout = layoutOf(route);
+  V groups = groupData[op.getGroups()];
+  auto matrix = cast<tile::MatrixOp>(
+      SymbolTable::lookupSymbolIn(program.getOperation(), op.getMatrix()));
+  StringRef name = matrix.getFormat();
+  PackedFormat format = *PackedFormat::parse({name.data(), name.size()});
+  PanelLayout panels(format, matrix.getColumns());
+  int64_t tile = op.getTile(), outputs = matrix.getRows();
+  V index = coordinate(op.getIndex());
+  V firstPanel = index * (tile / kPanelRows * panels.bytes);
+  V rowsHere = outputs % tile == 0
+                   ? k.i64(tile)
+                   : k.min(k.i64(outputs) - index * tile, k.i64(tile));
+  V panelsHere = (rowsHere + (kPanelRows - 1)) / kPanelRows;
+  Buffer h = buffer(op.getH()), x = buffer(op.getX());
+  int64_t block = std::min<int64_t>(kExpertTokens, route.getTokens());
+  V acc = localMemory(tile * 4 * block);
+  V accStride = k.i64(tile * 4), columns = k.i64(panels.paddedColumns);
+  V matrixData = weightData(op.getMatrix());
+  V active = k.load(k.i64(), groups + layout.activeCount);
+  k.loop(active, [&](V i) {
+    V expert = element32(groups + layout.active, i);
+    V first = element32(groups + layout.first, expert);
+    V end = element32(groups + layout.first, expert + 1);
+    V data =
+        matrixData + expert * (panels.bytes * panelCount(outputs)) + firstPanel;
+    k.loop(first, end, block, [&](V row) {
+      V count = k.min(end - row, k.i64(block));
+      k.call(matmulKernel(k, format),
+             {data, panelsHere, h.data + row * h.rowBytes, k.i64(h.rowBytes),
+              columns, count, acc, accStride});
+      k.call(addWeightedRowsKernel(k),
+             {acc, accStride, groups + layout.pairWeights + row * 4,
+              groups + layout.pairTokens + row * 4, count,
+              x.data + index * (tile * 4), k.i64(x.rowBytes), rowsHere});
+    });
+  });
+}
+
+void StepLowering::lower(tile::SampleOp op) {
+  V row = coordinate(op.getRow());
+  Buffer maxima = buffer(op.getMaxima());
+  V options = localMemory(64);
+  int64_t place = 0;
+  for (const char *name : {"temperature", "top_p", "min_p", "uniform"})
+    k.store(k.load(k.f32(), field(name), row * 4), options, 4 * place++);
+  V topK = element32(field("top_k"), row);
+  topK = k.max(k.min(topK, k.i64(op.getCandidates())), k.i64(1));
+  k.call(sampleKernel(k, op.getCandidates()),
+         {field("logits") + row * (int64_t(op.getVocabulary()) * 4),
+          maxima.data + row * maxima.rowBytes, k.i64(op.getTokenLimit()),
+          k.i64(op.getTile()), topK, options, field("sampled") + row * 4});
+}

@@ -1,0 +1,140 @@
+// The two mixers: delta rule and attention.
+#include "targets/cpu/StepLowering.h"
+#include "targets/cpu/kernels/Attend.h"
+#include "targets/cpu/kernels/Conv.h"
+#include "targets/cpu/kernels/DeltaChunked.h"
+#include "targets/cpu/kernels/DeltaRecurrent.h"
+
+using namespace mlir;
+using namespace quartet;
+using namespace quartet::cpu;
+
+void StepLowering::lower(tile::DeltaScanOp op) {
+  int64_t keyDim = op.getKeyDim(), valueDim = op.getValueDim();
+  int64_t keyHeads = op.getKeyHeads();
+  int64_t perKey = op.getValueHeads() / keyHeads;
+  int64_t channels = 2 * keyHeads * keyDim + op.getValueHeads() * valueDim;
+  int64_t width = 2 * keyDim + perKey * valueDim; // of one key head
+  auto window = cast<tile::StateOp>(
+      SymbolTable::lookupSymbolIn(program.getOperation(), op.getWindow()));
+  auto windowType = cast<RankedTensorType>(window.getType());
+  Type stateType = windowType.getElementType();
+  int64_t taps = windowType.getDimSize(1) + 1;
+  int64_t stateSize = stateType.getIntOrFloatBitWidth() / 8;
+
+  V sequence = coordinate(op.getSequence()), head = coordinate(op.getHead());
+  V starts = field("seq_start");
+  V first = element32(starts, sequence);
+  V end = element32(starts, sequence + 1);
+  V past = element32(field("seq_past"), sequence);
+  V slot = element32(field("seq_slot"), sequence);
+  int64_t windowBytes = 0, stateBytes = 0;
+  V windowData = stateData(op.getWindow(), &windowBytes) + slot * windowBytes;
+  V state = stateData(op.getState(), &stateBytes) + slot * stateBytes +
+            head * (perKey * valueDim * keyDim * 4);
+  Buffer input = buffer(op.getInput()), controls = buffer(op.getControls());
+  Buffer out = buffer(op.getOut());
+  // A block of tokens at a time, so that the convolved rows stay in the cache.
+  // Blocks end at multiples of 64 of the sequence: where a prompt is cut into
+  // steps then does not change the chunks.
+  int64_t rowBytes = (width * 4 + 63) / 64 * 64;
+  V rows = localMemory(rowBytes * kDeltaChunk);
+  V workspace =
+      op.getChunked()
+          ? localMemory(deltaChunkedWorkspace(keyDim, valueDim, perKey))
+          : V();
+  k.whileLoop(
+      {first}, [&](llvm::ArrayRef<V> at) { return at[0] < end; },
+      [&](llvm::ArrayRef<V> at) {
+        V token = at[0];
+        V place = past + token - first;
+        V room = k.i64(kDeltaChunk) - place % kDeltaChunk;
+        V count = k.min(end - token, room);
+        V from = input.data + token * input.rowBytes +
+                 int64_t(op.getInputColumn()) * 4;
+        auto convolve = [&](V channel, int64_t count64, int64_t column) {
+          k.call(convKernel(k, taps, stateType),
+                 {from + channel * 4, k.i64(input.rowBytes),
+                  windowData + channel * stateSize, k.i64(channels * stateSize),
+                  weightData(op.getTaps()) + channel * (taps * 4),
+                  k.i64(count64), count, rows + column * 4, k.i64(rowBytes)});
+        };
+        V keyChannel = head * keyDim;
+        convolve(keyChannel, keyDim, 0);
+        convolve(keyChannel + keyHeads * keyDim, keyDim, keyDim);
+        convolve(head * (perKey * valueDim) + 2 * keyHeads * keyDim,
+                 perKey * valueDim, 2 * keyDim);
+        V control =
+            controls.data + token * controls.rowBytes + head * (perKey * 4);
+        V stride = k.i64(rowBytes), controlStride = k.i64(controls.rowBytes);
+        llvm::SmallVector<V> arguments = {
+            rows,
+            stride,
+            rows + keyDim * 4,
+            stride,
+            rows + 2 * keyDim * 4,
+            stride,
+            control + int64_t(op.getAColumn()) * 4,
+            controlStride,
+            control + int64_t(op.getBColumn()) * 4,
+            controlStride,
+            weightData(op.getALog()) + head * (perKey * 4),
+            weightData(op.getDtBias()) + head * (perKey * 4),
+            k.f32(op.getQkEps().convertToDouble()),
+            state,
+            k.i64(perKey),
+            count,
+            out.data + token * out.rowBytes + head * (perKey * valueDim * 4),
+            k.i64(out.rowBytes)};
+        if (op.getChunked()) {
+          arguments.push_back(workspace);
+          k.call(deltaChunkedKernel(k, keyDim, valueDim), arguments);
+        } else {
+          k.call(deltaRecurrentKernel(k, keyDim, valueDim), arguments);
+        }
+        return llvm::SmallVector<V>{token + count};
+      });
+}
+
+void StepLowering::lower(tile::AttendOp op) {
+  int64_t width = op.getHeadDim(), perKv = op.getQueryHeads() / op.getKvHeads();
+  auto cache = cast<RankedTensorType>(
+      cast<tile::StateOp>(
+          SymbolTable::lookupSymbolIn(program.getOperation(), op.getKey()))
+          .getType());
+  int64_t size = cache.getElementTypeBitWidth() / 8;
+  int64_t record = attendRecordBytes(width), pageBytes = 0;
+  V head = coordinate(op.getHead()), range = coordinate(op.getRange());
+  V inPage = head * (64 * width * size);
+  V keys = stateData(op.getKey(), &pageBytes) + inPage;
+  V values = stateData(op.getValue(), &pageBytes) + inPage;
+  Buffer query = buffer(op.getQuery()), partials = buffer(op.getPartials());
+  auto partialsType = cast<MemRefType>(partials.type);
+  V allRanges = partialsType.isDynamicDim(2)
+                    ? rangesOf(tableWidth * 64, op.getPages())
+                    : k.i64(partialsType.getDimSize(2));
+  V workspace = localMemory(attendWorkspace(width, perKv, op.getTile()));
+  TokenRange tokens = tokensOf(op.getToken(), op.getTile(), false);
+  V firstHead = head * perKv;
+  overRuns(tokens, [&](SequenceRun run) {
+    V firstPage = range * int64_t(op.getPages());
+    // Ranges that begin behind the run's last token have nothing to do.
+    V reaches = firstPage * 64 < run.past + run.count;
+    k.ifThen(reaches, [&] {
+      V table = field("page_table") + run.slot * tableWidth * 4;
+      V records =
+          partials.data +
+          ((run.first * int64_t(op.getQueryHeads()) + firstHead) * allRanges +
+           range) *
+              record;
+      V q = query.data + run.first * query.rowBytes + firstHead * (width * 4);
+      k.call(attendKernel(k, width, perKv, cache.getElementType()),
+             {q, k.i64(query.rowBytes), k.i64(width * 4), keys, values,
+              k.i64(pageBytes), table, firstPage,
+              firstPage + int64_t(op.getPages()), run.past, run.count,
+              k.f32(op.getScale().convertToDouble()), records,
+              allRanges * (record * int64_t(op.getQueryHeads())),
+              allRanges * record, workspace});
+    });
+  });
+}
