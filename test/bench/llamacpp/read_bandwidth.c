@@ -46,7 +46,7 @@ static void bind(pthread_t id, int index) {
   if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
     return;
   int left = index % CPU_COUNT(&allowed);
-  for (int core = 0; core < CPU_SETSIZE; ++core)
+  for (size_t core = 0; core < CPU_SETSIZE; ++core)
     if (CPU_ISSET(core, &allowed) && left-- == 0) {
       CPU_ZERO(&one);
       CPU_SET(core, &one);
