@@ -42,7 +42,7 @@ class Tile_Enum<string name, string summary, list<I32EnumAttrCase> cases>
 }
 class Tile_EnumAttr<I32EnumAttr e, string mnemonic>
     : EnumAttr<Tile_Dialect, e, mnemonic> {
-  let assemblyFormat = "$value";
+  let assemblyFormat = "`` $value";
 }
 
 def Tile_StepKind : Tile_Enum<"StepKind", "how many tokens a step is made for", [

@@ -155,6 +155,7 @@ static SmallVector<Coordinate, 2> piece(AccType acc, Value token, Value index) {
 
 void StoreOp::getAccesses(Accesses &accesses) {
   auto at = piece(getAcc().getType(), getToken(), getIndex());
+  at[1].tile = getWidth().value_or(at[1].tile);
   add(accesses, getBuffer(), /*reads=*/getAdd(), /*writes=*/true,
       {at[0], at[1]}, getColumn(), getColumns());
 }

@@ -85,7 +85,7 @@ def StageOp : Tile_Kernel<"stage", [ParentOneOf<["PhaseOp", "TasksOp"]>]> {
   let assemblyFormat = [{
     $staging $source (`[` $token^ `]`)? (`chosen` $chosen^)? (`weight` $weight^)?
     (`eps` $eps^)? (`gate` $gate^)? (`column` $gateColumn^)? (`activation` $activation^)?
-    (`publish` $publish^)? attr-dict `:` type($rows)
+    (`publish` $publish^)? attr-dict `:` qualified(type($rows))
   }];
   let hasVerifier = 1;
 }
@@ -110,7 +110,7 @@ def StreamOp : Tile_Kernel<"stream", [HasParent<"TasksOp">]> {
   let results = (outs Tile_Weights:$weights);
   let assemblyFormat = [{
     $matrix (`[` $index^ `]`)? `rows` $first `count` $count attr-dict
-    `:` type($weights)
+    `:` qualified(type($weights))
   }];
   let hasVerifier = 1;
 }
@@ -141,7 +141,7 @@ def MatmulOp : Tile_Op<"matmul", [HasParent<"TasksOp">, NoTerminator, SingleBloc
   let arguments = (ins Tile_Rows:$rows, Variadic<Tile_Weights>:$weights);
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = [{
-    $rows `,` $weights attr-dict `:` type($rows) `,` type($weights) $epilogue
+    $rows `,` $weights attr-dict `:` qualified(type($rows)) `,` qualified(type($weights)) $epilogue
   }];
   let hasRegionVerifier = 1;
 }
@@ -149,10 +149,12 @@ def MatmulOp : Tile_Op<"matmul", [HasParent<"TasksOp">, NoTerminator, SingleBloc
 def StoreOp : Tile_Kernel<"store", [HasParent<"MatmulOp">]> {
   let summary = "Write results into a buffer, or add them to it";
   let description = [{
-    `buffer[t, column + index * rows + r] = acc[t, r]`, with `add`: `+=`.
-    Columns from column + `columns` on are left alone.
+    `buffer[t, column + index * width + r] = acc[t, from + r]`, with `add`: `+=`,
+    for r < width (all of the results' rows without one). Columns from column +
+    `columns` on are left alone.
 
-    Constraints: (C1) a buffer of f32 that has those columns.
+    Constraints: (C1) a buffer of f32 that has those columns, (C2) the results
+    have theirs.
   }];
   let arguments = (ins Tile_Acc:$acc, FlatSymbolRefAttr:$buffer,
                        Optional<Index>:$token, Index:$index,
@@ -161,8 +163,8 @@ def StoreOp : Tile_Kernel<"store", [HasParent<"MatmulOp">]> {
                        DefaultValuedAttr<I64Attr, "0">:$from,
                        OptionalAttr<I64Attr>:$width);
   let assemblyFormat = [{
-    $acc (`from` $from^)? (`width` $width^)? (`add` $add^)? `to` $buffer custom<Piece>($token, $index)
-    (`column` $column^)? `of` $columns attr-dict `:` type($acc)
+    $acc (`from` $from^)? (`width` $width^)? (`add` $add^)? `to` $buffer `` custom<Piece>($token, $index)
+    (`column` $column^)? `of` $columns attr-dict `:` qualified(type($acc))
   }];
 }
 
@@ -186,8 +188,8 @@ def StoreHeadOp : Tile_Kernel<"store_head", [HasParent<"MatmulOp">]> {
                        OptionalAttr<FlatSymbolRefAttr>:$rope,
                        DefaultValuedAttr<I64Attr, "0">:$from, I64Attr:$width);
   let assemblyFormat = [{
-    $acc (`from` $from^)? `width` $width (`cache` $cache^)? `to` $target custom<Piece>($token, $head)
-    (`norm` $norm^)? (`eps` $eps^)? (`rope` $rope^)? attr-dict `:` type($acc)
+    $acc (`from` $from^)? `width` $width (`cache` $cache^)? `to` $target `` custom<Piece>($token, $head)
+    (`norm` $norm^)? (`eps` $eps^)? (`rope` $rope^)? attr-dict `:` qualified(type($acc))
   }];
 }
 
@@ -204,8 +206,8 @@ def StoreLogitsOp : Tile_Kernel<"store_logits", [HasParent<"MatmulOp">]> {
                        Optional<Index>:$token, Index:$index, I64Attr:$vocabulary,
                        I64Attr:$tokenLimit);
   let assemblyFormat = [{
-    $acc `maxima` $maxima custom<Piece>($token, $index) `of` $vocabulary
-    `limit` $tokenLimit attr-dict `:` type($acc)
+    $acc `maxima` $maxima `` custom<Piece>($token, $index) `of` $vocabulary
+    `limit` $tokenLimit attr-dict `:` qualified(type($acc))
   }];
   let hasVerifier = 1;
 }
@@ -222,7 +224,7 @@ def SiluMulOp : Tile_Kernel<"silu_mul", [HasParent<"MatmulOp">]> {
                        Optional<Index>:$token, Index:$index);
   let assemblyFormat = [{
     $gate `,` $up `to` $buffer custom<Piece>($token, $index) attr-dict
-    `:` type($gate) `,` type($up)
+    `:` qualified(type($gate)) `,` qualified(type($up))
   }];
   let hasVerifier = 1;
 }
@@ -302,7 +304,7 @@ def RouteOp : Tile_Kernel<"route", [HasParent<"PhaseOp">]> {
   let results = (outs Tile_Groups:$groups);
   let assemblyFormat = [{
     $logits `experts` $experts `top_k` $topK (`renormalize` $renormalize^)?
-    `shared` $shared `tokens` $tokens attr-dict `:` type($groups)
+    `shared` $shared `tokens` $tokens attr-dict `:` qualified(type($groups))
   }];
   let hasVerifier = 1;
 }
@@ -319,7 +321,7 @@ def RecallOp : Tile_Op<"recall", [HasParent<"PhaseOp">]> {
   }];
   let arguments = (ins StrAttr:$phase);
   let results = (outs Tile_Groups:$groups);
-  let assemblyFormat = "$phase attr-dict `:` type($groups)";
+  let assemblyFormat = "$phase attr-dict `:` qualified(type($groups))";
   let hasVerifier = 1;
 }
 
@@ -347,7 +349,7 @@ def ExpertUpOp : Tile_Kernel<"expert_up", [HasParent<"TasksOp">]> {
                        FlatSymbolRefAttr:$h, I64Attr:$intermediate);
   let assemblyFormat = [{
     $groups `[` $expert `,` $index `]` `tile` $tile `weights` $matrix
-    (`rows` $rows^ `:` type($rows))? (`source` $source^)? `to` $h
+    (`rows` $rows^ `:` qualified(type($rows)))? (`source` $source^)? `to` $h
     `intermediate` $intermediate attr-dict
   }];
   let hasVerifier = 1;

@@ -112,10 +112,10 @@ def BufferOp : Tile_Op<"buffer", [Symbol, HasParent<"StepOp">]> {
     A `memref`, or `!tile.rows` for staged rows. At most the third dimension of
     a memref is dynamic: the number of ranges of the longest sequence
     (`pieces` pages each; one number for all buffers of a step). `tile-plan-memory`
-    gives a buffer its `offset` in the step's scratch memory, in bytes. A dynamic
-    one has its offset per page, behind all static ones: its address is
-    scratch + dynamicBase(step) + offset * W, with W the width of the page table
-    rounded up to a multiple of `pieces` (`dynamicBase` in TileSizes.h).
+    gives a buffer its `offset` in the step's scratch memory, in bytes. Dynamic
+    ones come behind all others, and their offset is in bytes per piece: their
+    address is scratch + dynamicBase + offset * ceil(W / pieces), where W is the
+    width of the page table and `dynamicBase` (TileSizes.h) follows from the step.
 
     Constraints: (C1) a memref of f32, f16, bf16, i8 or i32 without layout, or
     !tile.rows, (C2) only dimension 2 is dynamic, and if and only if there are
@@ -164,10 +164,10 @@ def PhaseOp : Tile_Op<"phase", [
     waits, what every worker does for itself (`tile.stage`, `tile.route`,
     `tile.recall`), one or more `tile.tasks`, and at most one `tile.signal`.
 
-    A worker may skip what it does for itself when it gets no task of the phase;
-    it must not begin it before it has a task, because the event counts tasks
-    only: when they are done, later phases may overwrite what a late worker
-    would still read. Nothing refers to phases: the name is for people.
+    A worker does what it does for itself when it has its first task of the
+    phase, not before: the event counts tasks only, and when they are done, later
+    phases may overwrite what a late worker would still read. Only a phase with
+    `tile.route` counts all workers too.
 
     Constraints: (C1) that order, (C2) at least one `tile.tasks`.
   }];
@@ -240,7 +240,7 @@ def TasksOp : Tile_Op<"tasks", [HasParent<"PhaseOp">, NoTerminator, SingleBlock]
                        Optional<Tile_Groups>:$groups);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    custom<Extents>($extents) (`groups` $groups^ `:` type($groups))? attr-dict-with-keyword $body
+    custom<Extents>($extents) (`groups` $groups^ `:` qualified(type($groups)))? attr-dict-with-keyword $body
   }];
   let hasRegionVerifier = 1;
 }

@@ -44,9 +44,17 @@ int64_t quartet::tile::bytesOf(BufferOp buffer) {
   int64_t bytes = (type.getElementTypeBitWidth() + 7) / 8;
   for (int64_t size : type.getShape())
     bytes *= ShapedType::isDynamic(size) ? 1 : size;
-  if (auto pages = buffer.getPiecePages())
-    bytes = (bytes + *pages - 1) / *pages;
   return alignTo64(bytes);
+}
+
+int64_t quartet::tile::columnsOf(BufferOp buffer) {
+  if (auto rows = dyn_cast<RowsType>(buffer.getType()))
+    return rows.getColumns();
+  int64_t columns = 1;
+  auto type = cast<MemRefType>(buffer.getType());
+  for (int64_t size : type.getShape().drop_front())
+    columns *= ShapedType::isDynamic(size) ? 1 : size;
+  return columns;
 }
 
 int64_t quartet::tile::piecePages(StepOp step) {
@@ -57,6 +65,10 @@ int64_t quartet::tile::piecePages(StepOp step) {
 }
 
 int64_t quartet::tile::dynamicBase(StepOp step) {
-  return step.getScratchBytes().value_or(0) -
-         (piecePages(step) - 1) * step.getScratchPageBytes().value_or(0);
+  int64_t pieces = 0;
+  for (auto buffer : step.getOps<BufferOp>())
+    if (isDynamic(buffer))
+      pieces = std::max<int64_t>(pieces, buffer.getOffset().value_or(0) +
+                                             bytesOf(buffer));
+  return int64_t(step.getScratchBytes().value_or(0)) - pieces;
 }

@@ -1,7 +1,7 @@
 // Checks of symbols: what an op names exists, is of the right kind, and has the
 // columns, groups and shapes that the op works on.
 #include "dialects/Quartet/PackedFormat.h"
-#include "dialects/Tile/TileOps.h"
+#include "dialects/Tile/TileSizes.h"
 
 using namespace mlir;
 using namespace quartet::tile;
@@ -10,8 +10,10 @@ Operation *quartet::tile::lookUp(Operation *from, StringRef name) {
   StepOp step = from->getParentOfType<StepOp>();
   if (!step)
     return nullptr;
-  if (Operation *op = SymbolTable::lookupSymbolIn(step, name))
-    return op;
+  // Phases have names too, but no one refers to them.
+  for (Operation &op : step.getBody().front())
+    if (isa<BufferOp, EventOp>(op) && SymbolTable::getSymbolName(&op) == name)
+      return &op;
   return SymbolTable::lookupSymbolIn(step->getParentOp(), name);
 }
 
@@ -27,18 +29,6 @@ template <typename Decl> static Decl find(Operation *op, StringRef name) {
   else
     error << "no " << Decl::getOperationName() << " of the step or program";
   return nullptr;
-}
-
-/// Columns of a token's row in \p buffer: dimensions from the second on, those
-/// that are not dynamic.
-static int64_t columnsOf(BufferOp buffer) {
-  if (auto rows = dyn_cast<RowsType>(buffer.getType()))
-    return rows.getColumns();
-  int64_t columns = 1;
-  for (int64_t size :
-       cast<MemRefType>(buffer.getType()).getShape().drop_front())
-    columns *= ShapedType::isDynamic(size) ? 1 : size;
-  return columns;
 }
 
 /// A buffer of f32 with at least \p columns columns.
@@ -284,8 +274,7 @@ LogicalResult StoreHeadOp::verifySymbolUses(SymbolTableCollection &) {
   if (int64_t(getFrom()) < 0 || head < 1 ||
       int64_t(getFrom()) + head > getAcc().getType().getRows())
     return emitOpError() << "takes " << head << " columns from "
-                         << int64_t(getFrom()) << " of "
-                         << getAcc().getType();
+                         << int64_t(getFrom()) << " of " << getAcc().getType();
   // C1
   if (getCache()) {
     if (!findState(*this, getTarget(), StateDim::Pages, {-1, 64, head}))
