@@ -2,6 +2,7 @@
 // is quantized from their types and shapes, which the config must confirm.
 #include "compiler/import/quantized/QuantTensors.h"
 #include "compiler/import/StrictJson.h"
+#include "compiler/import/quantized/QuantNames.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -11,6 +12,7 @@
 using namespace llvm;
 
 namespace quartet {
+using namespace quantnames;
 namespace {
 
 using Shape = std::vector<int64_t>;
@@ -29,65 +31,6 @@ int64_t elementCount(ArrayRef<int64_t> shape) {
   for (int64_t extent : shape)
     count *= extent;
   return count;
-}
-
-/// The tensors around one matrix, by the ends of their names.
-enum Part : unsigned {
-  Itself,
-  QWeight,
-  QZeros,
-  Scales,
-  GIdx,
-  Packed,
-  Scale,
-  ScaleInv,
-  Scale2,
-  GlobalScale,
-  ShapeOf,
-  ZeroPoint,
-  WeightGIdx,
-  partCount
-};
-struct PartName {
-  const char *ending;
-  bool replacesWeight; ///< stands for ".weight", else comes after the name
-};
-const PartName partNames[partCount] = {
-    {"", false},         {".qweight", true},
-    {".qzeros", true},   {".scales", true},
-    {".g_idx", true},    {"_packed", false},
-    {"_scale", false},   {"_scale_inv", false},
-    {"_scale_2", false}, {"_global_scale", false},
-    {"_shape", false},   {"_zero_point", false},
-    {"_g_idx", false}};
-
-/// Scales of activations and of the KV cache.
-bool isActivationScale(StringRef name) {
-  return StringSwitch<bool>(name.rsplit('.').second)
-      .Cases({"input_scale", "input_global_scale", "activation_scale"}, true)
-      .Cases({"input_zero_point", "output_scale"}, true)
-      .Cases({"q_scale", "k_scale", "v_scale"}, true)
-      .Default(false);
-}
-
-/// A name that a quantized matrix may have.
-bool isMatrixName(StringRef name) {
-  return name.ends_with(".weight") || name.ends_with(".experts.gate_up_proj") ||
-         name.ends_with(".experts.down_proj");
-}
-
-/// The matrix that a tensor belongs to, and as what.
-std::pair<std::string, Part> matrixOf(StringRef name) {
-  for (unsigned part = QWeight; part < partCount; ++part) {
-    StringRef base = name;
-    if (!base.consume_back(partNames[part].ending))
-      continue;
-    if (partNames[part].replacesWeight)
-      return {base.str() + ".weight", Part(part)};
-    if (isMatrixName(base))
-      return {base.str(), Part(part)};
-  }
-  return {name.str(), Itself};
 }
 
 class Mapper {
@@ -112,12 +55,6 @@ private:
   void problem(const Twine &text) {
     problems.push_back(text.str());
     failed = true;
-  }
-  std::string partName(Part part) const {
-    StringRef base = matrix.name;
-    if (partNames[part].replacesWeight)
-      base.consume_back(".weight");
-    return base.str() + partNames[part].ending;
   }
   /// The part, which then is used; null and a problem when it is missing or of
   /// another type.
@@ -153,7 +90,7 @@ const StoredTensor *Mapper::take(Part part, ArrayRef<StringRef> types) {
   const StoredTensor *tensor = parts[part];
   std::string wanted = join(types, " or ");
   if (!tensor) {
-    problem("missing tensor '" + partName(part) + "' (" + wanted +
+    problem("missing tensor '" + partName(matrix.name, part) + "' (" + wanted +
             ") of the quantized '" + matrix.name + "'");
     return nullptr;
   }
