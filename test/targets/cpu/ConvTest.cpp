@@ -11,10 +11,8 @@ using ConvFunction = void(const float *x, int64_t xStride, void *window,
                           int64_t channels, int64_t tokens, float *out,
                           int64_t outStride);
 
-static mlir::Type elementType(cpu::KernelBuilder &k, Type type) {
-  return type == Type::kF32   ? k.f32()
-         : type == Type::kF16 ? k.f16()
-                              : k.bf16();
+static mlir::Type elementType(quartet::cpu::KernelBuilder &k, Type type) {
+  return type == Type::kF32 ? k.f32() : type == Type::kF16 ? k.f16() : k.bf16();
 }
 
 /// A window as the kernel keeps it.
@@ -56,8 +54,8 @@ static void testConv(ConvFunction *conv, Type type, int64_t taps,
                         expected.data(), ragged, channels, taps, type);
 
   // In two calls, which must leave the same window as one.
-  for (auto [begin, end] : {std::pair(int64_t(0), split),
-                            std::pair(split, tokens)})
+  for (auto [begin, end] :
+       {std::pair(int64_t(0), split), std::pair(split, tokens)})
     conv(x.data() + begin * stride, stride * 4, kernelWindow.data(), rowBytes,
          weight.data(), channels, end - begin, got.data() + begin * channels,
          channels * 4);
@@ -66,15 +64,19 @@ static void testConv(ConvFunction *conv, Type type, int64_t taps,
 }
 
 TEST(Conv, MatchesReference) {
-  for (const cpu::Isa &isa : kernelIsas())
+  for (const std::string &cpu : kernelCpus())
     for (Type type : {Type::kF32, Type::kBF16, Type::kF16})
       for (int64_t taps : {4, 2, 3}) {
-        KernelRunner runner(isa);
-        auto *conv = runner.get<ConvFunction>(runner.add(
-            cpu::convKernel(runner.k(), taps, elementType(runner.k(), type))));
-        for (auto [channels, tokens, split] :
-             {std::tuple(128, 1, 0), {32, 9, 4}, {24, 2, 1}, {8, 5, 2},
-              {1, 3, 3}, {256, 3, 1}})
+        KernelRunner runner{llvm::StringRef(cpu)};
+        auto *conv =
+            runner.get<ConvFunction>(runner.add(quartet::cpu::convKernel(
+                runner.k(), taps, elementType(runner.k(), type))));
+        for (auto [channels, tokens, split] : {std::tuple(128, 1, 0),
+                                               {32, 9, 4},
+                                               {24, 2, 1},
+                                               {8, 5, 2},
+                                               {1, 3, 3},
+                                               {256, 3, 1}})
           testConv(conv, type, taps, channels, tokens, split);
       }
 }

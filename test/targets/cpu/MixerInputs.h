@@ -23,19 +23,21 @@ public:
     return values;
   }
   /// Integers in [0, below).
-  int32_t integer(int32_t below) { return static_cast<int32_t>(engine() % below); }
+  int32_t integer(int32_t below) {
+    return static_cast<int32_t>(engine() % below);
+  }
 
 private:
   std::mt19937 engine;
 };
 
-/// Kernels for 16 and for 8 lanes, both run on this machine.
-inline std::vector<cpu::Isa> kernelIsas() {
-  cpu::Isa host = KernelRunner::hostIsa(), narrow = host;
-  narrow.lanes = 8;
-  if (host.lanes == 8)
-    return {host};
-  return {host, narrow};
+/// CPUs whose code this machine runs, by LLVM name: itself, and an older one
+/// with narrower vectors.
+inline std::vector<std::string> kernelCpus() {
+  std::vector<std::string> cpus = {""};
+  if (KernelRunner::canRun("x86-64-v3"))
+    cpus.push_back("x86-64-v3");
+  return cpus;
 }
 
 /// That the difference is at most \p tolerance of the largest value expected.
@@ -58,8 +60,8 @@ inline void expectSame(const std::vector<float> &got,
                        const std::vector<float> &expected,
                        const std::string &what) {
   ASSERT_EQ(got.size(), expected.size());
-  EXPECT_EQ(0, std::memcmp(got.data(), expected.data(),
-                           got.size() * sizeof(float)))
+  EXPECT_EQ(
+      0, std::memcmp(got.data(), expected.data(), got.size() * sizeof(float)))
       << what;
 }
 
