@@ -80,8 +80,10 @@ static int64_t findPlace(ArrayRef<std::pair<int64_t, int64_t>> taken,
 /// Places \p buffers from the largest on; returns the bytes that they take.
 static int64_t place(ArrayRef<BufferOp> buffers, const Sharing &sharing) {
   SmallVector<BufferOp> order(buffers);
-  llvm::stable_sort(
-      order, [](BufferOp a, BufferOp b) { return bytesOf(a) > bytesOf(b); });
+  llvm::sort(order, [](BufferOp a, BufferOp b) {
+    int64_t x = bytesOf(a), y = bytesOf(b);
+    return x != y ? x > y : a->isBeforeInBlock(b);
+  });
   int64_t total = 0;
   for (auto [count, buffer] : llvm::enumerate(order)) {
     SmallVector<std::pair<int64_t, int64_t>> taken;
