@@ -270,12 +270,9 @@ void PhaseFormer::duplicateFreeOps() {
 }
 
 void PhaseFormer::remark(const Phase &phase) {
-  if (phase.reason.empty())
-    phase.ops[0]->emitRemark() << "phase @" << phase.name << " begins here: it "
-                               << "is the first";
-  else
-    phase.ops[0]->emitRemark()
-        << "phase @" << phase.name << " begins here: " << phase.reason;
+  phase.anchors[0]->emitRemark()
+      << "phase @" << phase.name << " begins here: "
+      << (phase.reason.empty() ? "it is the first" : phase.reason);
   for (Operation *op : phase.ops) {
     Role kind = role(op);
     if (kind == Role::WayIn || (kind == Role::WayOut && !isa<StoreStateOp>(op)))

@@ -729,3 +729,136 @@ quartet.model @store_state_c3_repeat {
     quartet.return %logits, %tokens : tensor<?x8xf32>, tensor<?xi32>
   }
 }
+
+// -----
+
+// No part at all.
+quartet.model @weight_c3_none {
+  // expected-error @+1 {{expected at least one part, of a matrix of rank 2 or 3, found 0 parts of 'tensor<16x8xf32>'}}
+  quartet.weight @w parts [] : tensor<16x8xf32>
+  quartet.step {
+  ^bb0(%tokens: tensor<?xi32>, %positions: tensor<3x?xi32>,
+       %token_seq: tensor<?xi32>, %seq_start: tensor<?xi32>,
+       %seq_past: tensor<?xi32>, %seq_slot: tensor<?xi32>,
+       %page_table: tensor<?x?xi32>, %rows: tensor<?xi32>,
+       %temperature: tensor<?xf32>, %top_k: tensor<?xi32>,
+       %top_p: tensor<?xf32>, %min_p: tensor<?xf32>,
+       %uniform: tensor<?xf32>):
+    %logits = ub.poison : tensor<?x8xf32>
+    quartet.return %logits, %tokens : tensor<?x8xf32>, tensor<?xi32>
+  }
+}
+
+// -----
+
+// Parts of a vector.
+quartet.model @weight_c3_vector {
+  // expected-error @+1 {{expected at least one part, of a matrix of rank 2 or 3, found 1 parts of 'tensor<8xf32>'}}
+  quartet.weight @w parts [#quartet.part<@a rows 1 columns 8>] : tensor<8xf32>
+  quartet.step {
+  ^bb0(%tokens: tensor<?xi32>, %positions: tensor<3x?xi32>,
+       %token_seq: tensor<?xi32>, %seq_start: tensor<?xi32>,
+       %seq_past: tensor<?xi32>, %seq_slot: tensor<?xi32>,
+       %page_table: tensor<?x?xi32>, %rows: tensor<?xi32>,
+       %temperature: tensor<?xf32>, %top_k: tensor<?xi32>,
+       %top_p: tensor<?xf32>, %min_p: tensor<?xf32>,
+       %uniform: tensor<?xf32>):
+    %logits = ub.poison : tensor<?x8xf32>
+    quartet.return %logits, %tokens : tensor<?x8xf32>, tensor<?xi32>
+  }
+}
+
+// -----
+
+// The last row is one too far.
+quartet.model @weight_c3_rows {
+  // expected-error @+1 {{expected every part within [1, 16, 8], found #quartet.part<@a rows 4 to 13 columns 8>}}
+  quartet.weight @w parts [#quartet.part<@a rows 4 to 13 columns 8>] : tensor<16x8xf32>
+  quartet.step {
+  ^bb0(%tokens: tensor<?xi32>, %positions: tensor<3x?xi32>,
+       %token_seq: tensor<?xi32>, %seq_start: tensor<?xi32>,
+       %seq_past: tensor<?xi32>, %seq_slot: tensor<?xi32>,
+       %page_table: tensor<?x?xi32>, %rows: tensor<?xi32>,
+       %temperature: tensor<?xf32>, %top_k: tensor<?xi32>,
+       %top_p: tensor<?xf32>, %min_p: tensor<?xf32>,
+       %uniform: tensor<?xf32>):
+    %logits = ub.poison : tensor<?x8xf32>
+    quartet.return %logits, %tokens : tensor<?x8xf32>, tensor<?xi32>
+  }
+}
+
+// -----
+
+// A wider source.
+quartet.model @weight_c3_columns {
+  // expected-error @+1 {{expected every part within [1, 16, 8], found #quartet.part<@a rows 4 columns 9>}}
+  quartet.weight @w parts [#quartet.part<@a rows 4 columns 9>] : !quartet.packed<16x8, "int4:16">
+  quartet.step {
+  ^bb0(%tokens: tensor<?xi32>, %positions: tensor<3x?xi32>,
+       %token_seq: tensor<?xi32>, %seq_start: tensor<?xi32>,
+       %seq_past: tensor<?xi32>, %seq_slot: tensor<?xi32>,
+       %page_table: tensor<?x?xi32>, %rows: tensor<?xi32>,
+       %temperature: tensor<?xf32>, %top_k: tensor<?xi32>,
+       %top_p: tensor<?xf32>, %min_p: tensor<?xf32>,
+       %uniform: tensor<?xf32>):
+    %logits = ub.poison : tensor<?x8xf32>
+    quartet.return %logits, %tokens : tensor<?x8xf32>, tensor<?xi32>
+  }
+}
+
+// -----
+
+// One expert too many.
+quartet.model @weight_c3_experts {
+  // expected-error @+1 {{expected every part within [3, 16, 8], found #quartet.part<@a rows 4 columns 8 experts 3 to 1>}}
+  quartet.weight @w parts [#quartet.part<@a rows 4 columns 8 experts 3 to 1>] : !quartet.packed<3x16x8, "bf16">
+  quartet.step {
+  ^bb0(%tokens: tensor<?xi32>, %positions: tensor<3x?xi32>,
+       %token_seq: tensor<?xi32>, %seq_start: tensor<?xi32>,
+       %seq_past: tensor<?xi32>, %seq_slot: tensor<?xi32>,
+       %page_table: tensor<?x?xi32>, %rows: tensor<?xi32>,
+       %temperature: tensor<?xf32>, %top_k: tensor<?xi32>,
+       %top_p: tensor<?xf32>, %min_p: tensor<?xf32>,
+       %uniform: tensor<?xf32>):
+    %logits = ub.poison : tensor<?x8xf32>
+    quartet.return %logits, %tokens : tensor<?x8xf32>, tensor<?xi32>
+  }
+}
+
+// -----
+
+// Two sources for row 3.
+quartet.model @weight_c4 {
+  // expected-error @+1 {{expected parts without common rows, found #quartet.part<@a rows 4 columns 8> and #quartet.part<@b rows 2 to 3 columns 8>}}
+  quartet.weight @w parts [#quartet.part<@a rows 4 columns 8>, #quartet.part<@b rows 2 to 3 columns 8>] : tensor<16x8xf32>
+  quartet.step {
+  ^bb0(%tokens: tensor<?xi32>, %positions: tensor<3x?xi32>,
+       %token_seq: tensor<?xi32>, %seq_start: tensor<?xi32>,
+       %seq_past: tensor<?xi32>, %seq_slot: tensor<?xi32>,
+       %page_table: tensor<?x?xi32>, %rows: tensor<?xi32>,
+       %temperature: tensor<?xf32>, %top_k: tensor<?xi32>,
+       %top_p: tensor<?xf32>, %min_p: tensor<?xf32>,
+       %uniform: tensor<?xf32>):
+    %logits = ub.poison : tensor<?x8xf32>
+    quartet.return %logits, %tokens : tensor<?x8xf32>, tensor<?xi32>
+  }
+}
+
+// -----
+
+// Two sources for expert 1.
+quartet.model @weight_c4_experts {
+  // expected-error @+1 {{expected parts without common rows}}
+  quartet.weight @w parts [#quartet.part<@a rows 4 columns 8 experts 2>, #quartet.part<@b rows 4 columns 8 to 1>] : tensor<3x16x8xf32>
+  quartet.step {
+  ^bb0(%tokens: tensor<?xi32>, %positions: tensor<3x?xi32>,
+       %token_seq: tensor<?xi32>, %seq_start: tensor<?xi32>,
+       %seq_past: tensor<?xi32>, %seq_slot: tensor<?xi32>,
+       %page_table: tensor<?x?xi32>, %rows: tensor<?xi32>,
+       %temperature: tensor<?xf32>, %top_k: tensor<?xi32>,
+       %top_p: tensor<?xf32>, %min_p: tensor<?xf32>,
+       %uniform: tensor<?xf32>):
+    %logits = ub.poison : tensor<?x8xf32>
+    quartet.return %logits, %tokens : tensor<?x8xf32>, tensor<?xi32>
+  }
+}

@@ -186,3 +186,83 @@ quartet.model @structure {
     quartet.return %y, %tokens : tensor<?x8xf32>, tensor<?xi32>
   }
 }
+
+// Packed matrices, parts with and without what they leave out, and the ops that
+// fusion makes.
+// CHECK-LABEL: quartet.model @packed {
+// CHECK: quartet.weight @l0.w repeat 3 parts [#quartet.part<@l0.a rows 4 columns 8>,
+// CHECK-SAME: #quartet.part<@l0.b rows 2 from 1 to 4 columns 4 from 3 experts 2 to 1>,
+// CHECK-SAME: #quartet.part<@l0.b rows 2 to 4 columns 4>] : !quartet.packed<3x16x8, "int4:16">
+// CHECK: quartet.weight @v : !quartet.packed<16x8, "bf16">
+// CHECK: quartet.load_weight @v : !quartet.packed<16x8, "bf16">
+quartet.model @packed {
+  quartet.weight @l0.w repeat 3 parts [
+      #quartet.part<@l0.a rows 4 columns 8>,
+      #quartet.part<@l0.b rows 2 from 1 to 4 columns 4 from 3 experts 2 to 1>,
+      #quartet.part<@l0.b rows 2 from 0 to 4 columns 4 experts 1>
+    ] : !quartet.packed<3x16x8, "int4:16">
+  quartet.weight @v : !quartet.packed<16x8, "bf16">
+  quartet.step {
+  ^bb0(%tokens: tensor<?xi32>, %positions: tensor<3x?xi32>,
+       %token_seq: tensor<?xi32>, %seq_start: tensor<?xi32>,
+       %seq_past: tensor<?xi32>, %seq_slot: tensor<?xi32>,
+       %page_table: tensor<?x?xi32>, %rows: tensor<?xi32>,
+       %temperature: tensor<?xf32>, %top_k: tensor<?xi32>,
+       %top_p: tensor<?xf32>, %min_p: tensor<?xf32>,
+       %uniform: tensor<?xf32>):
+    %v = quartet.load_weight @v : !quartet.packed<16x8, "bf16">
+    %logits = ub.poison : tensor<?x8xf32>
+    quartet.return %logits, %tokens : tensor<?x8xf32>, tensor<?xi32>
+  }
+}
+
+// CHECK-LABEL: func @fused
+// CHECK: %{{.*}}:2 = quartet.projections %{{.*}}, %{{.*}} rows [0, 16] :
+// CHECK: quartet.linear %{{.*}}, %{{.*}} residual(%{{.*}}) :
+// CHECK: quartet.select_experts %{{.*}} top_k 2 : (tensor<?x6xf32>)
+// CHECK: quartet.select_experts %{{.*}} top_k 2 renormalize shared 1 gate(%{{.*}}) :
+// CHECK: quartet.expert_up %{{.*}}, %{{.*}}, %{{.*}} :
+// CHECK: quartet.expert_down %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : (tensor<?x3x5xf32>
+// CHECK: quartet.expert_down %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} residual(%{{.*}}) :
+// CHECK: quartet.mlp_up %{{.*}}, %{{.*}} : (tensor<?x8xf32>, tensor<32x8xbf16>) -> tensor<?x5xf32>
+func.func @fused(%x: tensor<?x8xf32>, %w: !quartet.packed<18x8, "bf16">,
+                 %v: tensor<8x8xbf16>, %gate_up: tensor<7x32x8xbf16>,
+                 %down: !quartet.packed<7x8x5, "int8:16:min">,
+                 %m: tensor<32x8xbf16>) {
+  %logits, %gate = quartet.projections %x, %w rows [0, 16]
+    : (tensor<?x8xf32>, !quartet.packed<18x8, "bf16">) -> (tensor<?x6xf32>, tensor<?x1xf32>)
+  %y = quartet.linear %x, %v residual(%x)
+    : (tensor<?x8xf32>, tensor<8x8xbf16>, tensor<?x8xf32>) -> tensor<?x8xf32>
+  %p2, %ids2 = quartet.select_experts %logits top_k 2
+    : (tensor<?x6xf32>) -> (tensor<?x2xf32>, tensor<?x2xi32>)
+  %p, %ids = quartet.select_experts %logits top_k 2 renormalize shared 1 gate(%gate)
+    : (tensor<?x6xf32>, tensor<?x1xf32>) -> (tensor<?x3xf32>, tensor<?x3xi32>)
+  %h = quartet.expert_up %x, %ids, %gate_up
+    : (tensor<?x8xf32>, tensor<?x3xi32>, tensor<7x32x8xbf16>) -> tensor<?x3x5xf32>
+  %d = quartet.expert_down %h, %p, %ids, %down
+    : (tensor<?x3x5xf32>, tensor<?x3xf32>, tensor<?x3xi32>,
+       !quartet.packed<7x8x5, "int8:16:min">) -> tensor<?x8xf32>
+  %r = quartet.expert_down %h, %p, %ids, %down residual(%x)
+    : (tensor<?x3x5xf32>, tensor<?x3xf32>, tensor<?x3xi32>,
+       !quartet.packed<7x8x5, "int8:16:min">, tensor<?x8xf32>) -> tensor<?x8xf32>
+  %u = quartet.mlp_up %x, %m : (tensor<?x8xf32>, tensor<32x8xbf16>) -> tensor<?x5xf32>
+  return
+}
+
+// A phase sees the values before it; its results may have any type, or none.
+// CHECK-LABEL: func @phase
+// CHECK: %[[P:.*]]:2 = quartet.phase @l0.in {
+// CHECK:   quartet.yield %{{.*}}, %{{.*}} : tensor<?x8xf32>, index
+// CHECK: } : tensor<?x8xf32>, index
+// CHECK: quartet.phase @"two words" {
+// CHECK:   quartet.yield
+// CHECK: }
+func.func @phase(%x: tensor<?x8xf32>, %n: index) {
+  %y:2 = quartet.phase @l0.in {
+    quartet.yield %x, %n : tensor<?x8xf32>, index
+  } : tensor<?x8xf32>, index
+  quartet.phase @"two words" {
+    quartet.yield
+  }
+  return
+}
