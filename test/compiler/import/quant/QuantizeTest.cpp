@@ -10,11 +10,10 @@ using namespace quartet::testing;
 namespace {
 
 /// Rows [16, columns] through one panel.
-std::vector<uint8_t> packPanel(const PackedFormat &format,
-                               const std::vector<float> &values,
-                               int64_t columns,
-                               const std::vector<float> *weights = nullptr,
-                               const PanelKernels *kernels = nullptr) {
+std::vector<uint8_t>
+packPanel(const PackedFormat &format, const std::vector<float> &values,
+          int64_t columns, const std::vector<float> *weights = nullptr,
+          const PanelKernels *kernels = nullptr, uint8_t old = 0xa5) {
   PanelQuantizer quantizer(format, columns);
   if (kernels)
     quantizer.use(*kernels);
@@ -22,8 +21,7 @@ std::vector<uint8_t> packPanel(const PackedFormat &format,
   for (size_t r = 0; r < 16; ++r)
     rows[r] = {&values[r * size_t(columns)], columns,
                weights ? weights->data() : nullptr};
-  // Old contents must not shine through.
-  std::vector<uint8_t> panel(size_t(quantizer.layout.bytes), 0xa5);
+  std::vector<uint8_t> panel(size_t(quantizer.layout.bytes), old);
   quantizer.quantize(rows, panel.data());
   return panel;
 }
@@ -95,7 +93,9 @@ TEST(Quantize, ScaleOfTheValuesDoesNotMatter) {
                            "fp8:64", "int4:64:point", "int4:32:iq4_nl"}) {
     double normal =
         relativeError(roundTrip(formatOf(text), values, 256), values);
-    for (float factor : {1e-3f, 37.0f, 3e3f}) {
+    for (float factor : {1e-3f, 37.0f, 3e3f, 1e15f}) {
+      if (factor > 1e9f && formatOf(text).scale != ScaleType::BF16)
+        continue; // too large for f16
       std::vector<float> scaled = values;
       for (float &value : scaled)
         value *= factor;
@@ -125,6 +125,15 @@ TEST(Quantize, EveryMachineMakesTheSameBytes) {
         EXPECT_TRUE(want == packPanel(formatOf(text), values, 200, w, &one))
             << text << " " << one.name;
     }
+}
+
+// Gaps between regions too, for the file's hash.
+TEST(Quantize, WritesEveryByteOfThePanel) {
+  std::vector<float> values = normals(16 * 20);
+  for (const std::string &text : kAllFormats)
+    EXPECT_TRUE(packPanel(formatOf(text), values, 20) ==
+                packPanel(formatOf(text), values, 20, nullptr, nullptr, 0x5a))
+        << text;
 }
 
 TEST(Quantize, UnpacksWhatTheLayoutSays) {
