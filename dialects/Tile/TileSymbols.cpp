@@ -264,6 +264,12 @@ LogicalResult StoreOp::verifySymbolUses(SymbolTableCollection &) {
   if (int64_t(getColumn()) < 0 || int64_t(getColumns()) < 1)
     return emitOpError() << "writes " << int64_t(getColumns())
                          << " columns from " << int64_t(getColumn());
+  // C2
+  int64_t rows = getAcc().getType().getRows();
+  int64_t width = getWidth().value_or(rows);
+  if (int64_t(getFrom()) < 0 || width < 1 || int64_t(getFrom()) + width > rows)
+    return emitOpError() << "takes " << width << " columns from "
+                         << int64_t(getFrom()) << " of " << getAcc().getType();
   return success(
       bool(findFloats(*this, getBuffer(), getColumn() + getColumns())));
 }
@@ -390,7 +396,9 @@ LogicalResult AttendOp::verifySymbolUses(SymbolTableCollection &) {
   auto type = cast<MemRefType>(partials.getType());
   if (type.getRank() != 4 || type.getDimSize(1) != heads ||
       type.getDimSize(3) < dim + 2 ||
-      partials.getPiecePages().value_or(0) != getPages())
+      (getPages() < kAllPages
+           ? partials.getPiecePages().value_or(0) != getPages()
+           : type.getDimSize(2) != 1))
     return emitOpError() << "writes partials of " << heads << " heads and "
                          << dim << " + 2 columns in pieces of " << getPages()
                          << " pages to @" << getPartials() << ", a " << type

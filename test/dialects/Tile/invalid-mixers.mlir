@@ -247,12 +247,12 @@ tile.program @attend_c1 {
   tile.state @v pages : tensor<?x2x64x8xf16>
   tile.step @s few tokens 4 sequences 2 {
     tile.buffer @q : memref<4x32xf32>
-    tile.buffer @p pieces of 2 pages : memref<4x4x?x10xf32>
+    tile.buffer @parts pieces of 2 pages : memref<4x4x?x10xf32>
     tile.phase @p {
       tile.tasks [<tokens 1>, <count 2>, <ranges 2>] {
       ^bb0(%t: index, %r: index, %n: index):
         // expected-error @+1 {{has 4 query heads and 3 KV heads; the former must be a multiple of the latter}}
-        tile.attend[%t, %r, %n] tile 1 pages 2 query @q cache(@k, @v) to @p
+        tile.attend[%t, %r, %n] tile 1 pages 2 query @q cache(@k, @v) to @parts
           heads 4 kv_heads 3 head_dim 8 scale 0.5
       }
     }
@@ -266,12 +266,12 @@ tile.program @attend_c2 {
   tile.state @v pages : tensor<?x2x64x8xf16>
   tile.step @s few tokens 4 sequences 2 {
     tile.buffer @q : memref<4x16xf32>
-    tile.buffer @p pieces of 2 pages : memref<4x4x?x10xf32>
+    tile.buffer @parts pieces of 2 pages : memref<4x4x?x10xf32>
     tile.phase @p {
       tile.tasks [<tokens 1>, <count 2>, <ranges 2>] {
       ^bb0(%t: index, %r: index, %n: index):
         // expected-error @+1 {{needs columns up to 32 of @q, which has 16}}
-        tile.attend[%t, %r, %n] tile 1 pages 2 query @q cache(@k, @v) to @p
+        tile.attend[%t, %r, %n] tile 1 pages 2 query @q cache(@k, @v) to @parts
           heads 4 kv_heads 2 head_dim 8 scale 0.5
       }
     }
@@ -285,12 +285,12 @@ tile.program @attend_c3 {
   tile.state @v pages : tensor<?x2x64x8xf16>
   tile.step @s few tokens 4 sequences 2 {
     tile.buffer @q : memref<4x32xf32>
-    tile.buffer @p pieces of 2 pages : memref<4x4x?x10xf32>
+    tile.buffer @parts pieces of 2 pages : memref<4x4x?x10xf32>
     tile.phase @p {
       tile.tasks [<tokens 1>, <count 2>, <ranges 2>] {
       ^bb0(%t: index, %r: index, %n: index):
         // expected-error @+1 {{needs pages of [2, 64, 8] in @k, not pages of 'tensor<?x2x64x4xf16>'}}
-        tile.attend[%t, %r, %n] tile 1 pages 2 query @q cache(@k, @v) to @p
+        tile.attend[%t, %r, %n] tile 1 pages 2 query @q cache(@k, @v) to @parts
           heads 4 kv_heads 2 head_dim 8 scale 0.5
       }
     }
@@ -304,12 +304,12 @@ tile.program @attend_c4 {
   tile.state @v pages : tensor<?x2x64x8xf16>
   tile.step @s few tokens 4 sequences 2 {
     tile.buffer @q : memref<4x32xf32>
-    tile.buffer @p pieces of 2 pages : memref<4x4x?x9xf32>
+    tile.buffer @parts pieces of 2 pages : memref<4x4x?x9xf32>
     tile.phase @p {
       tile.tasks [<tokens 1>, <count 2>, <ranges 2>] {
       ^bb0(%t: index, %r: index, %n: index):
-        // expected-error @+1 {{writes partials of 4 heads and 8 + 2 columns in pieces of 2 pages to @p, a 'memref<4x4x?x9xf32>' in pieces of 2}}
-        tile.attend[%t, %r, %n] tile 1 pages 2 query @q cache(@k, @v) to @p
+        // expected-error @+1 {{writes partials of 4 heads and 8 + 2 columns in pieces of 2 pages to @parts, a 'memref<4x4x?x9xf32>' in pieces of 2}}
+        tile.attend[%t, %r, %n] tile 1 pages 2 query @q cache(@k, @v) to @parts
           heads 4 kv_heads 2 head_dim 8 scale 0.5
       }
     }
@@ -323,12 +323,12 @@ tile.program @attend_c4_pieces {
   tile.state @v pages : tensor<?x2x64x8xf16>
   tile.step @s few tokens 4 sequences 2 {
     tile.buffer @q : memref<4x32xf32>
-    tile.buffer @p pieces of 2 pages : memref<4x4x?x10xf32>
+    tile.buffer @parts pieces of 2 pages : memref<4x4x?x10xf32>
     tile.phase @p {
       tile.tasks [<tokens 1>, <count 2>, <ranges 4>] {
       ^bb0(%t: index, %r: index, %n: index):
-        // expected-error @+1 {{in pieces of 4 pages to @p, a 'memref<4x4x?x10xf32>' in pieces of 2}}
-        tile.attend[%t, %r, %n] tile 1 pages 4 query @q cache(@k, @v) to @p
+        // expected-error @+1 {{in pieces of 4 pages to @parts, a 'memref<4x4x?x10xf32>' in pieces of 2}}
+        tile.attend[%t, %r, %n] tile 1 pages 4 query @q cache(@k, @v) to @parts
           heads 4 kv_heads 2 head_dim 8 scale 0.5
       }
     }

@@ -1,0 +1,145 @@
+// RUN: quartet-opt %s -tile-plan-memory | FileCheck %s
+// RUN: quartet-opt %s -tile-plan-memory -tile-verify-schedule -o /dev/null
+// RUN: quartet-opt %S/Inputs/hybrid.mlir -tile-plan-memory -tile-verify-schedule -o /dev/null
+
+// a, b and c follow each other, and waits order their phases: a and c share.
+// d is written before the loop and read in every repetition, so nothing in the
+// loop may use its memory. w is written in each repetition before it is read.
+// CHECK-LABEL: tile.program @lifetimes
+tile.program @lifetimes {
+  // CHECK: tile.step @s few tokens 4 sequences 2 scratch 768 scratch_per_page 0 local 256
+  tile.step @s few tokens 4 sequences 2 {
+    // CHECK-DAG: tile.buffer @a at [[A:0|256|512]] :
+    // CHECK-DAG: tile.buffer @c at [[A]] :
+    tile.buffer @a : memref<4x16xf32>
+    tile.buffer @b : memref<4x16xf32>
+    tile.buffer @c : memref<4x16xf32>
+    tile.buffer @d : memref<4x16xf32>
+    tile.event @e0
+    tile.event @e1
+    tile.event @e2
+    tile.phase @before {
+      tile.tasks [<tokens 4>] {
+      ^bb0(%t: index):
+        tile.rope_table @d[%t] tile 4 inv_freq [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0] axes [0, 0, 0, 0, 0, 0, 0, 0] scale 1.0
+      }
+      tile.signal @e0
+    }
+    tile.layers repeat 3 {
+      tile.phase @p0 {
+        tile.wait @e0
+        tile.wait previous @e2
+        %s = tile.stage plain @d : !tile.rows<4, 16, 0>
+        tile.tasks [<tokens 4>] {
+        ^bb0(%t: index):
+          tile.rope_table @a[%t] tile 4 inv_freq [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0] axes [0, 0, 0, 0, 0, 0, 0, 0] scale 1.0
+        }
+        tile.signal @e1
+      }
+      tile.phase @p1 {
+        tile.wait @e1
+        %s = tile.stage plain @a : !tile.rows<4, 16, 0>
+        tile.tasks [<tokens 4>] {
+        ^bb0(%t: index):
+          tile.rope_table @b[%t] tile 4 inv_freq [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0] axes [0, 0, 0, 0, 0, 0, 0, 0] scale 1.0
+        }
+        tile.signal @e2
+      }
+    }
+    tile.phase @after {
+      tile.wait @e2
+      %s = tile.stage plain @b : !tile.rows<4, 16, 0>
+      tile.tasks [<tokens 4>] {
+      ^bb0(%t: index):
+        tile.rope_table @c[%t] tile 4 inv_freq [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0] axes [0, 0, 0, 0, 0, 0, 0, 0] scale 1.0
+      }
+    }
+  }
+}
+
+// One is never needed with the other, but nothing says when the late workers of
+// @p are done: no sharing.
+// CHECK-LABEL: tile.program @no_order
+tile.program @no_order {
+  // CHECK: tile.step @s few tokens 4 sequences 2 scratch 512 scratch_per_page 0 local 0
+  tile.step @s few tokens 4 sequences 2 {
+    // CHECK: tile.buffer @a at 0 :
+    tile.buffer @a : memref<4x16xf32>
+    // CHECK: tile.buffer @b at 256 :
+    tile.buffer @b : memref<4x16xf32>
+    tile.phase @p {
+      tile.tasks [<tokens 4>] {
+      ^bb0(%t: index):
+        tile.rope_table @a[%t] tile 4 inv_freq [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0] axes [0, 0, 0, 0, 0, 0, 0, 0] scale 1.0
+      }
+    }
+    tile.phase @q {
+      tile.tasks [<tokens 4>] {
+      ^bb0(%t: index):
+        tile.rope_table @b[%t] tile 4 inv_freq [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0] axes [0, 0, 0, 0, 0, 0, 0, 0] scale 1.0
+      }
+    }
+  }
+}
+
+// The value of b crosses to the next repetition: live throughout the loop.
+// CHECK-LABEL: tile.program @carried
+tile.program @carried {
+  // CHECK: tile.step @s few tokens 4 sequences 2 scratch 512 scratch_per_page 0 local 256
+  tile.step @s few tokens 4 sequences 2 {
+    tile.buffer @a : memref<4x16xf32>
+    tile.buffer @b : memref<4x16xf32>
+    tile.event @e0
+    tile.event @e1
+    tile.event @e2
+    tile.phase @before {
+      tile.tasks [<tokens 4>] {
+      ^bb0(%t: index):
+        tile.rope_table @b[%t] tile 4 inv_freq [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0] axes [0, 0, 0, 0, 0, 0, 0, 0] scale 1.0
+      }
+      tile.signal @e0
+    }
+    tile.layers repeat 2 {
+      tile.phase @use {
+        tile.wait @e0
+        tile.wait previous @e2
+        %s = tile.stage plain @b : !tile.rows<4, 16, 0>
+        tile.tasks [<count 1>] {
+        ^bb0(%i: index):
+        }
+        tile.signal @e1
+      }
+      tile.phase @other {
+        tile.wait @e1
+        tile.tasks [<tokens 4>] {
+        ^bb0(%t: index):
+          tile.rope_table @a[%t] tile 4 inv_freq [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0] axes [0, 0, 0, 0, 0, 0, 0, 0] scale 1.0
+        }
+        tile.signal @e2
+      }
+    }
+  }
+}
+
+// Pieces lie behind everything else, one behind the other: 2 * 256 bytes for
+// each 4 pages, and room for a last piece that is not full.
+// CHECK-LABEL: tile.program @pieces
+tile.program @pieces {
+  // CHECK: tile.step @s few tokens 4 sequences 2 scratch 768 scratch_per_page 128 local 0
+  tile.step @s few tokens 4 sequences 2 {
+    // CHECK: tile.buffer @a at 0 :
+    tile.buffer @a : memref<4x16xf32>
+    // CHECK: tile.buffer @q pieces of 4 pages at 0 :
+    tile.buffer @q pieces of 4 pages : memref<4x1x?x16xf32>
+    // CHECK: tile.buffer @r pieces of 4 pages at 256 :
+    tile.buffer @r pieces of 4 pages : memref<4x1x?x15xf32>
+    tile.phase @p {
+      tile.tasks [<tokens 4>] {
+      ^bb0(%t: index):
+        tile.rope_table @a[%t] tile 4 inv_freq [1.0] axes [0] scale 1.0
+        tile.rope_table @q[%t] tile 4 inv_freq [1.0] axes [0] scale 1.0
+        tile.rope_table @r[%t] tile 4 inv_freq [1.0] axes [0] scale 1.0
+      }
+    }
+  }
+}
