@@ -12,13 +12,17 @@ namespace quartet::cpu {
 /// the last is 1. Results have the same bits for all of them.
 llvm::ArrayRef<int> tokenBlocks(const Isa &isa, const PackedFormat &format);
 
-/// void dot_<format>_t<tokens>(ptr panel, ptr rows, i64 rowStride,
+/// How many neighbouring panels a block of \p tokens takes at once: 1 or 2.
+int panelsTogether(const Isa &isa, const PackedFormat &format, int tokens);
+
+/// void dot_<format>_t<tokens>[_p<panels>](ptr panel, ptr rows, i64 rowStride,
 ///                             i64 columns, ptr out, i64 outStride)
-/// out[t * outStride + 4 * r] = panel row r (of 16) times staged row t, f32.
-/// \p columns is PanelLayout::paddedColumns; strides are in bytes; panel and
-/// rows are 64-byte aligned.
+/// out[t * outStride + 4 * r] = panel row r (of 16) times staged row t, f32,
+/// and with \p panels 2 the same for the next panel at out + 64. \p columns is
+/// PanelLayout::paddedColumns; strides are in bytes; panel and rows are 64-byte
+/// aligned.
 mlir::func::FuncOp dotKernel(KernelBuilder &k, const PackedFormat &format,
-                             int tokens);
+                             int tokens, int panels = 1);
 
 /// Code for out[t * outStride + 4 * (16 p + r)] = row r of panel p times staged
 /// row t, for all \p panelCount panels and \p tokens tokens (none is fine).

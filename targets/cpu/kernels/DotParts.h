@@ -25,10 +25,13 @@ struct PanelOffsets {
 
 /// \p size rounded up to a multiple of 64.
 V alignTo64(V size);
-/// The start of staged row \p token.
-V stagedRow(const DotBlock &block, int token);
-/// Prefetches \p line's successor while few tokens use it: then the panel
-/// comes from memory at the speed at which this loop asks for it.
+/// Where each token's row and each panel begins.
+llvm::SmallVector<V> stagedRows(const DotBlock &block);
+llvm::SmallVector<V> panelsOf(const DotBlock &block);
+/// Writes 16 x f32 [token][panel].
+void storeTotals(KernelBuilder &k, const DotBlock &block,
+                 llvm::ArrayRef<V> totals);
+/// Asks memory for what follows \p line.
 void prefetchAhead(KernelBuilder &k, const DotBlock &block, V line);
 
 /// Code for int8 and int4. Sums of \p block are exact per group.

@@ -60,6 +60,23 @@ static std::pair<V, V> toHalves(KernelBuilder &k, V line) {
   return {place(pairs << 8), place(pairs)};
 }
 
+/// The f16 in the low and in the high halves of 16 words, as f32.
+static std::pair<V, V> fromPairs(KernelBuilder &k, V words) {
+  // Registers of 16 lanes drop the other halves in one instruction.
+  if (!k.machine.f16Convert || k.machine.lanes == 16)
+    return {fromLowHalf(k, words), fromLowHalf(k, words >> 16)};
+  V halves = k.bitcast(words, k.vec(32, k.f16()));
+  mlir::Type floats = k.vec(16, k.f32());
+  V low = k.convert(k.slice(halves, 0, 16), floats);
+  V high = k.convert(k.slice(halves, 16, 16), floats);
+  SmallVector<int64_t> even, odd;
+  for (int64_t i = 0; i < 16; ++i) {
+    even.push_back(2 * i);
+    odd.push_back(2 * i + 1);
+  }
+  return {k.shuffle(low, high, even), k.shuffle(low, high, odd)};
+}
+
 SmallVector<V> cpu::unpackFloats(KernelBuilder &k, ValueType value, V line) {
   mlir::Type floats = k.vec(16, k.f32()), words = k.vec(16, k.i32());
   if (value == ValueType::F32)
@@ -69,12 +86,15 @@ SmallVector<V> cpu::unpackFloats(KernelBuilder &k, ValueType value, V line) {
     V high = bits & int64_t(int32_t(0xffff0000));
     return {k.bitcast(bits << 16, floats), k.bitcast(high, floats)};
   }
-  if (value == ValueType::F16)
-    return {fromLowHalf(k, bits), fromLowHalf(k, bits >> 16)};
+  if (value == ValueType::F16) {
+    auto [first, second] = fromPairs(k, bits);
+    return {first, second};
+  }
   if (k.machine.f16Convert) {
     auto [even, odd] = toHalves(k, bits);
-    return {fromLowHalf(k, even), fromLowHalf(k, odd),
-            fromLowHalf(k, even >> 16), fromLowHalf(k, odd >> 16)};
+    auto [first, third] = fromPairs(k, even);
+    auto [second, fourth] = fromPairs(k, odd);
+    return {first, second, third, fourth};
   }
   SmallVector<V> columns;
   for (int j = 0; j < 4; ++j)
