@@ -161,7 +161,7 @@ void phaseChange(benchmark::State &state) {
     state.SetIterationTime(time.count() / phases);
   }
 }
-BENCHMARK(phaseChange)->Arg(1)->Arg(2)->UseManualTime();
+BENCHMARK(phaseChange)->Arg(1)->Arg(2)->Iterations(200)->UseManualTime();
 
 /// An empty call of the team, spinning workers; with a pause in between, those
 /// that sleep.
@@ -178,7 +178,12 @@ void teamRun(benchmark::State &state) {
     state.SetIterationTime(time.count());
   }
 }
-BENCHMARK(teamRun)->ArgName("pause_us")->Arg(0)->Arg(1000)->UseManualTime();
+BENCHMARK(teamRun)
+    ->ArgName("pause_us")
+    ->Arg(0)
+    ->Arg(1000)
+    ->Iterations(1000)
+    ->UseManualTime();
 
 /// A vocabulary of the 35B model's size; arguments: top-k and penalties.
 void sample(benchmark::State &state) {
