@@ -27,9 +27,12 @@
 #include "mlir/Dialect/SCF/Transforms/Passes.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Tensor/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 #include "passes/Passes.h"
+#include "targets/cpu/KernelLowering.h"
+#include "targets/cpu/TileToCpu.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -47,6 +50,25 @@ void quartet::buildPhasesPipeline(OpPassManager &pm,
   FormPhasesOptions phases;
   phases.explain = options.explain;
   pm.addPass(createFormPhases(phases));
+}
+
+void quartet::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
+  QuartetToTileOptions buckets;
+  for (int64_t tokens : options.buckets)
+    buckets.buckets.push_back(tokens);
+  pm.addPass(createQuartetToTile(buckets));
+  TilePipelineOptions prefetch;
+  prefetch.prefetchBytes = options.prefetchBytes;
+  pm.addPass(createTilePipeline(prefetch));
+  pm.addPass(createTilePlanMemory());
+  pm.addPass(createTileVerifySchedule());
+}
+
+void quartet::buildCpuPipeline(OpPassManager &pm,
+                               const CpuPipelineOptions &options) {
+  pm.addPass(cpu::createTileToCpu(
+      {options.target, options.triple, options.cpu, options.features}));
+  cpu::addKernelLoweringPasses(pm);
 }
 
 void quartet::buildLinalgPipeline(OpPassManager &pm) {
@@ -111,8 +133,15 @@ void quartet::buildReferencePipeline(OpPassManager &pm,
 
 void quartet::registerPipelines() {
   PassPipelineRegistration<PhasesOptions>(
-      "quartet-phases-pipeline",
-      "Model ops to the phases of the step program", buildPhasesPipeline);
+      "quartet-phases-pipeline", "Model ops to the phases of the step program",
+      buildPhasesPipeline);
+  PassPipelineRegistration<TileOptions>("quartet-tile-pipeline",
+                                        "Phases to the schedule of the steps",
+                                        buildTilePipeline);
+  PassPipelineRegistration<CpuPipelineOptions>(
+      "quartet-cpu-pipeline", "The schedule to the LLVM dialect for one CPU",
+      buildCpuPipeline);
+  cpu::registerTileToCpu();
   PassPipelineRegistration<>("quartet-linalg-pipeline",
                              "Model ops to linalg on tensors",
                              buildLinalgPipeline);
@@ -134,7 +163,7 @@ void quartet::registerDialects(DialectRegistry &registry) {
               arith::ArithDialect, bufferization::BufferizationDialect,
               cf::ControlFlowDialect, func::FuncDialect, linalg::LinalgDialect,
               LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect,
-              scf::SCFDialect, tensor::TensorDialect>();
+              scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
   arith::registerBufferizableOpInterfaceExternalModels(registry);
   arith::registerBufferDeallocationOpInterfaceExternalModels(registry);
   bufferization::func_ext::registerBufferizableOpInterfaceExternalModels(

@@ -29,6 +29,38 @@ struct PhasesOptions : mlir::PassPipelineOptions<PhasesOptions> {
 /// of the step program.
 void buildPhasesPipeline(mlir::OpPassManager &pm, const PhasesOptions &options);
 
+struct TileOptions : mlir::PassPipelineOptions<TileOptions> {
+  ListOption<int64_t> buckets{
+      *this, "buckets",
+      llvm::cl::desc("Most tokens of each specialisation of the step")};
+  Option<int64_t> prefetchBytes{
+      *this, "prefetch-bytes",
+      llvm::cl::desc("What each worker reads ahead while it waits"),
+      llvm::cl::init(65536)};
+};
+
+/// quartet in phases -> tile: the schedule of each bucket's step, with its
+/// prefetches and memory, proven sound.
+void buildTilePipeline(mlir::OpPassManager &pm, const TileOptions &options);
+
+struct CpuPipelineOptions : mlir::PassPipelineOptions<CpuPipelineOptions> {
+  Option<std::string> target{*this, "target",
+                             llvm::cl::desc("Name in the program table"),
+                             llvm::cl::init("host")};
+  Option<std::string> triple{*this, "triple",
+                             llvm::cl::desc("LLVM's triple of the machine"),
+                             llvm::cl::init("x86_64-unknown-linux-gnu")};
+  Option<std::string> cpu{*this, "cpu",
+                          llvm::cl::desc("LLVM's name of the CPU"),
+                          llvm::cl::init("x86-64-v3")};
+  Option<std::string> features{*this, "features",
+                               llvm::cl::desc("LLVM's features, \"+a,-b\"")};
+};
+
+/// tile -> LLVM dialect for one kind of CPU.
+void buildCpuPipeline(mlir::OpPassManager &pm,
+                      const CpuPipelineOptions &options);
+
 /// quartet -> linalg: every computation becomes its executable meaning;
 /// tensors.
 void buildLinalgPipeline(mlir::OpPassManager &pm);

@@ -273,7 +273,8 @@ def AttendOp : Tile_Kernel<"attend", [HasParent<"TasksOp">]> {
     Constraints: (C1) query heads are a multiple of KV heads, (C2) `query` is a
     buffer of f32 with heads * D columns, (C3) `key` and `value` are states of pages
     [pages, KV heads, 64, D], (C4) `partials` is a buffer of f32
-    [N, heads, ranges, D + 2 or more] in pieces of `pages`.
+    [N, heads, ranges, D + 2 or more] in pieces of `pages`; of one range when
+    `pages` is 2^20, more than any sequence has.
   }];
   let arguments = (ins Index:$token, I64Attr:$tile, Index:$head, Index:$range,
                        I64Attr:$pages, FlatSymbolRefAttr:$query,

@@ -9,6 +9,9 @@ namespace quartet::tile {
 /// Alignment of buffers and local values, in bytes.
 constexpr int64_t kTileAlign = 64;
 
+/// A range of this many pages holds every sequence.
+constexpr uint64_t kAllPages = 1 << 20;
+
 constexpr int64_t alignTo64(int64_t bytes) {
   return (bytes + kTileAlign - 1) / kTileAlign * kTileAlign;
 }

@@ -19,8 +19,6 @@ static constexpr int64_t kManyRows = 512;
 static constexpr int64_t kAttendTokens = 16;
 /// Pages of a range of split-KV attention, for few tokens.
 static constexpr int64_t kRangePages = 8;
-/// All pages in one range, for many tokens.
-static constexpr int64_t kAllPages = 1 << 20;
 
 static int64_t roundUp(int64_t value, int64_t unit) {
   return (value + unit - 1) / unit * unit;
@@ -387,7 +385,7 @@ LogicalResult StepBuilder::attend(GatedAttentionOp op) {
   if (failed(place))
     return failure();
   int64_t record = roundUp(width + 2, 16);
-  int64_t pages = many() ? kAllPages : kRangePages;
+  int64_t pages = many() ? int64_t(tile::kAllPages) : kRangePages;
   std::string partials =
       addBuffer((phase.getSymName() + ".partials").str(),
                 f32Buffer({bucket.tokens, heads,
