@@ -38,7 +38,8 @@ mlir::func::FuncOp stageFloatRow(KernelBuilder &k);
 
 /// void quantize_row_<group>(ptr x, i64 columns, ptr out)
 /// A staged row of f32 x. In each group: scale = absmax / 127, value =
-/// x / scale rounded to nearest even, in -127..127; all zero when absmax is 0.
+/// x * (1 / scale) rounded to nearest even, in -127..127; all zero when absmax
+/// is 0. A NaN makes its group's scale NaN.
 mlir::func::FuncOp quantizeRow(KernelBuilder &k, int64_t group);
 
 /// void quantize_groups_<group>(ptr x, i64 columns, ptr values, ptr scales,
