@@ -1,6 +1,7 @@
 // Follows the weights of a step: which rows of which matrix are read by whom.
 #include "passes/Tile/VerifyStreams.h"
 #include "dialects/Quartet/PackedFormat.h"
+#include "dialects/Tile/TileSizes.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -62,7 +63,21 @@ private:
     return success();
   }
 
-  /// What is cut into columns is cut into as many tiles as there are tasks.
+  /// The heads that the tasks of \p kernel share out.
+  static int64_t headsOf(AccessOpInterface kernel) {
+    if (auto scan = dyn_cast<DeltaScanOp>(*kernel))
+      return scan.getKeyHeads();
+    if (auto attend = dyn_cast<AttendOp>(*kernel))
+      return attend.getKvHeads();
+    auto store = cast<StoreHeadOp>(*kernel);
+    Operation *target = lookUp(store, store.getTarget());
+    if (auto state = dyn_cast<StateOp>(target))
+      return cast<RankedTensorType>(state.getType()).getDimSize(1);
+    return columnsOf(cast<BufferOp>(target)) / int64_t(store.getWidth());
+  }
+
+  /// What is cut into heads or columns is cut into as many tiles as there are
+  /// tasks.
   static LogicalResult checkCounts(AccessOpInterface kernel) {
     SmallVector<Access> accesses;
     kernel.getAccesses(accesses);
@@ -74,7 +89,16 @@ private:
         columns = up.getIntermediate();
       if (auto logits = dyn_cast<StoreLogitsOp>(*kernel))
         columns = logits.getVocabulary();
+      if (auto mul = dyn_cast<SiluMulOp>(*kernel))
+        columns = columnsOf(cast<BufferOp>(lookUp(mul, mul.getBuffer())));
       for (const Coordinate &coordinate : access.coordinates) {
+        if (coordinate.axis == Axis::Heads) {
+          int64_t tasks = extentOf(coordinate.value).getSize();
+          if (tasks != headsOf(kernel))
+            return kernel.emitOpError()
+                   << "has " << tasks << " tasks for " << headsOf(kernel)
+                   << " heads of @" << access.symbol;
+        }
         if (coordinate.axis != Axis::Columns || columns < 0)
           continue;
         int64_t tasks = extentOf(coordinate.value).getSize();

@@ -476,3 +476,36 @@ tile.program @local_of_step {
     }
   }
 }
+
+// -----
+
+// Three tasks for two heads.
+tile.program @head_tasks {
+  tile.state @w slots : tensor<?x3x64xbf16>
+  tile.state @d slots : tensor<?x4x8x8xf32>
+  tile.vector @taps : tensor<64x4xf32>
+  tile.vector @v : tensor<4xf32>
+  tile.step @s few tokens 4 sequences 2 {
+    tile.buffer @in : memref<4x64xf32>
+    tile.buffer @k : memref<4x8xf32>
+    tile.buffer @o : memref<4x32xf32>
+    tile.event @e
+    tile.phase @before {
+      tile.tasks [<tokens 4>] {
+      ^bb0(%t: index):
+        tile.rope_table @in[%t] tile 4 inv_freq [1.0] axes [0] scale 1.0
+        tile.rope_table @k[%t] tile 4 inv_freq [1.0] axes [0] scale 1.0
+      }
+      tile.signal @e
+    }
+    tile.phase @p {
+      tile.wait @e
+      tile.tasks [<sequences 1>, <count 3>] {
+      ^bb0(%q: index, %h: index):
+        // expected-error @+1 {{has 3 tasks for 2 heads of @w}}
+        tile.delta_scan[%q, %h] input @in column 0 controls @k a 4 b 0 taps @taps a_log @v
+          dt_bias @v window @w state @d to @o key_heads 2 value_heads 4 key_dim 8 value_dim 8 qk_eps 1.0e-6
+      }
+    }
+  }
+}

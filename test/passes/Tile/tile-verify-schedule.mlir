@@ -1,13 +1,13 @@
 // What is accepted, with what is emitted: nothing, or why each wait is there.
 // RUN: quartet-opt %s -tile-verify-schedule=explain -verify-diagnostics -o /dev/null
 // RUN: quartet-opt %S/Inputs/hybrid.mlir -tile-verify-schedule -o %t.mlir 2>&1 | count 0
-// RUN: not quartet-opt %S/Inputs/hybrid.mlir -tile-verify-schedule=local-bytes=2048 -o /dev/null 2>&1 | FileCheck %s --check-prefix=LOCAL
-// RUN: quartet-opt %S/Inputs/hybrid.mlir -tile-verify-schedule=local-bytes=4096 -o /dev/null
+// RUN: not quartet-opt %S/Inputs/hybrid.mlir -tile-verify-schedule=local-bytes=2303 -o /dev/null 2>&1 | FileCheck %s --check-prefix=LOCAL
+// RUN: quartet-opt %S/Inputs/hybrid.mlir -tile-verify-schedule=local-bytes=2304 -o /dev/null
 // RUN: not quartet-opt %S/Inputs/hybrid.mlir -tile-verify-schedule=scratch-bytes=8192 -o /dev/null 2>&1 | FileCheck %s --check-prefix=SCRATCH
 // RUN: not quartet-opt %S/Inputs/hybrid.mlir -tile-plan-memory -tile-verify-schedule=scratch-bytes=4096 -o /dev/null 2>&1 | FileCheck %s --check-prefix=PLANNED
 // RUN: quartet-opt %S/Inputs/hybrid.mlir -tile-plan-memory -tile-verify-schedule=scratch-bytes=16384 -o /dev/null
 
-// LOCAL: error: phase @experts_up needs {{[0-9]+}} bytes of local memory; a worker has 2048
+// LOCAL: error: phase @delta_in needs 2304 bytes of local memory; a worker has 2303
 // SCRATCH: error: step @few needs {{[0-9]+}} bytes of scratch memory; there are 8192
 // PLANNED: error: step @few needs {{[0-9]+}} bytes of scratch memory; there are 4096
 
