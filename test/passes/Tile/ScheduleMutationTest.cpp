@@ -27,10 +27,12 @@ protected:
   OwningOpRef<ModuleOp> parse(StringRef text) {
     return parseSourceString<ModuleOp>(text, &context);
   }
+  /// One that is written by hand, or what the compiler makes of models/tiny.
   OwningOpRef<ModuleOp> parseInput(StringRef name) {
     return parseSourceFile<ModuleOp>(
-        (StringRef(QUARTET_TEST_INPUTS) + "/" + name).str(), &context);
+        name == "tiny" ? QUARTET_TEST_TINY : QUARTET_TEST_HYBRID, &context);
   }
+  void refuseMutants(ModuleOp module, StringRef step, int mutants);
 
   bool run(ModuleOp module, std::unique_ptr<Pass> pass) {
     PassManager pm(&context);
@@ -287,57 +289,69 @@ OwningOpRef<ModuleOp> keepStep(ModuleOp module, StringRef name) {
   return copy;
 }
 
+/// Made, broken, refused: for each kind of change.
+std::map<std::string, std::array<int, 3>> counts;
+
+void Schedules::refuseMutants(ModuleOp module, StringRef step, int mutants) {
+  std::mt19937 random(1);
+  auto valid = keepStep(module, step);
+  for (int i = 0; i < mutants; ++i) {
+    OwningOpRef<ModuleOp> copy(valid->clone());
+    std::string what = Mutator(*copy, random).mutate();
+    if (what.empty())
+      continue;
+    bool isAccepted = accepts(*copy);
+    auto &count = counts[what];
+    ++count[0];
+    count[2] += !isAccepted;
+    // What the dialect itself refuses has no meaning to simulate.
+    if (failed(verify(*copy)))
+      continue;
+    std::string why = trouble(*copy);
+    count[1] += !why.empty();
+    if (!isAccepted || why.empty())
+      continue;
+    std::string text;
+    llvm::raw_string_ostream(text) << *copy;
+    FAIL() << what << ", " << step.str() << ": accepted, but: " << why << "\n"
+           << text;
+  }
+}
+
 TEST_F(Schedules, AcceptsWhatRuns) {
-  auto module = parseInput("hybrid.mlir");
-  ASSERT_TRUE(module);
-  EXPECT_TRUE(accepts(*module));
-  EXPECT_EQ(trouble(*module), "");
-  ASSERT_TRUE(run(*module, createTilePlanMemory()));
-  EXPECT_TRUE(accepts(*module));
-  EXPECT_EQ(trouble(*module), "");
+  for (StringRef name : {"hybrid", "tiny"}) {
+    auto module = parseInput(name);
+    ASSERT_TRUE(module) << name.str();
+    EXPECT_TRUE(accepts(*module));
+    EXPECT_EQ(trouble(*module), "") << name.str();
+    ASSERT_TRUE(run(*module, createTilePlanMemory()));
+    EXPECT_TRUE(accepts(*module));
+    EXPECT_EQ(trouble(*module), "") << name.str();
+  }
 }
 
 TEST_F(Schedules, LocalMemoryIsWhatWorkersHold) {
-  auto module = parseInput("hybrid.mlir");
-  ASSERT_TRUE(module);
-  for (StringRef name : {"few", "many"}) {
-    auto one = keepStep(*module, name);
-    int64_t bytes = 0;
-    one->walk([&](StepOp step) { bytes = simulateLocalBytes(step); });
-    EXPECT_TRUE(accepts(*one, bytes)) << name.str();
-    EXPECT_FALSE(accepts(*one, bytes - 1)) << name.str();
+  for (StringRef name : {"hybrid", "tiny"}) {
+    auto module = parseInput(name);
+    ASSERT_TRUE(module) << name.str();
+    SmallVector<StepOp> steps;
+    module->walk([&](StepOp step) { steps.push_back(step); });
+    for (StepOp step : steps) {
+      auto one = keepStep(*module, step.getSymName());
+      int64_t bytes = simulateLocalBytes(step);
+      EXPECT_TRUE(accepts(*one, bytes)) << name.str();
+      EXPECT_FALSE(accepts(*one, bytes - 1)) << name.str();
+    }
   }
 }
 
 TEST_F(Schedules, RefusesWhatBreaks) {
-  auto module = parseInput("hybrid.mlir");
-  ASSERT_TRUE(module);
-  std::mt19937 random(1);
-  std::map<std::string, std::array<int, 3>> counts; // made, broken, refused
-  for (StringRef name : {"few", "many"}) {
-    auto valid = keepStep(*module, name);
-    for (int i = 0; i < 1000; ++i) {
-      OwningOpRef<ModuleOp> copy(valid->clone());
-      std::string what = Mutator(*copy, random).mutate();
-      if (what.empty())
-        continue;
-      bool isAccepted = accepts(*copy);
-      auto &count = counts[what];
-      ++count[0];
-      count[2] += !isAccepted;
-      // What the dialect itself refuses has no meaning to simulate.
-      if (failed(verify(*copy)))
-        continue;
-      std::string why = trouble(*copy);
-      count[1] += !why.empty();
-      if (!isAccepted || why.empty())
-        continue;
-      std::string text;
-      llvm::raw_string_ostream(text) << *copy;
-      FAIL() << what << ", " << name.str() << ": accepted, but: " << why << "\n"
-             << text;
-    }
-  }
+  auto hybrid = parseInput("hybrid"), tiny = parseInput("tiny");
+  ASSERT_TRUE(hybrid);
+  ASSERT_TRUE(tiny);
+  refuseMutants(*hybrid, "few", 1000);
+  refuseMutants(*hybrid, "many", 1000);
+  refuseMutants(*tiny, "few_2", 200);
   int broken = 0;
   for (auto &[what, count] : counts) {
     std::printf("%-20s %4d, broken %4d, refused %4d\n", what.c_str(), count[0],
@@ -348,7 +362,7 @@ TEST_F(Schedules, RefusesWhatBreaks) {
 }
 
 TEST_F(Schedules, RefusesPlacesThatOverlap) {
-  auto module = parseInput("hybrid.mlir");
+  auto module = parseInput("hybrid");
   ASSERT_TRUE(module);
   ASSERT_TRUE(run(*module, createTilePlanMemory()));
   std::mt19937 random(2);

@@ -383,15 +383,18 @@ private:
     for (StringRef name : {op.getKey(), op.getValue()})
       touch(c.worker, stateMemory(op, name, c.repetition), {0, tokens},
             {head * dim, (head + 1) * dim}, true, false, op);
-    // [tokens, heads, ranges, record], ranges as many as there are pages here.
-    int64_t heads = op.getQueryHeads();
-    int64_t record = widthOf(op.getPartials()) / heads / kPages;
+    // [tokens, heads, ranges, record], room for a range per page unless one
+    // holds all.
+    auto buffer = cast<BufferOp>(lookUp(op, op.getPartials()));
+    auto shape = cast<MemRefType>(buffer.getType()).getShape();
+    int64_t room = ShapedType::isDynamic(shape[2]) ? kPages : shape[2];
+    int64_t record = shape[3];
     int64_t ranges = (kPages + op.getPages() - 1) / int64_t(op.getPages());
     for (int64_t h = head * group; h < (head + 1) * group; ++h) {
       // What no range fills counts as written by the last one.
-      int64_t last = range + 1 == ranges ? kPages : range + 1;
+      int64_t last = range + 1 == ranges ? room : range + 1;
       write(c, op.getPartials(), rows,
-            {(h * kPages + range) * record, (h * kPages + last) * record}, op);
+            {(h * room + range) * record, (h * room + last) * record}, op);
     }
   }
 
@@ -604,7 +607,8 @@ static int64_t rowsBytes(RowsType type) {
 }
 
 int64_t quartet::tile::simulateLocalBytes(StepOp step) {
-  int64_t most = 0;
+  std::vector<int64_t> held;
+  std::map<std::string, std::pair<size_t, int64_t>> routed;
   step.walk([&](PhaseOp phase) {
     int64_t own = 0, tasks = 0;
     for (Operation &op : phase.getBody().front()) {
@@ -615,8 +619,17 @@ int64_t quartet::tile::simulateLocalBytes(StepOp step) {
         int64_t all = experts + route.getShared();
         int64_t pairs =
             route.getTokens() * (route.getTopK() + route.getShared());
-        own += 64 + padded(4 * all) + padded(4 * (all + 1)) +
-               4 * padded(4 * pairs) + padded(4 * experts);
+        int64_t groups = 64 + padded(4 * all) + padded(4 * (all + 1)) +
+                         4 * padded(4 * pairs) + padded(4 * experts);
+        own += groups;
+        routed[phase.getSymName().str()] = {held.size(), groups};
+      }
+      // Groups are kept from the phase that made them to this one.
+      if (auto recall = dyn_cast<RecallOp>(op)) {
+        auto [from, bytes] = routed[recall.getPhase().str()];
+        own += bytes;
+        for (size_t i = from + 1; i < held.size(); ++i)
+          held[i] += bytes;
       }
       auto grid = dyn_cast<TasksOp>(op);
       if (!grid)
@@ -633,7 +646,7 @@ int64_t quartet::tile::simulateLocalBytes(StepOp step) {
       });
       tasks = std::max(tasks, task);
     }
-    most = std::max(most, own + tasks);
+    held.push_back(own + tasks);
   });
-  return most;
+  return *std::max_element(held.begin(), held.end());
 }
