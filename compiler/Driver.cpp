@@ -3,15 +3,21 @@
 #include "compiler/Link.h"
 #include "compiler/Manifest.h"
 #include "compiler/OutputFile.h"
+#include "compiler/PackPlanOf.h"
 #include "compiler/Pipelines.h"
 #include "compiler/Progress.h"
 #include "compiler/import/ModelInput.h"
+#include "compiler/import/quant/ActivationStats.h"
+#include "compiler/import/quant/FakeQuantize.h"
+#include "compiler/import/quant/Recipe.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/Verifier.h"
 #include "models/BuildModel.h"
+#include "passes/Lower/EntryLayout.h"
 #include "quartet/abi.h"
 #include "quartet/tokenizer_format.h"
+#include "targets/cpu/Isa.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Signals.h"
@@ -25,6 +31,10 @@ namespace path = llvm::sys::path;
 /// Code reaches constants within 2 GiB of itself; this leaves room for the
 /// rest.
 static constexpr uint64_t kMaxEmbeddedBytes = 1500000000;
+
+/// Most tokens of the steps that are compiled for CPUs unless the user says
+/// otherwise: one sequence, a batch, a prompt.
+static constexpr int64_t kCpuBuckets[] = {1, 16, 512};
 
 namespace {
 /// One run of the driver; the members are filled stage by stage.
@@ -40,11 +50,17 @@ public:
   llvm::Error run();
 
 private:
+  llvm::Error chooseLowering();
   llvm::Error readModel();
   llvm::Error checkOutputs();
   llvm::Error readTexts();
   llvm::Error buildIr();
+  llvm::Error planFormats();
+  llvm::Error formPhases();
   llvm::Error lower();
+  llvm::Error lowerGeneric();
+  llvm::Error lowerSteps();
+  llvm::Error compile();
   llvm::Error emitText(StringRef text, StringRef suffix);
   llvm::Error emitModule(StringRef suffix);
   llvm::Error
@@ -59,9 +75,15 @@ private:
   const BuildCommand &command;
   StageProgress stages;
   std::unique_ptr<ModelInput> input;
+  std::unique_ptr<WeightSource> source;    ///< null without weights
+  std::unique_ptr<WeightSource> quantized; ///< of the generic lowering
+  std::unique_ptr<ActivationStats> stats;
+  Recipe recipe;
+  bool stepProgram = true;
+  std::vector<std::string> formats; ///< "l0.qkv=int4:64"
   ModelConfig config;
   WeightPlan plan;
-  PackPlan packPlan;
+  PackPlan packPlan, plannedQuantization;
   WeightLayout layout;
   std::unique_ptr<Target> target;
   std::string kit, output, weightsPath, weightsId, manifest, chatTemplate;
@@ -76,6 +98,23 @@ private:
 };
 } // namespace
 
+llvm::Error Build::chooseLowering() {
+  const Capabilities &facts = target->capabilities();
+  auto isa = cpu::Isa::of(facts.triple, facts.cpu, facts.features);
+  if (!isa)
+    return isa.takeError();
+  stepProgram = command.lowering == Lowering::Step ||
+                (command.lowering == Lowering::Auto && isa->fusedMultiplyAdd);
+  if (command.emit == Emit::Linalg)
+    stepProgram = false; // the one stage that only the generic lowering has
+  if (!stepProgram && (command.emit == Emit::Phases ||
+                       command.emit == Emit::Tile || !command.buckets.empty()))
+    return llvm::createStringError(
+        "--emit phases, --emit tile and --buckets belong to the step program; "
+        "add --lowering step");
+  return llvm::Error::success();
+}
+
 llvm::Error Build::readModel() {
   stages.note("reading " + command.model);
   auto opened = ModelInput::open(command.model, command.config);
@@ -84,6 +123,15 @@ llvm::Error Build::readModel() {
   input = std::move(*opened);
   config = input->config();
   WeightOptions options{command.dtype};
+  if (!command.quant.empty() || command.quantGroup) {
+    auto chosen = Recipe::fromOption(
+        command.quant.empty() ? "int4" : command.quant, command.quantGroup);
+    if (!chosen)
+      return chosen.takeError();
+    recipe = std::move(*chosen);
+    if (!stepProgram && !options.dtype)
+      options.dtype = Dtype::F32; // holds the rounded values exactly
+  }
   if (command.syntheticSeed || command.withoutWeights) {
     plan = planWeights(config, options);
   } else {
@@ -102,8 +150,9 @@ llvm::Error Build::readModel() {
     if (std::string note = input->note(plan); !note.empty())
       stages.note(note);
   }
-  packPlan = plainPackPlan(plan);
-  layout = layoutWeights(packPlan, plan);
+  if (!command.withoutWeights)
+    source = command.syntheticSeed ? syntheticSource(*command.syntheticSeed)
+                                   : input->source();
   // Activations that outlive a step have the precision of the matrices.
   for (const Weight &weight : plan.weights)
     if (weight.role == WeightRole::Embedding)
@@ -124,11 +173,6 @@ llvm::Error Build::checkOutputs() {
     return llvm::createStringError(
         "an executable cannot go to standard output; "
         "choose a file with -o, or --emit another stage");
-  if (command.embedWeights && layout.dataBytes > kMaxEmbeddedBytes)
-    return llvm::createStringError(
-        "--embed-weights: the weights have " + llvm::Twine(layout.dataBytes) +
-        " bytes, an executable holds up to " + llvm::Twine(kMaxEmbeddedBytes) +
-        "; leave them in their own file");
   if (command.embedWeights || command.withoutWeights)
     return llvm::Error::success();
   return checkOutput(output + ".safetensors", inputs);
@@ -199,6 +243,64 @@ llvm::Error Build::buildIr() {
   return dumpModule("1-quartet.mlir");
 }
 
+/// The packed format of each matrix: the recipe's, else the checkpoint's own.
+llvm::Error Build::planFormats() {
+  for (const Weight &weight : plan.weights) {
+    std::optional<WeightClass> known = classOf(weight.name);
+    if (!known || *known == WeightClass::Embedding)
+      continue;
+    std::optional<PackedFormat> format = recipe.formatOf(*known);
+    if (!format && stepProgram && source)
+      format = source->ownFormat(weight);
+    if (format)
+      formats.push_back(weight.name + "=" + format->str());
+  }
+  if (!command.activationStats.empty()) {
+    auto opened = ActivationStats::open(command.activationStats);
+    if (!opened)
+      return opened.takeError();
+    stats = std::make_unique<ActivationStats>(std::move(*opened));
+    if (llvm::Error error = stats->check(plan))
+      return error;
+  }
+  return llvm::Error::success();
+}
+
+/// Packs, fuses and groups the model's ops, and plans the weight file.
+llvm::Error Build::formPhases() {
+  if (llvm::Error error = planFormats())
+    return error;
+  if (!stepProgram && formats.empty()) {
+    packPlan = plainPackPlan(plan);
+    layout = layoutWeights(packPlan, plan);
+    return llvm::Error::success();
+  }
+  PhasesOptions options;
+  for (const std::string &format : formats)
+    options.formats.push_back(format);
+  mlir::OwningOpRef<mlir::ModuleOp> original;
+  if (!stepProgram)
+    original = module->clone();
+  if (llvm::Error error = runPipeline("phases", [&](mlir::OpPassManager &pm) {
+        buildPhasesPipeline(pm, options);
+      }))
+    return error;
+  packPlan = packPlanOf(*module);
+  if (llvm::Error error = checkPackPlan(packPlan, plan))
+    return error;
+  if (!stepProgram) {
+    // The oracle computes with the values of the packed weights, as floats.
+    if (source) {
+      quantized = fakeQuantize(*source, packPlan, plan, stats.get());
+      plannedQuantization = packPlan;
+    }
+    module = std::move(original);
+    packPlan = plainPackPlan(plan);
+  }
+  layout = layoutWeights(packPlan, plan);
+  return stepProgram ? dumpModule("2-phases.mlir") : llvm::Error::success();
+}
+
 llvm::Error
 Build::runPipeline(StringRef what,
                    llvm::function_ref<void(mlir::OpPassManager &)> build) {
@@ -230,7 +332,7 @@ llvm::Error Build::emitModule(StringRef suffix) {
   return emitText(text, suffix);
 }
 
-llvm::Error Build::lower() {
+llvm::Error Build::lowerGeneric() {
   stages.note("lowering to linalg");
   if (llvm::Error error = runPipeline("linalg", buildLinalgPipeline))
     return error;
@@ -243,12 +345,55 @@ llvm::Error Build::lower() {
     return error;
   if (llvm::Error error = dumpModule("3-buffers.mlir"))
     return error;
+  (*module)->setAttr(kTargetAttr,
+                     mlir::StringAttr::get(&context, target->name()));
   if (llvm::Error error =
           runPipeline("the LLVM dialect",
                       [](mlir::OpPassManager &pm) { buildLlvmPipeline(pm); }))
     return error;
-  if (llvm::Error error = dumpModule("4-llvm.mlir"))
+  return dumpModule("4-llvm.mlir");
+}
+
+llvm::Error Build::lowerSteps() {
+  stages.note("scheduling the steps");
+  TileOptions tileOptions;
+  std::vector<int64_t> buckets = command.buckets;
+  if (buckets.empty())
+    buckets.assign(std::begin(kCpuBuckets), std::end(kCpuBuckets));
+  for (int64_t tokens : buckets)
+    tileOptions.buckets.push_back(tokens);
+  if (llvm::Error error = runPipeline("tile", [&](mlir::OpPassManager &pm) {
+        buildTilePipeline(pm, tileOptions);
+      }))
     return error;
+  if (llvm::Error error = dumpModule("3-tile.mlir"))
+    return error;
+  if (command.emit == Emit::Tile)
+    return llvm::Error::success();
+  stages.note("lowering to vectors and threads");
+  const Capabilities &facts = target->capabilities();
+  CpuPipelineOptions cpuOptions;
+  cpuOptions.target = target->name().str();
+  cpuOptions.triple = facts.triple;
+  cpuOptions.cpu = facts.cpu;
+  cpuOptions.features = facts.features;
+  if (llvm::Error error =
+          runPipeline("the LLVM dialect", [&](mlir::OpPassManager &pm) {
+            buildCpuPipeline(pm, cpuOptions);
+          }))
+    return error;
+  return dumpModule("4-llvm.mlir");
+}
+
+llvm::Error Build::lower() {
+  if (llvm::Error error = stepProgram ? lowerSteps() : lowerGeneric())
+    return error;
+  if (command.emit == Emit::Linalg || command.emit == Emit::Tile)
+    return llvm::Error::success();
+  return compile();
+}
+
+llvm::Error Build::compile() {
   stages.note("compiling for " + target->capabilities().cpu);
   bool wantIr = command.emit == Emit::Llvm || !command.dumpStages.empty();
   auto emitted = target->emit(*module, wantIr ? &optimizedIr : nullptr);
@@ -263,15 +408,15 @@ llvm::Error Build::pack() {
   if (command.withoutWeights)
     return llvm::Error::success();
   stages.note("packing weights");
-  std::unique_ptr<WeightSource> source =
-      command.syntheticSeed ? syntheticSource(*command.syntheticSeed)
-                            : input->source();
   PackOptions options;
   options.modelName = config.name;
   options.progress = !command.quiet;
+  options.stats = stats.get();
   weightsPath = output + ".safetensors.new";
   llvm::sys::RemoveFileOnSignal(weightsPath);
-  auto id = writeWeights(packPlan, plan, layout, *source, weightsPath, options);
+  auto id =
+      writeWeights(packPlan, plan, layout, quantized ? *quantized : *source,
+                   weightsPath, options);
   if (!id)
     return id.takeError();
   weightsId = *id;
@@ -286,6 +431,7 @@ llvm::Error Build::link() {
   facts.weightsFile = facts.name + ".safetensors";
   facts.tokenLimit = tokenLimit ? tokenLimit : config.vocabSize;
   facts.matrixDtype = matrixDtype;
+  facts.quantization = recipe.str();
   facts.stateDtype = irOptions.stateDtype;
   // The states are declared in the quartet IR, which lowering has consumed.
   auto model = buildModel(context, config, plan, irOptions);
@@ -341,6 +487,8 @@ llvm::Error Build::run() {
   if (!created)
     return created.takeError();
   target = std::move(*created);
+  if (llvm::Error error = chooseLowering())
+    return error;
   if (command.emit == Emit::Executable) {
     auto found = findRuntimeKit(target->capabilities());
     if (!found)
@@ -362,9 +510,20 @@ llvm::Error Build::run() {
     return error;
   if (command.emit == Emit::Quartet)
     return emitModule(".quartet.mlir");
+  if (llvm::Error error = formPhases())
+    return error;
+  if (command.emit == Emit::Phases)
+    return emitModule(".phases.mlir");
+  if (command.embedWeights && layout.dataBytes > kMaxEmbeddedBytes)
+    return llvm::createStringError(
+        "--embed-weights: the weights have " + llvm::Twine(layout.dataBytes) +
+        " bytes, an executable holds up to " + llvm::Twine(kMaxEmbeddedBytes) +
+        "; leave them in their own file");
   if (llvm::Error error = lower())
     return error;
   switch (command.emit) {
+  case Emit::Tile:
+    return emitModule(".tile.mlir");
   case Emit::Linalg:
     return emitModule(".linalg.mlir");
   case Emit::Llvm:

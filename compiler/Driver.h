@@ -5,7 +5,11 @@
 
 namespace quartet {
 
-enum class Emit { Executable, Quartet, Linalg, Llvm, Object };
+enum class Emit { Executable, Quartet, Phases, Tile, Linalg, Llvm, Object };
+
+/// How the model's ops become code. Auto: Step where the target's CPU has fused
+/// multiply-add, else Generic.
+enum class Lowering { Auto, Step, Generic };
 
 struct BuildCommand {
   std::string model;           ///< directory with config.json, or *.gguf
@@ -13,6 +17,11 @@ struct BuildCommand {
   std::string target = "host"; ///< see targetNames()
   std::string cpu;             ///< LLVM CPU; empty: the target's own
   std::optional<Dtype> dtype;  ///< absent: as in the checkpoint
+  std::string quant;           ///< format, recipe or file; empty: as it comes
+  std::optional<int64_t> quantGroup;
+  std::string activationStats;  ///< file of --calibrate; empty: none
+  std::vector<int64_t> buckets; ///< tokens; empty: the target's choice
+  Lowering lowering = Lowering::Auto;
   std::optional<uint64_t> syntheticSeed;
   bool withoutWeights = false, embedWeights = false;
   ConfigOptions config;

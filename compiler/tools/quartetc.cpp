@@ -74,6 +74,32 @@ static void addBuild(CLI::App &app, BuildCommand &command) {
       "(default: "
       "as in the checkpoint)");
   build->add_option(
+      "--quant", command.quant,
+      "Format of the weight matrices: bf16, f16, fp8, int8, int4 (all of "
+      "them), w4 (int4, the head int8), w8, or a recipe file in JSON "
+      "(default: as in the checkpoint)");
+  build
+      ->add_option("--quant-group", command.quantGroup,
+                   "Columns that share a scale: 32, 64 or 128 (default 64)")
+      ->check(CLI::IsMember({32, 64, 128}));
+  build->add_option("--activation-stats", command.activationStats,
+                    "Mean squared activations per column (safetensors), by "
+                    "which quantization weighs its errors");
+  build
+      ->add_option("--buckets", command.buckets,
+                   "Specialise the step for up to these numbers of tokens, "
+                   "e.g. 1,16,512 (default: the target's choice)")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 65536));
+  addChoice<Lowering>(
+      build, "--lowering",
+      {{"auto", Lowering::Auto},
+       {"step", Lowering::Step},
+       {"generic", Lowering::Generic}},
+      [&](Lowering lowering) { command.lowering = lowering; },
+      "step: the scheduled program with packed weights; generic: the "
+      "reference (default: step where the CPU has fused multiply-add)");
+  build->add_option(
       "--synthetic", command.syntheticSeed,
       "Use random weights from this seed instead of a checkpoint");
   build
@@ -96,18 +122,21 @@ static void addBuild(CLI::App &app, BuildCommand &command) {
       build, "--emit",
       {{"exe", Emit::Executable},
        {"quartet", Emit::Quartet},
+       {"phases", Emit::Phases},
+       {"tile", Emit::Tile},
        {"linalg", Emit::Linalg},
        {"llvm", Emit::Llvm},
        {"obj", Emit::Object}},
       [&](Emit emit) { command.emit = emit; },
-      "Stop early and write quartet (model IR), linalg, llvm "
-      "(optimised LLVM IR), obj; or exe");
+      "Stop early and write quartet (model IR), phases, tile (the schedule), "
+      "linalg (generic lowering), llvm (optimised LLVM IR), obj; or exe");
   build->add_flag("-q,--quiet", command.quiet, "No progress on standard error");
   build->footer(
       "Examples:\n"
       "  quartetc build models/tiny -o tiny && ./tiny run -p 'In the "
       "beginning'\n"
       "  quartetc build ~/Qwen3.6-35B-A3B -o qwen\n"
+      "  quartetc build ~/Qwen3.6-35B-A3B --quant w4 -o qwen-w4\n"
       "  quartetc build Qwen3.6-35B-A3B-Q4_K_M.gguf -o qwen\n"
       "  quartetc build models/Qwen3.6-35B-A3B --synthetic 1 --layers 4\n"
       "  quartetc build models/tiny --emit=quartet -o -");

@@ -31,6 +31,7 @@ llvm::Expected<Isa> Isa::of(llvm::StringRef triple, llvm::StringRef cpu,
     isa.byteDot = avx512 && has("avx512vnni") ? ByteDot::Vnni
                   : avx2                      ? ByteDot::Avx2
                                               : ByteDot::Widen;
+    isa.fusedMultiplyAdd = has("fma");
     isa.bf16Dot = avx512 && has("avx512bf16");
     isa.f16Convert = has("f16c");
     isa.amxInt8 = has("amx-int8");
@@ -38,6 +39,7 @@ llvm::Expected<Isa> Isa::of(llvm::StringRef triple, llvm::StringRef cpu,
   } else if (parsed.isAArch64()) {
     isa.byteDot = has("dotprod") ? ByteDot::Neon : ByteDot::Widen;
     isa.f16Convert = true;
+    isa.fusedMultiplyAdd = true;
   }
   return isa;
 }

@@ -20,6 +20,7 @@ struct Isa {
   ByteDot byteDot = ByteDot::Widen;
   /// f32 lanes of the widest register: 4, 8 or 16.
   unsigned lanes = 4;
+  bool fusedMultiplyAdd = false;
   bool bf16Dot = false;    ///< vdpbf16ps
   bool f16Convert = false; ///< conversions of f16 in hardware
   bool amxInt8 = false, amxBf16 = false;
