@@ -80,8 +80,11 @@ llvm::ArrayRef<int> cpu::tokenBlocks(const Isa &isa,
   // int32 and keep 85 to 93 % of the multipliers busy with int8, all with f32;
   // 12 of one panel reach 80 %, 16 of two spill. Of 16 registers, operands of
   // four parts leave room for two tokens.
+  static constexpr int kTiles[] = {16, 8, 4, 2, 1};
   static constexpr int kWide[] = {8, 4, 2, 1}, kNarrow[] = {4, 2, 1},
                        kNarrowest[] = {2, 1};
+  if (usesTiles(isa, format, 16))
+    return kTiles;
   if (isa.lanes == 16)
     return kWide;
   bool inFourParts =

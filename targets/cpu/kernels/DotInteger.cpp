@@ -22,6 +22,7 @@ public:
 
   SmallVector<V> scales, zeros, values; ///< each panel's pointers
   SmallVector<V> quads, factors, sums;  ///< each row's pointers
+  V memory;                             ///< for tiles, if they are used
 
   /// The int32 of all, zero points included.
   SmallVector<V> integers() const;
@@ -30,7 +31,7 @@ public:
                        llvm::ArrayRef<V> integers) const;
 
 private:
-  Sums begin() const;
+  SmallVector<V> starts() const;
   void lines(Sums &sums, V first, int64_t count) const;
 
   KernelBuilder &k;
@@ -40,8 +41,8 @@ private:
 };
 } // namespace
 
-/// Sums that start with what the zero points take away.
-Group::Sums Group::begin() const {
+/// What the zero points take away, where sums start; null values for nothing.
+SmallVector<V> Group::starts() const {
   mlir::Type words = k.vec(kPanelRows, k.i32());
   bool isSymmetric =
       format.zero == ZeroKind::None && format.codebook == Codebook::None;
@@ -54,11 +55,11 @@ Group::Sums Group::begin() const {
       V stored = k.load(k.vec(kPanelRows, k.i8()), pointer, int64_t(0), 16);
       offset = offset - k.zeroExtend(stored, words);
     }
-  Sums result;
+  SmallVector<V> result;
   for (int t = 0; t < block.tokens; ++t) {
     V rowSum = none ? V() : k.splat(k.load(k.i32(), sums[t]), kPanelRows);
     for (V offset : offsets)
-      result.push_back(dots.begin(none ? V() : offset * rowSum));
+      result.push_back(none ? V() : offset * rowSum);
   }
   return result;
 }
@@ -86,7 +87,16 @@ void Group::lines(Sums &sums, V first, int64_t count) const {
 }
 
 SmallVector<V> Group::integers() const {
-  Sums sums = begin();
+  SmallVector<V> first = starts();
+  if (memory) {
+    SmallVector<V> result = tileSums(k, block, dots, values, quads[0], memory);
+    for (auto [sum, start] : llvm::zip(result, first))
+      sum = start ? sum + start : sum;
+    return result;
+  }
+  Sums sums;
+  for (V start : first)
+    sums.push_back(dots.begin(start));
   int64_t lineColumns = columnsPerLine(format.value);
   int64_t all = format.group / lineColumns, unrolled = all;
   while (unrolled > 1 &&
@@ -158,12 +168,16 @@ void cpu::emitIntegerDot(KernelBuilder &k, const DotBlock &block) {
   int64_t zeroStep = format.zero == ZeroKind::Point ? kPanelRows : scaleStep;
   int64_t valueStep = format.group / columnsPerLine(format.value) * kPanelAlign;
   SmallVector<V> rows = stagedRows(block), panels = panelsOf(block);
+  V memory;
+  if (block.panels > 1 && usesTiles(k.machine, format, block.tokens))
+    memory = k.stack(tileMemory(block));
 
   SmallVector<V> totals(block.tokens * block.panels,
                         k.zero(k.vec(kPanelRows, k.f32())));
   totals = k.fold(
       k.i64(0), offsets.groups, 1, totals, [&](V g, llvm::ArrayRef<V> totals) {
         Group group(k, block, dots);
+        group.memory = memory;
         for (V panel : panels) {
           group.scales.push_back(panel + g * scaleStep);
           group.zeros.push_back(panel + offsets.zeros + g * zeroStep);

@@ -34,6 +34,19 @@ void storeTotals(KernelBuilder &k, const DotBlock &block,
 /// Asks memory for what follows \p line.
 void prefetchAhead(KernelBuilder &k, const DotBlock &block, V line);
 
+class ByteDotBuilder;
+/// Whether blocks of \p tokens are multiplied by AMX.
+bool usesTiles(const Isa &isa, const PackedFormat &format, int tokens);
+/// Bytes of memory in the frame that tileSums works in.
+int64_t tileMemory(const DotBlock &block);
+/// The sums of products of one group, [token][panel] of 16 x i32, by AMX:
+/// panels at \p values, the first token's int8 at \p activations. Zero points
+/// are left out.
+llvm::SmallVector<V> tileSums(KernelBuilder &k, const DotBlock &block,
+                              const ByteDotBuilder &dots,
+                              llvm::ArrayRef<V> values, V activations,
+                              V memory);
+
 /// Code for int8 and int4. Sums of \p block are exact per group.
 void emitIntegerDot(KernelBuilder &k, const DotBlock &block);
 /// Code for f32, bf16, f16 and fp8. Products are added up in blocks of 16

@@ -7,6 +7,7 @@
 #include "targets/cpu/KernelLowering.h"
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -28,10 +29,16 @@ void __extendhfsf2();
 
 static llvm::ExitOnError check("micro-kernel: ");
 
-static void initializeNative() {
+static void initializeTargets() {
   static const bool once = [] {
-    llvm::InitializeNativeTarget();
-    llvm::InitializeNativeTargetAsmPrinter();
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    LLVMInitializeAArch64TargetInfo();
+    LLVMInitializeAArch64Target();
+    LLVMInitializeAArch64TargetMC();
+    LLVMInitializeAArch64AsmPrinter();
     return true;
   }();
   (void)once;
@@ -39,7 +46,7 @@ static void initializeNative() {
 
 /// Describes \p cpu, or this machine when empty.
 static JITTargetMachineBuilder describe(llvm::StringRef cpu) {
-  initializeNative();
+  initializeTargets();
   JITTargetMachineBuilder host = check(JITTargetMachineBuilder::detectHost());
   if (!cpu.empty())
     host = JITTargetMachineBuilder(host.getTargetTriple()).setCPU(cpu.str());
@@ -91,13 +98,17 @@ KernelRunner::KernelRunner(const cpu::Isa &isa)
 
 KernelRunner::~KernelRunner() = default;
 
-void KernelRunner::start() {
+static void loadDialects(mlir::MLIRContext &context) {
   mlir::DialectRegistry registry;
   cpu::registerKernelDialects(registry);
   mlir::registerBuiltinDialectTranslation(registry);
   mlir::registerLLVMDialectTranslation(registry);
   context.appendDialectRegistry(registry);
   context.loadAllAvailableDialects();
+}
+
+void KernelRunner::start() {
+  loadDialects(context);
   mlir::Location location = mlir::UnknownLoc::get(&context);
   module = mlir::ModuleOp::create(location);
   builder.emplace(*module, location, instructions);
@@ -108,6 +119,10 @@ std::string KernelRunner::add(mlir::func::FuncOp function) {
     check(llvm::createStringError("add() every kernel before the first get()"));
   function.setPublic();
   return function.getName().str();
+}
+
+void KernelRunner::define(const std::string &symbol, void (*function)()) {
+  definitions.push_back({symbol, function});
 }
 
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
@@ -170,13 +185,12 @@ void KernelRunner::compile() {
       check(llvm::orc::DynamicLibrarySearchGenerator::GetForCurrentProcess(
           jit->getDataLayout().getGlobalPrefix())));
   llvm::orc::SymbolMap symbols;
-  auto define = [&](const char *symbol, void (*function)()) {
+  define("__truncsfhf2", &__truncsfhf2);
+  define("__extendhfsf2", &__extendhfsf2);
+  for (auto &[symbol, function] : definitions)
     symbols[jit->mangleAndIntern(symbol)] = {
         llvm::orc::ExecutorAddr::fromPtr(function),
         llvm::JITSymbolFlags::Exported};
-  };
-  define("__truncsfhf2", &__truncsfhf2);
-  define("__extendhfsf2", &__extendhfsf2);
   check(library.define(llvm::orc::absoluteSymbols(std::move(symbols))));
   check(jit->addIRModule(llvm::orc::ThreadSafeModule(std::move(llvmModule),
                                                      std::move(llvmContext))));
@@ -186,4 +200,32 @@ void *KernelRunner::address(const std::string &name) {
   if (!jit)
     compile();
   return check(jit->lookup(name)).toPtr<void *>();
+}
+
+std::string
+test::kernelAssembly(llvm::StringRef triple, llvm::StringRef cpu,
+                     llvm::function_ref<void(cpu::KernelBuilder &)> build) {
+  initializeTargets();
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  loadDialects(context);
+  mlir::Location location = mlir::UnknownLoc::get(&context);
+  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(location);
+  cpu::Isa isa = check(cpu::Isa::of(triple, cpu, ""));
+  cpu::KernelBuilder builder(*module, location, isa);
+  build(builder);
+  module->walk([](mlir::func::FuncOp function) { function.setPublic(); });
+  JITTargetMachineBuilder described{llvm::Triple(triple)};
+  described.setCPU(cpu.str());
+  described.setCodeGenOptLevel(llvm::CodeGenOptLevel::Aggressive);
+  llvm::LLVMContext llvmContext;
+  auto llvmModule = translate(*module, llvmContext, described);
+  auto machine = check(described.createTargetMachine());
+  llvm::SmallString<0> text;
+  llvm::raw_svector_ostream stream(text);
+  llvm::legacy::PassManager passes;
+  if (machine->addPassesToEmitFile(passes, stream, nullptr,
+                                   llvm::CodeGenFileType::AssemblyFile))
+    check(llvm::createStringError("no assembly for " + triple));
+  passes.run(*llvmModule);
+  return std::string(text);
 }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace llvm::orc {
 class LLJIT;
@@ -38,6 +39,10 @@ public:
   template <typename Signature> Signature *get(const std::string &name) {
     return reinterpret_cast<Signature *>(address(name));
   }
+  /// What calls of the undefined function \p symbol reach. Before the first
+  /// get().
+  void define(const std::string &symbol, void (*function)());
+  mlir::ModuleOp kernels() { return *module; }
   /// LLVM's IR after optimization, for a look at what became of a kernel. Only
   /// before the first get().
   std::string optimizedIr();
@@ -57,8 +62,15 @@ private:
   mlir::MLIRContext context;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::optional<cpu::KernelBuilder> builder;
+  std::vector<std::pair<std::string, void (*)()>> definitions;
   std::unique_ptr<llvm::orc::LLJIT> jit;
 };
+
+/// The assembly of the kernels that \p build makes, for a CPU that need not be
+/// this machine.
+std::string
+kernelAssembly(llvm::StringRef triple, llvm::StringRef cpu,
+               llvm::function_ref<void(cpu::KernelBuilder &)> build);
 
 } // namespace quartet::test
 #endif
