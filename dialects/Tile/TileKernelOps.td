@@ -292,8 +292,8 @@ def AttendOp : Tile_Kernel<"attend", [HasParent<"TasksOp">]> {
 def RouteOp : Tile_Kernel<"route", [HasParent<"PhaseOp">]> {
   let summary = "Choose experts from the router's logits, and sort tokens by expert";
   let description = [{
-    `quartet.route` from `logits` (E columns, then the shared experts' gate, if
-    `shared` > 0), for all tokens of the step. Expert E + i is the i-th shared
+    `quartet.route` from `logits` (E columns, and the shared experts' gate in
+    column `gate`, E unless said, if `shared` > 0), for all tokens of the step. Expert E + i is the i-th shared
     one, with weight sigmoid(gate), for every token. Every worker does this for
     itself and finds the same.
 
@@ -301,11 +301,12 @@ def RouteOp : Tile_Kernel<"route", [HasParent<"PhaseOp">]> {
     the columns, (C3) `tokens` is the step's.
   }];
   let arguments = (ins FlatSymbolRefAttr:$logits, I64Attr:$experts, I64Attr:$topK,
-                       I64Attr:$shared, UnitAttr:$renormalize, I64Attr:$tokens);
+                       I64Attr:$shared, OptionalAttr<I64Attr>:$gateColumn,
+                       UnitAttr:$renormalize, I64Attr:$tokens);
   let results = (outs Tile_Groups:$groups);
   let assemblyFormat = [{
     $logits `experts` $experts `top_k` $topK (`renormalize` $renormalize^)?
-    `shared` $shared `tokens` $tokens attr-dict `:` qualified(type($groups))
+    `shared` $shared (`gate` $gateColumn^)? `tokens` $tokens attr-dict `:` qualified(type($groups))
   }];
   let hasVerifier = 1;
 }

@@ -409,7 +409,10 @@ LogicalResult AttendOp::verifySymbolUses(SymbolTableCollection &) {
 
 LogicalResult RouteOp::verifySymbolUses(SymbolTableCollection &) {
   // C2
-  int64_t columns = getExperts() + (getShared() > 0 ? 1 : 0);
+  int64_t columns = getExperts();
+  if (getShared() > 0)
+    columns = std::max(columns,
+                       int64_t(getGateColumn().value_or(getExperts())) + 1);
   if (!findFloats(*this, getLogits(), columns))
     return failure();
   // C3

@@ -418,6 +418,16 @@ LogicalResult StepBuilder::expertUp(SelectExpertsOp select, ExpertUpOp op) {
   FailureOr<Place> logits = placeOf(select.getLogits());
   if (failed(logits))
     return failure();
+  int64_t gateColumn = -1;
+  if (select.getGate()) {
+    FailureOr<Place> gate = placeOf(select.getGate());
+    if (failed(gate))
+      return failure();
+    if (gate->buffer != logits->buffer || logits->column != 0)
+      return op.emitError() << "needs the router's logits and the shared "
+                               "experts' gate in one buffer";
+    gateColumn = gate->column;
+  }
   auto experts =
       cast<RankedTensorType>(select.getLogits().getType()).getDimSize(1);
   // What reads h decides how it is stored.
@@ -431,11 +441,13 @@ LogicalResult StepBuilder::expertUp(SelectExpertsOp select, ExpertUpOp op) {
                 tile::RowsType::get(b.getContext(), bucket.tokens * perToken,
                                     intermediate, hGroup));
   places[op.getH()] = {buffer, 0, intermediate};
+  IntegerAttr gate =
+      gateColumn < 0 ? IntegerAttr() : b.getI64IntegerAttr(gateColumn);
   auto route = tile::RouteOp::create(
       b, tile::GroupsType::get(b.getContext()), symbol(logits->buffer),
       b.getI64IntegerAttr(experts), select.getTopKAttr(),
-      b.getI64IntegerAttr(select.getShared()), select.getRenormalizeAttr(),
-      b.getI64IntegerAttr(bucket.tokens));
+      b.getI64IntegerAttr(select.getShared()), gate,
+      select.getRenormalizeAttr(), b.getI64IntegerAttr(bucket.tokens));
   routingPhase = phase.getSymName().str();
   int64_t unit = std::max<int64_t>(64, hGroup);
   int64_t tile =

@@ -39,7 +39,9 @@ void StepLowering::lower(tile::RouteOp op) {
   V groups = local;
   result.localBytes = std::max(result.localBytes, layout.bytes);
   k.call(routeKernel(k, layout, op.getRenormalize()),
-         {logits.data, k.i64(logits.rowBytes), numTokens, groups});
+         {logits.data, k.i64(logits.rowBytes),
+          k.i64(op.getGateColumn().value_or(op.getExperts())), numTokens,
+          groups});
   groupData[op.getGroups()] = groups;
 }
 

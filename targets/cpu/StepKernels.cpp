@@ -184,11 +184,12 @@ void StepLowering::lower(tile::StoreOp op) {
   Buffer to = buffer(op.getBuffer());
   TokenRange tokens = tokensOf(op.getToken(), type.getTokens(), false);
   V index = coordinate(op.getIndex());
-  V column = index * type.getRows() + int64_t(op.getColumn());
+  int64_t width = op.getWidth().value_or(type.getRows());
+  V column = index * width + int64_t(op.getColumn());
   k.call(copyRowsKernel(k, op.getAdd()),
-         {acc.data, acc.stride,
+         {acc.data + int64_t(op.getFrom()) * 4, acc.stride,
           to.data + tokens.first * to.rowBytes + column * 4, k.i64(to.rowBytes),
-          acc.count, columnsOfTile(k, index, type.getRows(), op.getColumns())});
+          acc.count, columnsOfTile(k, index, width, op.getColumns())});
 }
 
 void StepLowering::lower(tile::StoreHeadOp op) {

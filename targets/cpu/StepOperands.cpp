@@ -43,11 +43,11 @@ StepLowering::Buffer StepLowering::buffer(StringRef symbol) {
   auto op = cast<tile::BufferOp>(
       SymbolTable::lookupSymbolIn(step.getOperation(), symbol));
   V data = scratch + bufferOffsets.lookup(symbol);
-  if (auto pages = op.getPiecePages()) { // as many bytes as the table has pages
+  if (auto pages = op.getPiecePages()) { // behind the static ones, per piece
     int64_t pieces = *pages;
-    V width = (tableWidth + (pieces - 1)) / pieces * pieces;
+    V count = (tableWidth + (pieces - 1)) / pieces;
     data = scratch + tile::dynamicBase(step) +
-           width * bufferOffsets.lookup(symbol);
+           count * bufferOffsets.lookup(symbol);
   }
   return {data, op.getType(), rowBytesOf(op.getType())};
 }

@@ -34,9 +34,9 @@ public:
   Route(KernelBuilder &k, const GroupsLayout &layout, bool renormalize,
         ArrayRef<V> arguments)
       : k(k), layout(layout), renormalize(renormalize), logits(arguments[0]),
-        stride(arguments[1]), tokens(arguments[2]), groups(arguments[3]),
-        experts(layout.experts), topK(layout.perToken - layout.shared),
-        shared(layout.shared) {}
+        stride(arguments[1]), gateColumn(arguments[2]), tokens(arguments[3]),
+        groups(arguments[4]), experts(layout.experts),
+        topK(layout.perToken - layout.shared), shared(layout.shared) {}
   void emit();
 
 private:
@@ -54,7 +54,7 @@ private:
   KernelBuilder &k;
   const GroupsLayout &layout;
   bool renormalize;
-  V logits, stride, tokens, groups;
+  V logits, stride, gateColumn, tokens, groups;
   int64_t experts, topK, shared;
 };
 } // namespace
@@ -110,7 +110,7 @@ void Route::chooseExperts(V token) {
     });
   if (shared == 0)
     return;
-  V gate = k.sigmoid(k.load(k.f32(), row, experts * 4));
+  V gate = k.sigmoid(k.load(k.f32(), row, gateColumn * 4));
   for (int64_t s = 0; s < shared; ++s) {
     V place = base + (topK + s);
     storeInt(k.i64(experts + s), at(layout.tokenExperts), place);
@@ -166,7 +166,7 @@ func::FuncOp quartet::cpu::routeKernel(KernelBuilder &k,
                      std::to_string(layout.perToken) + "_" +
                      std::to_string(layout.bytes) +
                      (renormalize ? "_renormalized" : "");
-  return k.function(name, "piip", [&](ArrayRef<V> arguments) {
+  return k.function(name, "piiip", [&](ArrayRef<V> arguments) {
     Route(k, layout, renormalize, arguments).emit();
   });
 }

@@ -24,9 +24,11 @@ struct GroupsLayout {
   int64_t bytes;
 };
 
-/// void(ptr logits f32, i64 logitsStride, i64 tokens, ptr groups)
+/// void(ptr logits f32, i64 logitsStride, i64 gateColumn, i64 tokens,
+///      ptr groups)
 /// quartet.route for all tokens, then a counting sort. Row t of logits has
-/// `experts` logits and, when there are shared experts, their gate.
+/// `experts` logits and, when there are shared experts, their gate in column
+/// gateColumn.
 mlir::func::FuncOp routeKernel(KernelBuilder &k, const GroupsLayout &layout,
                                bool renormalize);
 
