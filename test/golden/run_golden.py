@@ -5,7 +5,7 @@
     run_golden.py --quartetc build/quartetc --scratch /tmp/golden          all cases
     run_golden.py --quartetc build/quartetc --scratch /tmp/golden moe next
 
-Each case is built once or twice (BUILDS below). Every build is then asked for
+Each case is built several times (BUILDS and WAYS below). A build is then asked for
   prefill    the logits of prompts of several lengths, against the goldens
   decode     single tokens after a prompt, against the goldens
   greedy     sixteen tokens of text, which must be the golden ones
@@ -13,6 +13,7 @@ Each case is built once or twice (BUILDS below). Every build is then asked for
   split      the same tokens cut into other steps: equal bits
   sampling   random text: drawn in the step, by the runtime, with one thread
   together   several sequences in one step, against each alone: equal bits
+Bits are compared between steps of one kind: of few tokens, of many, or generic.
 One line per check. The exit status is 0 only if all passed. Needs Python 3.9 and
 numpy. The bounds are explained in README.md.
 """
@@ -43,16 +44,26 @@ BUILDS = {
     "next": [FLOAT, STORED_BF16],
 }
 
+# Ways to lower a model: name, flags, and how steps are cut where bits must be equal.
+# Steps of many tokens work on chunks of the sequence; cuts inside one change bits.
+# None: steps of both kinds take part, so bits are not compared.
+WAYS = [("step", [], None),
+        ("few", ["--buckets", "1,4,16"], "anywhere"),
+        ("many", ["--buckets", "64,512"], "chunks"),
+        ("generic", ["--lowering", "generic"], "anywhere")]
+
 F32_BOUND = 2e-4   # relative to the largest logit of the row
 BF16_FACTOR = 1.5  # times the largest error of transformers' own bf16 run
 
 # Steps that cross the chunk of 64 in different ways. "7 7 7 ..." is made to fit.
 SPLITS = {130: [[1, 62, 1, 66], [7] * 18 + [4], [1] * 130],
           300: [[64, 1, 128, 107]]}
+CHUNK_SPLITS = {130: [[64, 66], [32, 96, 2]], 300: [[64, 64, 128, 44], [256, 44]]}
 
 # Several sequences at once, as ranges of the golden tokens, and how to cut each.
 TOGETHER = [(0, 65), (100, 103), (200, 201), (40, 60)]
 TOGETHER_SPLIT = [[64, 1], [2, 1], [1], [3, 10, 7]]
+CHUNK_TOGETHER_SPLIT = [[64, 1], [3], [1], [20]]
 
 TIMEOUT = 60  # seconds for one command
 
@@ -200,7 +211,9 @@ def check_goldens(report, name, program, golden, bound):
     return rows
 
 
-def check_bits(report, name, program, tokens, rows):
+def check_bits(report, name, program, tokens, rows, cuts):
+    inside = cuts == "anywhere"
+    splits_of = SPLITS if inside else CHUNK_SPLITS
     def equal(what, expected, *sequences, **steps):
         what = f"{name} {what}"
         report.equal(what, report.attempt(
@@ -210,7 +223,7 @@ def check_bits(report, name, program, tokens, rows):
     if rows[longest] is not None:
         for n in sorted(rows)[:-1]:
             report.equal(f"{name} prefix {n} of {longest}", rows[longest][:n], rows[n])
-    for n, splits in SPLITS.items():
+    for n, splits in splits_of.items():
         for split in splits:
             shown = join(split[:4]) + (",..." if len(split) > 4 else "")
             equal(f"split {n} into {shown}", rows[n], tokens[:n], split=[split])
@@ -218,7 +231,8 @@ def check_bits(report, name, program, tokens, rows):
     alone = report.attempt(f"{name} alone", lambda: np.concatenate(
         [program.logits(sequence) for sequence in sequences]))
     equal("together", alone, *sequences)
-    equal("together, split", alone, *sequences, split=TOGETHER_SPLIT)
+    equal("together, split", alone, *sequences,
+          split=TOGETHER_SPLIT if inside else CHUNK_TOGETHER_SPLIT)
 
 
 def check_sampling(report, name, program, prompt):
@@ -237,27 +251,34 @@ def check_sampling(report, name, program, prompt):
 
 def run_case(report, case, args):
     golden = dict(np.load(HERE / "results" / (case + ".npz")))
-    for build, flags, precision in BUILDS[case]:
-        name = f"{case} {build}"
-        path = (args.scratch / f"{case}-{build}").resolve()
+    for i, (build, flags, precision) in enumerate(BUILDS[case]):
         bound = (F32_BOUND if precision == "f32"
                  else BF16_FACTOR * float(golden["bf16_error"]))
-        files = path, path.with_name(path.name + ".safetensors")
-        try:
-            for file in files:  # of an earlier run
-                file.unlink(missing_ok=True)
-            command([args.quartetc, "build", HERE / case, "-o", path, *flags,
-                     *args.build_flag])
-            for file in files:
-                if not file.exists():
-                    raise Failure(f"the build left no {file}")
-            report.line(True, f"{name} build")
-            program = Program(path)
-            rows = check_goldens(report, name, program, golden, bound)
-            check_bits(report, name, program, golden["tokens"], rows)
-            check_sampling(report, name, program, golden["tokens"][:9])
-        except Failure as failure:
-            report.line(False, f"{name}: {failure}")
+        # Every way for one precision, the usual one for the other.
+        for way, more, cuts in WAYS if i == 0 else WAYS[:1]:
+            try:
+                run_build(report, f"{case} {build} {way}",
+                          (args.scratch / f"{case}-{build}-{way}").resolve(),
+                          [args.quartetc, "build", HERE / case, *flags, *more,
+                           *args.build_flag], golden, bound, cuts)
+            except Failure as failure:
+                report.line(False, f"{case} {build} {way}: {failure}")
+
+
+def run_build(report, name, path, build, golden, bound, cuts):
+    files = path, path.with_name(path.name + ".safetensors")
+    for file in files:  # of an earlier run
+        file.unlink(missing_ok=True)
+    command([*build, "-o", path])
+    for file in files:
+        if not file.exists():
+            raise Failure(f"the build left no {file}")
+    report.line(True, f"{name} build")
+    program = Program(path)
+    rows = check_goldens(report, name, program, golden, bound)
+    if cuts:
+        check_bits(report, name, program, golden["tokens"], rows, cuts)
+    check_sampling(report, name, program, golden["tokens"][:9])
 
 
 def main():
