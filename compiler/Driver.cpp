@@ -291,8 +291,8 @@ llvm::Error Build::formPhases() {
   if (!stepProgram) {
     // The oracle computes with the values of the packed weights, as floats.
     if (source) {
-      quantized = fakeQuantize(*source, packPlan, plan, stats.get());
-      plannedQuantization = packPlan;
+      plannedQuantization = packPlan; // the source keeps a reference
+      quantized = fakeQuantize(*source, plannedQuantization, plan, stats.get());
     }
     module = std::move(original);
     packPlan = plainPackPlan(plan);
