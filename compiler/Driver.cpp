@@ -14,7 +14,6 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/Verifier.h"
 #include "models/BuildModel.h"
-#include "passes/Lower/EntryLayout.h"
 #include "quartet/abi.h"
 #include "quartet/tokenizer_format.h"
 #include "targets/cpu/Isa.h"
@@ -345,8 +344,6 @@ llvm::Error Build::lowerGeneric() {
     return error;
   if (llvm::Error error = dumpModule("3-buffers.mlir"))
     return error;
-  (*module)->setAttr(kTargetAttr,
-                     mlir::StringAttr::get(&context, target->name()));
   if (llvm::Error error =
           runPipeline("the LLVM dialect",
                       [](mlir::OpPassManager &pm) { buildLlvmPipeline(pm); }))

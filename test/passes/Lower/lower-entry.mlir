@@ -53,11 +53,11 @@
 // CHECK:         %[[SEQUENCES:.*]] = llvm.mlir.constant(9223372036854775807 : i64)
 // CHECK-COUNT-4: llvm.mlir.constant(0 : i64)
 // CHECK:         %[[TEAM:.*]] = llvm.mlir.constant(0 : i64)
-// CHECK:         %[[RUN:.*]] = llvm.mlir.addressof @quartet_run_any
+// CHECK:         %[[ENTRY:.*]] = llvm.mlir.addressof @quartet_run_any
 // CHECK:         llvm.insertvalue %[[TOKENS]], %{{.*}}[0, 0]
 // CHECK:         llvm.insertvalue %[[SEQUENCES]], %{{.*}}[0, 1]
 // CHECK:         llvm.insertvalue %[[TEAM]], %{{.*}}[0, 6]
-// CHECK:         llvm.insertvalue %[[RUN]], %{{.*}}[0, 7]
+// CHECK:         llvm.insertvalue %[[ENTRY]], %{{.*}}[0, 7]
 // CHECK-LABEL: llvm.mlir.global external constant @quartet_programs
 // CHECK-SAME:    !llvm.array<1 x struct<(ptr, ptr, ptr, i64)>>
 // CHECK:         %[[BUCKETS:.*]] = llvm.mlir.addressof @quartet_program0_buckets

@@ -26,21 +26,27 @@ F32, BF16 = ["--dtype", "f32"], ["--dtype", "bf16"]
 # Relative to the largest logit. `dense` is F32: there, 1 + w and exp(A_log) were rounded
 # when the GGUF was written. The others are BF16, and nothing is rounded; quantized values
 # are compared with a checkpoint that has just those.
-BOUNDS = {"dense-f32": 2e-6}
+# The step program keeps quantized matrices as they are and quantizes what they are
+# multiplied by, to int8: in so small a model with random weights that is felt. The generic
+# lowering widens the matrices and has equal bits.
+BOUNDS = {"dense-f32": 2e-6, "moe-q8_0-default": 0.3}
+GENERIC = ["--lowering", "generic"]
+F32_GENERIC = F32 + GENERIC
 
 # Name: checkpoint, type, parts, fused inputs, flags for the GGUF and the safetensors.
 CASES = {
     "moe-f32": ("moe", "f32", 1, False, F32, F32),
     "moe-bf16": ("moe", "bf16", 1, False, BF16, BF16),
     "moe-default": ("moe", "bf16", 1, False, [], BF16),
-    "moe-q8_0": ("moe", "q8_0", 1, False, F32, F32),
+    "moe-q8_0": ("moe", "q8_0", 1, False, F32_GENERIC, F32_GENERIC),
     "moe-q8_0-default": ("moe", "q8_0", 1, False, [], BF16),
-    "moe-q4_0-split": ("moe", "q4_0", 3, False, F32, F32),
+    "moe-q4_0-split": ("moe", "q4_0", 3, False, F32_GENERIC, F32_GENERIC),
     "dense-f32": ("dense", "f32", 1, False, F32, F32),
     "dense-yarn-bf16": ("dense-yarn", "bf16", 1, False, BF16, BF16),
-    "dense-yarn-q8_0": ("dense-yarn", "q8_0", 1, False, F32, F32),
+    "dense-yarn-q8_0": ("dense-yarn", "q8_0", 1, False, F32_GENERIC, F32_GENERIC),
     "next-bf16": ("next", "bf16", 2, False, BF16, BF16),
-    "next-fused-q8_0": ("next", "q8_0", 1, True, F32, F32),
+    "next-fused-q8_0": ("next", "q8_0", 1, True, F32_GENERIC,
+                        F32_GENERIC),
 }
 
 
