@@ -411,8 +411,8 @@ LogicalResult RouteOp::verifySymbolUses(SymbolTableCollection &) {
   // C2
   int64_t columns = getExperts();
   if (getShared() > 0)
-    columns = std::max(columns,
-                       int64_t(getGateColumn().value_or(getExperts())) + 1);
+    columns =
+        std::max(columns, int64_t(getGateColumn().value_or(getExperts())) + 1);
   if (!findFloats(*this, getLogits(), columns))
     return failure();
   // C3

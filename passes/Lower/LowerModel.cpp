@@ -210,8 +210,8 @@ LogicalResult ModelLowering::lowerBlock(BlockOp block) {
   b.setInsertionPoint(yield);
   // The next repetition's input takes the place of this one's.
   Value next = bufferization::MaterializeInDestinationOp::create(
-                   b, loop.getRegionIterArg(0).getType(), yield.getValues().front(),
-                   loop.getRegionIterArg(0))
+                   b, loop.getRegionIterArg(0).getType(),
+                   yield.getValues().front(), loop.getRegionIterArg(0))
                    .getResult();
   scf::YieldOp::create(b, next);
   yield.erase();

@@ -91,6 +91,8 @@ def check(quartetc, scratch, name):
                              ("greedy text", "run", "-p", TEXT, "-n", "12",
                               "--temperature", "0", "--print-tokens")):
         answers = [run(program, *arguments) for program in programs]
+        if what == "greedy text" and bound and bound > 0.01:
+            continue  # so far apart, the likeliest token may be another one
         results.append((answers[0] and answers[0] == answers[1], f"the same {what}"))
     infos = [json.loads(run(program, "info", "--json")) for program in programs]
     stops = [sorted(info["generation"]["stop_ids"]) for info in infos]

@@ -1,0 +1,73 @@
+// The schedule of a model with both kinds of layers: what its phases are, in which
+// order, and what a step of few and of many tokens differ in.
+// RUN: quartetc build %quartet_src/test/golden/moe -q --layers 4 --emit=phases -o %t.mlir
+// RUN: quartet-opt %t.mlir -quartet-to-tile=buckets=4,64 | FileCheck %s
+// RUN: not quartet-opt %s -quartet-to-tile=buckets=1 2>&1 | FileCheck %s --check-prefix=NONE
+
+// NONE: error: {{.*}}has no phases; run quartet-form-phases first
+quartet.model @empty {
+  quartet.weight @w : tensor<4x4xf32>
+  quartet.step {
+  ^bb0(%tokens: tensor<?xi32>, %positions: tensor<3x?xi32>,
+       %token_seq: tensor<?xi32>, %seq_start: tensor<?xi32>,
+       %seq_past: tensor<?xi32>, %seq_slot: tensor<?xi32>,
+       %page_table: tensor<?x?xi32>, %rows: tensor<?xi32>,
+       %temperature: tensor<?xf32>, %top_k: tensor<?xi32>,
+       %top_p: tensor<?xf32>, %min_p: tensor<?xf32>,
+       %uniform: tensor<?xf32>):
+    %w = quartet.load_weight @w : tensor<4x4xf32>
+    %x = quartet.embed %tokens, %w : (tensor<?xi32>, tensor<4x4xf32>) -> tensor<?x4xf32>
+    %l = quartet.lm_head %x, %rows, %w : (tensor<?x4xf32>, tensor<?xi32>, tensor<4x4xf32>) -> tensor<?x4xf32>
+    %s = quartet.sample %l, %temperature, %top_k, %top_p, %min_p, %uniform token_limit 4 candidates 4
+      : (tensor<?x4xf32>, tensor<?xf32>, tensor<?xi32>, tensor<?xf32>, tensor<?xf32>, tensor<?xf32>) -> tensor<?xi32>
+    quartet.return %l, %s : tensor<?x4xf32>, tensor<?xi32>
+  }
+}
+
+// CHECK-NOT:   quartet.
+// CHECK:       tile.program @moe
+// Six phases of a DeltaNet layer; rows are staged once by each worker.
+// CHECK:       tile.step @few_4 few tokens 4
+// CHECK:       tile.phase @embed
+// CHECK:       tile.layers repeat 1
+// CHECK:       tile.phase @l0.in {
+// CHECK-NEXT:    tile.wait @embed.done
+// CHECK-NEXT:    tile.wait previous @l3.down.done
+// CHECK-NEXT:    tile.stage rms_norm @x weight @l0.input_norm
+// CHECK:       tile.phase @l0.delta {
+// CHECK:         tile.tasks [<sequences 1>, <count 2>]
+// CHECK-NOT:     chunked
+// CHECK:       tile.phase @l0.out {
+// CHECK:         tile.stage gated_norm
+// CHECK:         tile.store {{.*}} add to @x
+// CHECK:       tile.phase @l0.route {
+// CHECK:       tile.phase @l0.up {
+// CHECK:         tile.route
+// CHECK:         tile.expert_up
+// CHECK:       tile.phase @l0.down {
+// CHECK:         tile.recall "l0.up"
+// CHECK:       tile.phase @l1.in {
+// Six of an attention layer: a task is a head, which is normed, rotated and put in place.
+// CHECK:       tile.phase @l3.in {
+// CHECK:         tile.store_head {{.*}} to @l3.in.query[{{.*}}] norm @l3.q_norm
+// CHECK:         tile.store_head {{.*}} cache to @l3.key_cache[{{.*}}] norm @l3.k_norm
+// CHECK:         tile.store_head {{.*}} cache to @l3.value_cache
+// CHECK:       tile.phase @l3.attend {
+// CHECK:         <ranges 8>
+// CHECK:       tile.phase @l3.out {
+// CHECK:         tile.stage merge @l3.attend.partials
+// CHECK:       tile.phase @l3.route {
+// CHECK-NEXT:    tile.wait @l3.out.done
+// CHECK:       tile.phase @l3.up {
+// CHECK:       tile.phase @l3.down {
+// CHECK:       tile.phase @head {
+// CHECK:       tile.phase @sample {
+// Many tokens: tiles of tokens are a dimension of the tasks, rows are staged in them.
+// CHECK:       tile.step @many_64 many tokens 64
+// CHECK:       tile.phase @l0.in {
+// CHECK:         tile.tasks [<tokens 64>, <count 1>]
+// CHECK-NEXT:    ^bb0
+// CHECK-NEXT:      tile.stage rms_norm @x
+// CHECK:         tile.delta_scan{{.*}} chunked
+// CHECK:         publish @l0.route.staged
+// CHECK:         tile.expert_up {{.*}} source @l0.route.staged
