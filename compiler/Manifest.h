@@ -16,8 +16,8 @@ struct ManifestFacts {
   std::string weightsFile; ///< file name beside the executable
   int64_t tokenLimit = 0;
   Dtype matrixDtype = Dtype::BF16, stateDtype = Dtype::BF16;
-  std::string quantization; ///< "int4:64"; empty: none, the matrices' type
-  std::string plan;         ///< JSON object, see docs/manifest.md; empty: none
+  std::string quantization = {}; ///< "int4:64"; empty: none, the matrices' type
+  std::string plan = {}; ///< JSON object, see docs/manifest.md; empty: none
 };
 
 /// JSON text; the states come from the quartet.state ops of \p model.
