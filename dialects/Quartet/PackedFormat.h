@@ -41,6 +41,9 @@ struct PackedFormat {
   bool isInteger() const {
     return value == ValueType::INT8 || value == ValueType::INT4;
   }
+  /// The group that activations are quantized by in front of such a matrix; 0:
+  /// they stay f32.
+  int64_t activationGroup() const { return isInteger() ? group : 0; }
   /// Why the format cannot exist; empty when it can.
   std::string whyInvalid() const;
   /// "bf16", "int4:64", "int8:32:min", "int4:32:iq4_nl", "int4:128:point:bf16",

@@ -100,6 +100,11 @@ RowsType::verify(llvm::function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
+quartet::PackedFormat WeightsType::getPackedFormat() const {
+  llvm::StringRef text = getFormat();
+  return *PackedFormat::parse(std::string_view(text.data(), text.size()));
+}
+
 LogicalResult
 WeightsType::verify(llvm::function_ref<InFlightDiagnostic()> emitError,
                     int64_t rows, int64_t columns, llvm::StringRef format) {

@@ -115,6 +115,10 @@ def Tile_Weights : Tile_Type<"Weights", "weights"> {
   let parameters = (ins "int64_t":$rows, "int64_t":$columns,
                         StringRefParameter<"packed format">:$format);
   let assemblyFormat = "`<` $rows `,` $columns `,` $format `>`";
+  let extraClassDeclaration = [{
+    /// The format, parsed.
+    ::quartet::PackedFormat getPackedFormat() const;
+  }];
   let genVerifyDecl = 1;
 }
 

@@ -130,9 +130,7 @@ LogicalResult MatmulOp::verifyRegions() {
       return emitOpError() << "multiplies rows of " << rows.getColumns()
                            << " columns by weights of " << type.getColumns();
     StringRef name = type.getFormat();
-    auto format = quartet::PackedFormat::parse(
-        std::string_view(name.data(), name.size()));
-    int64_t group = format && format->isInteger() ? format->group : 0;
+    int64_t group = type.getPackedFormat().activationGroup();
     if (rows.getGroup() != group)
       return emitOpError() << "multiplies rows of group " << rows.getGroup()
                            << " by " << name << ", which needs group " << group;

@@ -1,6 +1,7 @@
 // The tile dialect's classes.
 #ifndef QUARTET_DIALECTS_TILE_TILEOPS_H
 #define QUARTET_DIALECTS_TILE_TILEOPS_H
+#include "dialects/Quartet/PackedFormat.h"
 #include "dialects/Tile/Access.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/BuiltinTypes.h"

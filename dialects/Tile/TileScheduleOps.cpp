@@ -28,6 +28,12 @@ LogicalResult ProgramOp::verifyRegions() {
   return success();
 }
 
+quartet::PackedFormat MatrixOp::getPackedFormat() {
+  StringRef text = getFormat();
+  return *quartet::PackedFormat::parse(
+      std::string_view(text.data(), text.size()));
+}
+
 LogicalResult MatrixOp::verify() {
   // C1
   StringRef format = getFormat();

@@ -44,6 +44,10 @@ def MatrixOp : Tile_Op<"matrix", [Symbol, HasParent<"ProgramOp">]> {
     $sym_name (`repeat` $repeat^)? (`experts` $experts^)? `rows` $rows
     `columns` $columns `format` $format attr-dict
   }];
+  let extraClassDeclaration = [{
+    /// The format, parsed.
+    ::quartet::PackedFormat getPackedFormat();
+  }];
   let hasVerifier = 1;
 }
 

@@ -4,16 +4,8 @@
 using namespace mlir;
 using namespace quartet::tile;
 
-int64_t quartet::tile::stagedRowBytes(int64_t columns, int64_t group) {
-  int64_t unit = group ? group : 16;
-  int64_t padded = (columns + unit - 1) / unit * unit;
-  if (!group)
-    return alignTo64(4 * padded);
-  return alignTo64(padded) + 2 * alignTo64(4 * (padded / group));
-}
-
 int64_t quartet::tile::bytesOf(RowsType type) {
-  return type.getTokens() * stagedRowBytes(type.getColumns(), type.getGroup());
+  return type.getTokens() * stagedRowBytes(type.getGroup(), type.getColumns());
 }
 
 int64_t quartet::tile::bytesOf(AccType type) {

@@ -2,24 +2,13 @@
 // on these.
 #ifndef QUARTET_DIALECTS_TILE_TILESIZES_H
 #define QUARTET_DIALECTS_TILE_TILESIZES_H
+#include "dialects/Tile/StagedRow.h"
 #include "dialects/Tile/TileOps.h"
 
 namespace quartet::tile {
 
-/// Alignment of buffers and local values, in bytes.
-constexpr int64_t kTileAlign = 64;
-
 /// A range of this many pages holds every sequence.
 constexpr uint64_t kAllPages = 1 << 20;
-
-constexpr int64_t alignTo64(int64_t bytes) {
-  return (bytes + kTileAlign - 1) / kTileAlign * kTileAlign;
-}
-
-/// One staged row: f32[Kpad] (group 0), or int8[Kpad], f32 scale[G], i32
-/// sum[G], each padded to 64 bytes. Kpad is \p columns rounded up to the group
-/// (to 16 without), G the number of groups.
-int64_t stagedRowBytes(int64_t columns, int64_t group);
 
 int64_t bytesOf(RowsType type);
 int64_t bytesOf(AccType type);

@@ -115,7 +115,7 @@ static int64_t groupOf(MatrixOp matrix) {
   StringRef text = matrix.getFormat();
   auto format =
       quartet::PackedFormat::parse(std::string_view(text.data(), text.size()));
-  return format && format->isInteger() ? format->group : 0;
+  return format ? format->activationGroup() : 0;
 }
 
 /// Rows of \p type meet \p matrix: columns and group.

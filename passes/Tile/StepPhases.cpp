@@ -29,8 +29,7 @@ static PackedType packedType(Value weight) {
 }
 
 static int64_t groupOf(PackedType type) {
-  PackedFormat format = type.getPackedFormat();
-  return format.isInteger() ? format.group : 0;
+  return type.getPackedFormat().activationGroup();
 }
 
 int64_t StepBuilder::tokenTile() const {

@@ -1,11 +1,9 @@
 // Routing, the experts, and the sample.
 #include "targets/cpu/StepLowering.h"
 #include "targets/cpu/kernels/Dot.h"
-#include "targets/cpu/kernels/Route.h"
 #include "targets/cpu/kernels/Rows.h"
 #include "targets/cpu/kernels/Sample.h"
 #include "targets/cpu/kernels/Stage.h"
-#include <limits>
 
 using namespace mlir;
 using namespace quartet;
@@ -14,7 +12,7 @@ using namespace quartet::cpu;
 /// Tokens of an expert that are gathered and multiplied at once.
 static constexpr int64_t kExpertTokens = 64;
 
-static GroupsLayout layoutOf(tile::RouteOp op) {
+GroupsLayout StepLowering::layoutOf(tile::RouteOp op) {
   return GroupsLayout(op.getTokens(), op.getExperts(), op.getTopK(),
                       op.getShared());
 }
@@ -55,11 +53,9 @@ void StepLowering::lower(tile::ExpertUpOp op) {
   V groups = groupData[op.getGroups()];
   auto matrix = cast<tile::MatrixOp>(
       SymbolTable::lookupSymbolIn(program.getOperation(), op.getMatrix()));
-  StringRef name = matrix.getFormat();
-  PackedFormat format = *PackedFormat::parse({name.data(), name.size()});
+  PackedFormat format = matrix.getPackedFormat();
   PanelLayout panels(format, matrix.getColumns());
   int64_t tile = op.getTile(), intermediate = op.getIntermediate();
-  int64_t group = format.isInteger() ? format.group : 0;
 
   V expert = element32(groups + layout.active, coordinate(op.getExpert()));
   V first = element32(groups + layout.first, expert);
@@ -69,9 +65,7 @@ void StepLowering::lower(tile::ExpertUpOp op) {
            expert * (panels.bytes * panelCount(matrix.getRows()));
   V gatePanels = data + index * (tile / kPanelRows * panels.bytes);
   V upPanels = gatePanels + panelCount(intermediate) * panels.bytes;
-  V rowsHere = intermediate % tile == 0
-                   ? k.i64(tile)
-                   : k.min(k.i64(intermediate) - index * tile, k.i64(tile));
+  V rowsHere = columnsOfTile(index, tile, intermediate);
   V panelsHere = (rowsHere + (kPanelRows - 1)) / kPanelRows;
 
   Tile source;
@@ -81,7 +75,8 @@ void StepLowering::lower(tile::ExpertUpOp op) {
     Buffer rows = buffer(*op.getSource());
     source = {rows.data, k.i64(rows.rowBytes), numTokens};
   }
-  int64_t rowBytes = stagedRowBytes(group, matrix.getColumns());
+  int64_t rowBytes =
+      stagedRowBytes(format.activationGroup(), matrix.getColumns());
   int64_t block = std::min<int64_t>(kExpertTokens, route.getTokens());
   V gathered = localMemory(rowBytes * block);
   V gate = localMemory(tile * 4 * block), up = localMemory(tile * 4 * block);
@@ -119,15 +114,12 @@ void StepLowering::lower(tile::ExpertDownOp op) {
   V groups = groupData[op.getGroups()];
   auto matrix = cast<tile::MatrixOp>(
       SymbolTable::lookupSymbolIn(program.getOperation(), op.getMatrix()));
-  StringRef name = matrix.getFormat();
-  PackedFormat format = *PackedFormat::parse({name.data(), name.size()});
+  PackedFormat format = matrix.getPackedFormat();
   PanelLayout panels(format, matrix.getColumns());
   int64_t tile = op.getTile(), outputs = matrix.getRows();
   V index = coordinate(op.getIndex());
   V firstPanel = index * (tile / kPanelRows * panels.bytes);
-  V rowsHere = outputs % tile == 0
-                   ? k.i64(tile)
-                   : k.min(k.i64(outputs) - index * tile, k.i64(tile));
+  V rowsHere = columnsOfTile(index, tile, outputs);
   V panelsHere = (rowsHere + (kPanelRows - 1)) / kPanelRows;
   Buffer h = buffer(op.getH()), x = buffer(op.getX());
   int64_t block = std::min<int64_t>(kExpertTokens, route.getTokens());

@@ -12,15 +12,11 @@ using namespace mlir;
 using namespace quartet;
 using namespace quartet::cpu;
 
-static PackedFormat formatOf(StringRef text) {
-  return *PackedFormat::parse(std::string_view(text.data(), text.size()));
-}
-
 LogicalResult StepLowering::lowerOp(Operation &op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case<tile::EmbedOp, tile::RopeTableOp, tile::StageOp, tile::StreamOp,
             tile::StoreOp, tile::StoreHeadOp, tile::StoreLogitsOp,
-            tile::SiluMulOp, tile::DeltaScanOp, tile::AttendOp, tile::RouteOp,
+            tile::SiluMulOp, tile::DeltaScanOp, tile::AttendOp,
             tile::ExpertUpOp, tile::ExpertDownOp, tile::SampleOp>(
           [&](auto kernel) {
             lower(kernel);
@@ -135,17 +131,15 @@ void StepLowering::lower(tile::StageOp op) {
 
 void StepLowering::lower(tile::StreamOp op) {
   tile::WeightsType type = op.getWeights().getType();
-  PanelLayout layout(formatOf(type.getFormat()), type.getColumns());
+  PanelLayout layout(type.getPackedFormat(), type.getColumns());
   V data = weightData(op.getMatrix()) +
            int64_t(op.getFirst()) / kPanelRows * layout.bytes;
   V rows = k.i64(op.getCount());
   if (op.getIndex()) {
     V first = coordinate(op.getIndex()) * type.getRows();
     data = data + first / kPanelRows * layout.bytes;
-    if (op.getCount() % type.getRows())
-      rows = k.min(rows - first, k.i64(type.getRows()));
-    else
-      rows = k.i64(type.getRows());
+    rows =
+        columnsOfTile(coordinate(op.getIndex()), type.getRows(), op.getCount());
   }
   V panels = (rows + (kPanelRows - 1)) / kPanelRows;
   tiles[op.getWeights()] = {data, k.i64(layout.bytes), panels};
@@ -157,7 +151,7 @@ LogicalResult StepLowering::lower(tile::MatmulOp op) {
        llvm::zip(op.getWeights(), op.getEpilogue().getArguments())) {
     auto type = cast<tile::WeightsType>(value.getType());
     auto acc = cast<tile::AccType>(argument.getType());
-    PackedFormat format = formatOf(type.getFormat());
+    PackedFormat format = type.getPackedFormat();
     PanelLayout layout(format, type.getColumns());
     int64_t stride = panelCount(acc.getRows()) * kPanelRows * 4;
     V out = localMemory(stride * acc.getTokens());
@@ -168,14 +162,6 @@ LogicalResult StepLowering::lower(tile::MatmulOp op) {
     tiles[argument] = {out, k.i64(stride), rows.count};
   }
   return lowerBody(op.getEpilogue().front());
-}
-
-/// Columns of tile \p index that exist, of \p columns in tiles of \p tile.
-static V columnsOfTile(KernelBuilder &k, V index, int64_t tile,
-                       int64_t columns) {
-  if (columns % tile == 0)
-    return k.i64(tile);
-  return k.min(k.i64(columns) - index * tile, k.i64(tile));
 }
 
 void StepLowering::lower(tile::StoreOp op) {
@@ -189,7 +175,7 @@ void StepLowering::lower(tile::StoreOp op) {
   k.call(copyRowsKernel(k, op.getAdd()),
          {acc.data + int64_t(op.getFrom()) * 4, acc.stride,
           to.data + tokens.first * to.rowBytes + column * 4, k.i64(to.rowBytes),
-          acc.count, columnsOfTile(k, index, width, op.getColumns())});
+          acc.count, columnsOfTile(index, width, op.getColumns())});
 }
 
 void StepLowering::lower(tile::StoreHeadOp op) {
@@ -241,7 +227,7 @@ void StepLowering::lower(tile::StoreLogitsOp op) {
       field("logits") + rows.first * rowBytes + index * (type.getRows() * 4);
   k.call(copyRowsKernel(k, false),
          {acc.data, acc.stride, logits, k.i64(rowBytes), acc.count,
-          columnsOfTile(k, index, type.getRows(), op.getVocabulary())});
+          columnsOfTile(index, type.getRows(), op.getVocabulary())});
   // Ids from the limit on cannot be drawn.
   V drawable = k.min(k.i64(op.getTokenLimit()) - index * type.getRows(),
                      k.i64(type.getRows()));
@@ -287,7 +273,7 @@ void StepLowering::lower(tile::SiluMulOp op) {
   Buffer h = buffer(op.getBuffer());
   V index = coordinate(op.getIndex());
   V columns =
-      columnsOfTile(k, index, tile, cast<tile::RowsType>(h.type).getColumns());
+      columnsOfTile(index, tile, cast<tile::RowsType>(h.type).getColumns());
   siluMulRows(tiles[op.getGate()], tiles[op.getUp()],
               (columns + (kPanelRows - 1)) / kPanelRows, h, tokens.first, index,
               tile);

@@ -4,7 +4,6 @@
 #include "targets/cpu/StepLowering.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "targets/cpu/kernels/Route.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -38,10 +37,7 @@ void StepLowering::numberCounters() {
     result.syncCounters += 2 * repetitions(phase);
     totals[phase] = k.stack(8);
     for (auto route : phase.getBody().front().getOps<tile::RouteOp>())
-      keptLocal = std::max(keptLocal,
-                           GroupsLayout(route.getTokens(), route.getExperts(),
-                                        route.getTopK(), route.getShared())
-                               .bytes);
+      keptLocal = std::max(keptLocal, layoutOf(route).bytes);
     phase.walk(
         [&](tile::SignalOp signal) { signaller[signal.getEvent()] = phase; });
   });

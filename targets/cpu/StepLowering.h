@@ -6,6 +6,7 @@
 #include "dialects/Quartet/PackedFormat.h"
 #include "dialects/Tile/TileOps.h"
 #include "targets/cpu/KernelBuilder.h"
+#include "targets/cpu/kernels/Route.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/StringMap.h"
 
@@ -82,6 +83,10 @@ private:
   int64_t rowBytesOf(mlir::Type bufferType);
   TokenRange tokensOf(mlir::Value coordinate, int64_t tile, bool chosen);
   V coordinate(mlir::Value value);
+  /// Columns (of weights: rows) of tile \p index, when \p columns are cut into
+  /// tiles of \p tile: fewer in the last one.
+  V columnsOfTile(V index, int64_t tile, int64_t columns);
+  static GroupsLayout layoutOf(tile::RouteOp route);
   /// Calls body for each run of tokens of one sequence in \p tokens.
   void overRuns(TokenRange tokens,
                 llvm::function_ref<void(SequenceRun run)> body);

@@ -24,14 +24,14 @@ V StepLowering::element32(V array, V i) {
 
 V StepLowering::localMemory(int64_t bytes) {
   V memory = k.gep(local, k.i64(localUsed));
-  localUsed += (bytes + 63) / 64 * 64;
+  localUsed += tile::alignTo64(bytes);
   result.localBytes = std::max(result.localBytes, localUsed);
   return memory;
 }
 
 int64_t StepLowering::rowBytesOf(Type type) {
   if (auto rows = dyn_cast<tile::RowsType>(type))
-    return cpu::stagedRowBytes(rows.getGroup(), rows.getColumns());
+    return stagedRowBytes(rows.getGroup(), rows.getColumns());
   auto memref = cast<MemRefType>(type);
   int64_t bytes = memref.getElementTypeBitWidth() / 8;
   for (int64_t size : memref.getShape().drop_front())
@@ -56,9 +56,7 @@ V StepLowering::weightData(StringRef symbol) {
   Operation *op = SymbolTable::lookupSymbolIn(program.getOperation(), symbol);
   int64_t bytes, repeat;
   if (auto matrix = dyn_cast<tile::MatrixOp>(op)) {
-    StringRef name = matrix.getFormat();
-    PanelLayout layout(*PackedFormat::parse({name.data(), name.size()}),
-                       matrix.getColumns());
+    PanelLayout layout(matrix.getPackedFormat(), matrix.getColumns());
     bytes = layout.bytes * panelCount(matrix.getRows()) * matrix.getExperts();
     repeat = matrix.getRepeat();
   } else {
@@ -88,6 +86,12 @@ V StepLowering::stateData(StringRef symbol, int64_t *entryBytes) {
   V entries =
       field(op.getDim() == tile::StateDim::Slots ? "num_slots" : "num_pages");
   return base + layer * entries * bytes;
+}
+
+V StepLowering::columnsOfTile(V index, int64_t tile, int64_t columns) {
+  if (columns % tile == 0)
+    return k.i64(tile);
+  return k.min(k.i64(columns) - index * tile, k.i64(tile));
 }
 
 V StepLowering::coordinate(Value value) { return coordinates.lookup(value); }

@@ -13,6 +13,19 @@ int64_t quartet::cpu::byteWidth(mlir::Type type) {
   return type.getIntOrFloatBitWidth() / 8;
 }
 
+mlir::Type quartet::cpu::lanesOf(KernelBuilder &k, int64_t lanes,
+                                 mlir::Type element) {
+  return lanes == 1 ? element : mlir::Type(k.vec(lanes, element));
+}
+
+void quartet::cpu::overColumns(
+    KernelBuilder &k, V columns,
+    llvm::function_ref<void(V column, int64_t lanes)> body) {
+  V whole = columns - columns % kLanes;
+  k.loop(k.i64(0), whole, kLanes, [&](V c) { body(c, kLanes); });
+  k.loop(whole, columns, 1, [&](V c) { body(c, 1); });
+}
+
 V quartet::cpu::loadLanes(KernelBuilder &k, V pointer, int64_t offset,
                           int64_t count, mlir::Type element) {
   if (!element)

@@ -47,6 +47,13 @@ void transpose16(KernelBuilder &k, llvm::MutableArrayRef<V> rows);
 void pieces(KernelBuilder &k, int64_t size, int64_t step,
             llvm::function_ref<void(V at, int64_t count)> body);
 
+/// Calls body(column, lanes) for columns [0, columns), known when it runs: 16
+/// at a time, then one by one.
+void overColumns(KernelBuilder &k, V columns,
+                 llvm::function_ref<void(V column, int64_t lanes)> body);
+/// A vector of \p lanes elements, or the element itself for one.
+mlir::Type lanesOf(KernelBuilder &k, int64_t lanes, mlir::Type element);
+
 /// A tile of rows x vectors sums, row-major, in registers.
 struct Tile {
   int64_t rows, vectors;

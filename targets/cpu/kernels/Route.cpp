@@ -1,6 +1,8 @@
 // Softmax over the experts, the largest few by repeated search, and a counting
 // sort of the (token, expert) pairs.
 #include "targets/cpu/kernels/Route.h"
+#include "dialects/Tile/StagedRow.h"
+#include "targets/cpu/kernels/Lanes.h"
 #include <limits>
 
 using namespace mlir;
@@ -8,24 +10,22 @@ using namespace quartet::cpu;
 using llvm::ArrayRef;
 using llvm::SmallVector;
 
-static constexpr int64_t kLanes = 16;
-
-static int64_t alignUp(int64_t size) { return (size + 63) / 64 * 64; }
+using quartet::tile::alignTo64;
 
 GroupsLayout::GroupsLayout(int64_t tokens, int64_t experts, int64_t topK,
                            int64_t shared)
     : experts(experts), shared(shared), perToken(topK + shared),
       allExperts(experts + shared) {
-  int64_t pairs = alignUp(tokens * perToken * 4);
+  int64_t pairs = alignTo64(tokens * perToken * 4);
   activeCount = 0;
   active = 64;
-  first = active + alignUp(allExperts * 4);
-  pairTokens = first + alignUp((allExperts + 1) * 4);
+  first = active + alignTo64(allExperts * 4);
+  pairTokens = first + alignTo64((allExperts + 1) * 4);
   pairWeights = pairTokens + pairs;
   tokenExperts = pairWeights + pairs;
   tokenWeights = tokenExperts + pairs;
   probabilities = tokenWeights + pairs;
-  bytes = probabilities + alignUp((experts + shared + kLanes) * 4);
+  bytes = probabilities + alignTo64((experts + shared + kLanes) * 4);
 }
 
 namespace {

@@ -1,24 +1,11 @@
 // Loops over rows in pieces of 16 columns, with a scalar tail for the widths
 // of small models.
 #include "targets/cpu/kernels/Rows.h"
+#include "targets/cpu/kernels/Lanes.h"
+#include <limits>
 
 using namespace mlir;
 using namespace quartet::cpu;
-
-static constexpr int64_t kLanes = 16;
-
-/// body(first column, lanes) for pieces of 16 columns, then single columns.
-static void
-overColumns(KernelBuilder &k, V columns,
-            llvm::function_ref<void(V column, int64_t lanes)> body) {
-  V whole = columns - columns % kLanes;
-  k.loop(k.i64(0), whole, kLanes, [&](V c) { body(c, kLanes); });
-  k.loop(whole, columns, 1, [&](V c) { body(c, 1); });
-}
-
-static Type lanesOf(KernelBuilder &k, int64_t lanes, Type element) {
-  return lanes == 1 ? element : Type(k.vec(lanes, element));
-}
 
 static V loadIndex(KernelBuilder &k, V array, V i) {
   return k.signExtend(k.load(k.i32(), array, i * 4), k.i64());

@@ -1,34 +1,12 @@
 // Norms sum in 16 lanes in the order of columns, then the lanes by halving:
 // one order for all CPUs.
 #include "targets/cpu/kernels/Stage.h"
-#include <algorithm>
+#include "targets/cpu/kernels/Lanes.h"
 
 using namespace mlir;
 using namespace quartet::cpu;
 using llvm::ArrayRef;
 using llvm::SmallVector;
-
-static constexpr int64_t kLanes = 16;
-
-static int64_t roundUp(int64_t size, int64_t unit) {
-  return (size + unit - 1) / unit * unit;
-}
-
-StagedRowLayout::StagedRowLayout(int64_t group, int64_t columns)
-    : paddedColumns(roundUp(columns, group ? group : kLanes)) {
-  if (!group) {
-    bytes = roundUp(paddedColumns * 4, 64);
-    return;
-  }
-  int64_t part = roundUp(paddedColumns / group * 4, 64);
-  scales = roundUp(paddedColumns, 64);
-  sums = scales + part;
-  bytes = sums + part;
-}
-
-int64_t quartet::cpu::stagedRowBytes(int64_t group, int64_t columns) {
-  return StagedRowLayout(group, columns).bytes;
-}
 
 /// Lane i of the result is x[column + i] for column + i < columns, else zero.
 static V tailLanes(KernelBuilder &k, V x, V column, V columns) {
@@ -64,18 +42,6 @@ static V sumOfSquares(KernelBuilder &k, V x, V columns) {
   return k.sum(lanes);
 }
 
-/// body(first column, lanes) over all columns, 16 at a time, then singly.
-static void overColumns(KernelBuilder &k, V columns,
-                        llvm::function_ref<void(V, int64_t)> body) {
-  V whole = columns - columns % kLanes;
-  k.loop(k.i64(0), whole, kLanes, [&](V c) { body(c, kLanes); });
-  k.loop(whole, columns, 1, [&](V c) { body(c, 1); });
-}
-
-static Type floats(KernelBuilder &k, int64_t lanes) {
-  return lanes == 1 ? k.f32() : Type(k.vec(lanes, k.f32()));
-}
-
 static V spread(KernelBuilder &k, V scalar, int64_t lanes) {
   return lanes == 1 ? scalar : k.splat(scalar, lanes);
 }
@@ -86,7 +52,7 @@ func::FuncOp quartet::cpu::rmsNormRow(KernelBuilder &k) {
     V mean = sumOfSquares(k, x, columns) / k.toFloat(columns, k.f32());
     V scale = k.rsqrt(mean + eps);
     overColumns(k, columns, [&](V c, int64_t lanes) {
-      Type type = floats(k, lanes);
+      Type type = lanesOf(k, lanes, k.f32());
       V factor = k.load(type, weight, c * 4) + 1.0;
       V value = k.load(type, x, c * 4) * spread(k, scale, lanes);
       k.store(value * factor, out, c * 4);
@@ -105,7 +71,7 @@ func::FuncOp quartet::cpu::gatedNormRow(KernelBuilder &k, bool silu) {
           V mean = sumOfSquares(k, x, width) / k.toFloat(width, k.f32());
           V scale = k.rsqrt(mean + eps);
           overColumns(k, width, [&](V c, int64_t lanes) {
-            Type type = floats(k, lanes);
+            Type type = lanesOf(k, lanes, k.f32());
             V gate = k.load(type, z, c * 4);
             gate = silu ? k.silu(gate) : k.sigmoid(gate);
             V value = k.load(type, x, c * 4) * spread(k, scale, lanes);

@@ -2,22 +2,13 @@
 // quantization to int8.
 #ifndef QUARTET_TARGETS_CPU_KERNELS_STAGE_H
 #define QUARTET_TARGETS_CPU_KERNELS_STAGE_H
+#include "dialects/Tile/StagedRow.h"
 #include "targets/cpu/KernelBuilder.h"
 
 namespace quartet::cpu {
 
-/// Where the parts of a staged row are, in bytes. Group 0: f32 values only,
-/// padded to 16 columns. Otherwise int8 values, then for each group an f32
-/// scale and the i32 sum of its values; each part padded to 64 bytes.
-struct StagedRowLayout {
-  StagedRowLayout(int64_t group, int64_t columns);
-  int64_t paddedColumns; ///< a multiple of the group, or of 16
-  int64_t scales = 0, sums = 0;
-  int64_t bytes;
-};
-
-/// Bytes of a staged row.
-int64_t stagedRowBytes(int64_t group, int64_t columns);
+using tile::stagedRowBytes;
+using tile::StagedRowLayout;
 
 /// void rms_norm(ptr x, ptr weight, f32 eps, i64 columns, ptr out)
 /// quartet.rms_norm of one row, all f32; out may be x.
