@@ -15,6 +15,9 @@ struct Capabilities {
   std::string triple;   ///< e.g. "x86_64-unknown-linux-gnu"
   std::string cpu;      ///< LLVM's name, e.g. "znver5"
   std::string features; ///< "+a,-b"; empty = those of the CPU
+  int workers = 0;      ///< threads of the step; 0 = all cores of the machine
+  /// Peaks of one worker, for plans; 0 = unknown.
+  double readGBs = 0, f32Gflops = 0, int8Gops = 0;
 };
 
 /// A read-only constant of the executable (quartet_blob in the runtime's ABI).
