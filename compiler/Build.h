@@ -1,0 +1,79 @@
+// One run of quartetc build: what its stages share. Driver.cpp runs the stages;
+// BuildInput.cpp, BuildCode.cpp and BuildOutput.cpp have them.
+#ifndef QUARTET_COMPILER_BUILD_H
+#define QUARTET_COMPILER_BUILD_H
+#include "compiler/Driver.h"
+#include "compiler/Progress.h"
+#include "compiler/import/ModelInput.h"
+#include "compiler/import/quant/ActivationStats.h"
+#include "compiler/import/quant/Recipe.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Pass/PassManager.h"
+#include "models/BuildModel.h"
+#include "targets/Target.h"
+
+namespace quartet {
+
+/// One run of the driver; the members are filled stage by stage.
+class Build {
+public:
+  explicit Build(const BuildCommand &command)
+      : command(command), stages(command.quiet),
+        diagnostics(&context, printDiagnostic) {
+    // A diagnostic names its part of the model; the op may fill a screen.
+    context.printOpOnDiagnostic(false);
+  }
+
+  llvm::Error run();
+
+private:
+  llvm::Error chooseLowering();
+  llvm::Error readModel();
+  llvm::Error checkOutputs();
+  llvm::Error readTexts();
+  llvm::Error buildIr();
+  llvm::Error planFormats();
+  llvm::Error formPhases();
+  llvm::Error lower();
+  llvm::Error lowerGeneric();
+  llvm::Error lowerSteps();
+  llvm::Error compile();
+  llvm::Error emitText(llvm::StringRef text, llvm::StringRef suffix);
+  llvm::Error emitModule(llvm::StringRef suffix);
+  llvm::Error
+  runPipeline(llvm::StringRef what,
+              llvm::function_ref<void(mlir::OpPassManager &)> build);
+  llvm::Error dump(llvm::StringRef fileName,
+                   llvm::function_ref<void(llvm::raw_ostream &)> print);
+  llvm::Error dumpModule(llvm::StringRef fileName);
+  llvm::Error pack();
+  llvm::Error link();
+
+  const BuildCommand &command;
+  StageProgress stages;
+  std::unique_ptr<ModelInput> input;
+  std::unique_ptr<WeightSource> source;    ///< null without weights
+  std::unique_ptr<WeightSource> quantized; ///< of the generic lowering
+  std::unique_ptr<ActivationStats> stats;
+  Recipe recipe;
+  bool stepProgram = true;
+  std::vector<std::string> formats; ///< "l0.qkv=int4:64"
+  ModelConfig config;
+  WeightPlan plan;
+  PackPlan packPlan, plannedQuantization;
+  WeightLayout layout;
+  std::unique_ptr<Target> target;
+  std::string kit, output, weightsPath, weightsId, manifest, chatTemplate;
+  std::vector<uint8_t> tokenizer;
+  BuildOptions irOptions;
+  Dtype matrixDtype = Dtype::BF16;
+  mlir::MLIRContext context;
+  mlir::ScopedDiagnosticHandler diagnostics;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::string object, optimizedIr;
+  int64_t tokenLimit = 0;
+};
+
+} // namespace quartet
+#endif
