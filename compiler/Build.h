@@ -65,6 +65,7 @@ private:
   WeightLayout layout;
   std::unique_ptr<Target> target;
   std::string kit, output, weightsPath, weightsId, manifest, chatTemplate;
+  std::string stepPlan; ///< for the manifest; empty: none
   std::vector<uint8_t> tokenizer;
   BuildOptions irOptions;
   Dtype matrixDtype = Dtype::BF16;

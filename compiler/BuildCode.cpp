@@ -3,15 +3,12 @@
 #include "compiler/Build.h"
 #include "compiler/OutputFile.h"
 #include "compiler/Pipelines.h"
+#include "compiler/plan/StepPlan.h"
 #include "llvm/Support/FileSystem.h"
 
 using namespace quartet;
 using llvm::StringRef;
 namespace fs = llvm::sys::fs;
-
-/// Most tokens of the steps that are compiled for CPUs unless the user says
-/// otherwise: one sequence, a batch, a prompt.
-static constexpr int64_t kCpuBuckets[] = {1, 16, 512};
 
 llvm::Error Build::dump(StringRef fileName,
                         llvm::function_ref<void(llvm::raw_ostream &)> print) {
@@ -96,6 +93,7 @@ llvm::Error Build::lowerSteps() {
         buildTilePipeline(pm, tileOptions);
       }))
     return error;
+  stepPlan = manifestPlan(planProgram(*module));
   if (llvm::Error error = dumpModule("3-tile.mlir"))
     return error;
   if (command.emit == Emit::Tile)

@@ -40,6 +40,7 @@ llvm::Error Build::link() {
   facts.matrixDtype = matrixDtype;
   facts.quantization = recipe.str();
   facts.stateDtype = irOptions.stateDtype;
+  facts.plan = stepPlan;
   // The states are declared in the quartet IR, which lowering has consumed.
   auto model = buildModel(context, config, plan, irOptions);
   manifest = writeManifest(facts, *model);

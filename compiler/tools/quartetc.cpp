@@ -3,6 +3,7 @@
 #include "CLI/CLI.hpp"
 #include "compiler/Driver.h"
 #include "compiler/Inspect.h"
+#include "compiler/tools/PlanCommand.h"
 #include "quartet/version.h"
 #include "targets/Target.h"
 #include "llvm/Support/InitLLVM.h"
@@ -193,9 +194,11 @@ int main(int argc, char **argv) {
   });
   BuildCommand buildCommand;
   InspectOptions inspectCommand;
+  PlanCommand planCommand;
   std::string targetsOf;
   addBuild(app, buildCommand);
   addInspect(app, inspectCommand);
+  addPlan(app, planCommand);
   addTargets(app, targetsOf);
   try {
     app.parse(argc, argv);
@@ -206,6 +209,8 @@ int main(int argc, char **argv) {
     return report(build(buildCommand));
   if (app.got_subcommand("inspect"))
     return report(inspectModel(inspectCommand, llvm::outs()));
+  if (app.got_subcommand("plan"))
+    return report(plan(planCommand, llvm::outs()));
   if (app.got_subcommand("targets"))
     return report(listTargets(targetsOf));
   llvm::outs() << app.help();
