@@ -2,17 +2,18 @@
 // report. Weights are looked at only for their formats, where there are any.
 #include "compiler/plan/Plan.h"
 #include "compiler/Driver.h"
+#include "compiler/PackPlanOf.h"
 #include "compiler/Pipelines.h"
 #include "compiler/Progress.h"
 #include "compiler/import/ModelInput.h"
 #include "compiler/import/quant/Recipe.h"
-#include "compiler/plan/PlanReport.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/Verifier.h"
 #include "models/BuildModel.h"
 #include "quartet/abi.h"
 #include "targets/Target.h"
 #include "targets/cpu/Isa.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Format.h"
 #include <set>
 #include <thread>
@@ -32,11 +33,13 @@ public:
     context.printOpOnDiagnostic(false);
   }
 
-  llvm::Error run(llvm::raw_ostream &os);
+  llvm::Error run();
+  PlanReport report;
 
 private:
   llvm::Error findMachine();
   llvm::Error readModel();
+  llvm::Error readWeights(const WeightOptions &options);
   llvm::Error schedule();
   llvm::Error
   runPipeline(llvm::StringRef what,
@@ -44,7 +47,6 @@ private:
   llvm::Error predict();
 
   const PlanCommand &command;
-  PlanReport report;
   std::unique_ptr<ModelInput> input;
   std::unique_ptr<WeightSource> source; ///< null without weights
   Recipe recipe;
@@ -131,6 +133,18 @@ llvm::Error Planner::findMachine() {
   return llvm::Error::success();
 }
 
+/// Takes types and formats from the checkpoint.
+llvm::Error Planner::readWeights(const WeightOptions &options) {
+  if (llvm::Error error = input->openWeights())
+    return error;
+  auto planned = input->plan(options);
+  if (!planned)
+    return planned.takeError();
+  weights = std::move(*planned);
+  source = input->source();
+  return llvm::Error::success();
+}
+
 llvm::Error Planner::readModel() {
   auto opened = ModelInput::open(command.model, command.config);
   if (!opened)
@@ -139,8 +153,7 @@ llvm::Error Planner::readModel() {
   const ModelConfig &config = input->config();
   report.model = config.name;
   report.layers = int64_t(config.layers.size());
-  report.checkpointLayers =
-      std::max(config.checkpointLayers, report.layers);
+  report.checkpointLayers = std::max(config.checkpointLayers, report.layers);
   if (!command.quant.empty() || command.quantGroup) {
     auto chosen = Recipe::fromOption(
         command.quant.empty() ? "int4" : command.quant, command.quantGroup);
@@ -149,20 +162,16 @@ llvm::Error Planner::readModel() {
     recipe = std::move(*chosen);
   }
   WeightOptions options{command.dtype};
-  if (input->hasWeights()) {
-    if (llvm::Error error = input->openWeights())
-      return error;
-    auto planned = input->plan(options);
-    if (!planned)
-      return planned.takeError();
-    weights = std::move(*planned);
-    source = input->source();
-  } else {
+  if (llvm::Error error = readWeights(options)) {
+    std::string why = llvm::toString(std::move(error));
     weights = planWeights(config, options);
-    if (command.quant.empty() && !command.quantGroup)
-      report.assumptions.push_back(
-          "matrices are as config.json says, because there are no weights; "
-          "--quant says how they are stored");
+    report.assumptions.push_back(
+        (input->hasWeights()
+             ? "the checkpoint's tensors cannot be read (" + why +
+                   "), so matrices"
+             : std::string("there are no weights, so matrices")) +
+        " are stored in the type that config.json says, where --quant does not "
+        "say otherwise");
   }
   for (const Weight &weight : weights.weights) {
     std::optional<WeightClass> known = classOf(weight.name);
@@ -206,6 +215,8 @@ llvm::Error Planner::schedule() {
         buildPhasesPipeline(pm, phases);
       }))
     return error;
+  report.weightFileBytes =
+      layoutWeights(packPlanOf(*module), weights).dataBytes;
   TileOptions tileOptions;
   llvm::ArrayRef<int64_t> buckets = command.buckets;
   if (buckets.empty())
@@ -216,9 +227,8 @@ llvm::Error Planner::schedule() {
         buildTilePipeline(pm, tileOptions);
       }))
     return error;
-  module->walk([&](tile::MatrixOp matrix) {
-    formats.insert(matrix.getFormat().str());
-  });
+  module->walk(
+      [&](tile::MatrixOp matrix) { formats.insert(matrix.getFormat().str()); });
   report.program = planProgram(*module);
   return llvm::Error::success();
 }
@@ -241,17 +251,16 @@ llvm::Error Planner::predict() {
       const StepPlan *step = program.stepFor(double(batch));
       int64_t pages =
           (context + QUARTET_PAGE_TOKENS) / QUARTET_PAGE_TOKENS; // and a token
-      int64_t memory =
-          program.weightBytes +
-          batch * (program.slotBytes + pages * program.pageBytes) +
-          step->scratchBytes + pages * step->scratchPageBytes +
-          report.machine.workers * step->localBytes;
+      int64_t memory = int64_t(report.weightFileBytes) +
+                       batch * (program.slotBytes + pages * program.pageBytes) +
+                       step->scratchBytes + pages * step->scratchPageBytes +
+                       report.machine.workers * step->localBytes;
       report.decode.push_back({batch, context, *time, memory});
     }
   return llvm::Error::success();
 }
 
-llvm::Error Planner::run(llvm::raw_ostream &os) {
+llvm::Error Planner::run() {
   mlir::DialectRegistry registry;
   registerDialects(registry);
   context.appendDialectRegistry(registry);
@@ -262,12 +271,20 @@ llvm::Error Planner::run(llvm::raw_ostream &os) {
     return error;
   if (llvm::Error error = schedule())
     return error;
-  if (llvm::Error error = predict())
+  return predict();
+}
+
+llvm::Expected<PlanReport> quartet::makePlan(const PlanCommand &command) {
+  Planner planner(command);
+  if (llvm::Error error = planner.run())
     return error;
-  (command.json ? printPlanJson : printPlan)(report, os);
-  return llvm::Error::success();
+  return std::move(planner.report);
 }
 
 llvm::Error quartet::plan(const PlanCommand &command, llvm::raw_ostream &os) {
-  return Planner(command).run(os);
+  auto report = makePlan(command);
+  if (!report)
+    return report.takeError();
+  (command.json ? printPlanJson : printPlan)(*report, os);
+  return llvm::Error::success();
 }

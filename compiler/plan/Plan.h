@@ -2,8 +2,8 @@
 // long they must take at least. Needs a configuration only, no weights.
 #ifndef QUARTET_COMPILER_PLAN_PLAN_H
 #define QUARTET_COMPILER_PLAN_PLAN_H
+#include "compiler/plan/PlanReport.h"
 #include "models/Config.h"
-#include "llvm/Support/raw_ostream.h"
 
 namespace quartet {
 
@@ -25,8 +25,11 @@ struct PlanCommand {
   bool json = false; ///< one JSON object in place of the text; same content
 };
 
-/// Prints the plan to \p os. Errors are those of a build up to its schedule,
-/// and a batch that no bucket holds.
+/// Errors are those of a build up to its schedule, a CPU that the step program
+/// does not run on, and a batch that no bucket holds.
+llvm::Expected<PlanReport> makePlan(const PlanCommand &command);
+
+/// Prints the plan to \p os.
 llvm::Error plan(const PlanCommand &command, llvm::raw_ostream &os);
 
 } // namespace quartet

@@ -53,8 +53,8 @@ static std::string nameOf(const Line &line) {
 static void printStep(const PlanReport &report, const StepPlan &step,
                       llvm::raw_ostream &os) {
   StepShape shape = report.tableShape(step);
-  os << "\nbucket " << step.tokens << " ("
-     << tile::stringifyStepKind(step.kind) << "): ";
+  os << "\nbucket " << step.tokens << " (" << tile::stringifyStepKind(step.kind)
+     << "): ";
   if (step.kind == tile::StepKind::Few)
     os << format("%.0f sequence%s, one token each, context %.0f",
                  shape.sequences, shape.sequences == 1 ? "" : "s",
@@ -76,7 +76,9 @@ static void printStep(const PlanReport &report, const StepPlan &step,
     time.flops *= phases;
     time.seconds *= phases;
     row(nameOf(line), std::to_string(line.repeat), time);
-    os << (time.seconds <= 0 ? "-      " : time.computes ? "compute" : "memory ")
+    os << (time.seconds <= 0 ? "-      "
+           : time.computes   ? "compute"
+                             : "memory ")
        << format("%7lld", (long long)line.phase->tasks(shape));
     double balance = line.phase->balance(shape, report.machine.workers);
     if (balance > 0)
@@ -93,7 +95,7 @@ static void printMemory(const PlanReport &report, llvm::raw_ostream &os) {
   const ProgramPlan &program = report.program;
   os << format("memory     weights %.3f GB; a sequence %.3f MB and %.0f bytes "
                "per position\n",
-               double(program.weightBytes) / 1e9,
+               double(report.weightFileBytes) / 1e9,
                double(program.slotBytes) / 1e6,
                double(program.pageBytes) / QUARTET_PAGE_TOKENS);
   for (const StepPlan &step : program.steps)

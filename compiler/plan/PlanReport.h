@@ -8,7 +8,7 @@ namespace quartet {
 
 struct PlannedDecode {
   int64_t batch = 1, context = 0;
-  PhaseTime time; ///< of one step
+  PhaseTime time;     ///< of one step
   int64_t memory = 0; ///< bytes: weights, states and scratch
 };
 
@@ -22,6 +22,7 @@ struct PlanReport {
   std::string model, target, cpu, formats;
   int64_t layers = 0, checkpointLayers = 0;
   ProgramPlan program;
+  uint64_t weightFileBytes = 0; ///< data of the weight file, as it is laid out
   PlanMachine machine;
   /// What was taken for granted, a sentence each.
   std::vector<std::string> assumptions;

@@ -51,11 +51,10 @@ void quartet::printPlanJson(const PlanReport &report, llvm::raw_ostream &os) {
                      {"f32_gflops_per_worker", machine.f32Gflops},
                      {"int8_gops_per_worker", machine.int8Gops}};
   json["assumptions"] = report.assumptions;
-  json["memory"] = {
-      {"weights_bytes", report.program.weightBytes},
-      {"sequence_bytes", report.program.slotBytes},
-      {"position_bytes",
-       double(report.program.pageBytes) / QUARTET_PAGE_TOKENS}};
+  json["memory"] = {{"weights_bytes", report.weightFileBytes},
+                    {"sequence_bytes", report.program.slotBytes},
+                    {"position_bytes",
+                     double(report.program.pageBytes) / QUARTET_PAGE_TOKENS}};
   json["prefill"] = Json::array();
   for (const PlannedPrefill &prefill : report.prefill) {
     Json entry = {{"tokens", prefill.tokens}};

@@ -84,7 +84,7 @@ struct PhasePlan {
 
 struct StepPlan {
   tile::StepKind kind = tile::StepKind::Few;
-  int64_t tokens = 0, sequences = 0; ///< most of a step
+  int64_t tokens = 0, sequences = 0;              ///< most of a step
   int64_t scratchBytes = 0, scratchPageBytes = 0; ///< the latter per page
   int64_t localBytes = 0;                         ///< per worker
   std::vector<PhasePlan> phases;

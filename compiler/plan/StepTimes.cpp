@@ -59,11 +59,10 @@ std::optional<PhaseTime> quartet::prefillTime(const ProgramPlan &plan,
   for (int64_t past = 0; past < tokens; past += chunk) {
     int64_t size = std::min(chunk, tokens - past);
     bool last = past + size == tokens;
-    PhaseTime time =
-        timeOf(*plan.stepFor(double(size)),
-               {double(size), 1, last ? 1.0 : 0.0,
-                double(past) + double(size) / 2},
-               machine);
+    PhaseTime time = timeOf(
+        *plan.stepFor(double(size)),
+        {double(size), 1, last ? 1.0 : 0.0, double(past) + double(size) / 2},
+        machine);
     add(sum, time);
     computing += time.computes ? time.seconds : 0;
   }

@@ -29,8 +29,7 @@ PhaseTime timeOf(const StepPlan &step, const StepShape &shape,
 /// One token of each of \p batch sequences that have \p context positions.
 /// Nothing when no step holds that many tokens.
 std::optional<PhaseTime> decodeTime(const ProgramPlan &plan, int64_t batch,
-                                    double context,
-                                    const PlanMachine &machine);
+                                    double context, const PlanMachine &machine);
 /// A prompt of \p tokens tokens of one sequence, in the program's largest
 /// steps. Nothing without steps.
 std::optional<PhaseTime> prefillTime(const ProgramPlan &plan, int64_t tokens,

@@ -28,12 +28,11 @@ StepWork &StepWork::operator+=(const StepWork &other) {
 
 bool StepWork::operator==(const StepWork &other) const {
   auto fields = [](const StepWork &work) {
-    return std::make_tuple(work.weightBytes, work.expertBytes, work.experts,
-                           work.expertsPerToken, work.stateBytes,
-                           work.stateWriteBytes, work.kvBytesPerPosition,
-                           work.tokenBytes, work.tokenWriteBytes, work.macs,
-                           work.macsPerPosition, work.macsPerRow,
-                           work.int8Macs, work.int8MacsPerRow);
+    return std::make_tuple(
+        work.weightBytes, work.expertBytes, work.experts, work.expertsPerToken,
+        work.stateBytes, work.stateWriteBytes, work.kvBytesPerPosition,
+        work.tokenBytes, work.tokenWriteBytes, work.macs, work.macsPerPosition,
+        work.macsPerRow, work.int8Macs, work.int8MacsPerRow);
   };
   return fields(*this) == fields(other);
 }
@@ -55,8 +54,8 @@ double StepWork::bytes(const StepShape &shape) const {
 }
 
 double StepWork::flops(const StepShape &shape) const {
-  return 2 * (shape.tokens * (double(macs) +
-                              double(macsPerPosition) * shape.context) +
+  return 2 * (shape.tokens *
+                  (double(macs) + double(macsPerPosition) * shape.context) +
               shape.rows * double(macsPerRow));
 }
 
@@ -73,8 +72,7 @@ static std::vector<double> cut(double total, double size) {
   return tiles;
 }
 
-std::vector<std::vector<double>>
-GridPlan::tiles(const StepShape &shape) const {
+std::vector<std::vector<double>> GridPlan::tiles(const StepShape &shape) const {
   std::vector<std::vector<double>> all;
   for (const GridDim &dim : dims) {
     double size = double(dim.size);
@@ -118,7 +116,8 @@ int64_t PhasePlan::tasks(const StepShape &shape) const {
 }
 
 /// The sizes of all points of a grid, the last dimension fastest.
-static std::vector<double> points(const std::vector<std::vector<double>> &dims) {
+static std::vector<double>
+points(const std::vector<std::vector<double>> &dims) {
   std::vector<double> all{1.0};
   for (const std::vector<double> &dim : dims) {
     std::vector<double> next;

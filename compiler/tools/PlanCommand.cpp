@@ -45,8 +45,7 @@ void quartet::addPlan(CLI::App &app, PlanCommand &command) {
       ->delimiter(',')
       ->check(CLI::Range(0, 1 << 24))
       ->capture_default_str();
-  plan->add_option("--batch", command.batches,
-                   "Sequences that decode together")
+  plan->add_option("--batch", command.batches, "Sequences that decode together")
       ->delimiter(',')
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();

@@ -138,7 +138,8 @@ bool Bench::prefill(std::string *error) {
     for (int64_t past = 0; past < tokens; past += chunk) {
       int64_t size = std::min(chunk, tokens - past);
       std::optional<StepCost> cost =
-          stepCost(session.manifest, size, 1, double(past) + double(size) / 2);
+          stepCost(session.manifest, size, 1, past + size == tokens ? 1 : 0,
+                   double(past) + double(size) / 2);
       if (!cost)
         break;
       if (!result.cost)
@@ -198,7 +199,7 @@ bool Bench::decode(std::string *error) {
       result.batch = batch;
       result.context = context;
       result.secondsPerStep = spreadOf(all);
-      result.cost = stepCost(session.manifest, batch, batch,
+      result.cost = stepCost(session.manifest, batch, batch, batch,
                              double(context) +
                                  double(options.tokens * options.repeat) / 2);
       report.decode.push_back(result);

@@ -155,8 +155,13 @@ void Reader::planBucket(const Json &json, Manifest &manifest) {
     phase.expertsPerToken =
         std::min(figure(entry, "experts_per_token"), phase.experts);
     phase.stateBytes = figure(entry, "state_bytes");
+    phase.stateWriteBytes = figure(entry, "state_write_bytes");
     phase.kvBytesPerPosition = figure(entry, "kv_bytes_per_position");
+    phase.tokenBytes = figure(entry, "token_bytes");
+    phase.tokenWriteBytes = figure(entry, "token_write_bytes");
     phase.macs = figure(entry, "macs");
+    phase.macsPerPosition = figure(entry, "macs_per_position");
+    phase.macsPerRow = figure(entry, "macs_per_row");
     bucket.phases.push_back(std::move(phase));
   }
   manifest.plan.push_back(std::move(bucket));

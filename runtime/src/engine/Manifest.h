@@ -26,15 +26,18 @@ struct WeightInfo {
   int64_t panelBytes = 0, scaleBytes = 0, zerosOffset = 0, valuesOffset = 0;
 };
 
-/// A phase of a step: what one repetition of it reads and computes.
+/// A phase of a step: what one repetition of it moves and computes.
 struct PlanPhase {
   std::string name;
   double repeat = 1;
   double weightBytes = 0, expertBytes = 0; ///< the latter per expert
   double experts = 0, expertsPerToken = 0;
-  double stateBytes = 0;         ///< per sequence
+  double stateBytes = 0, stateWriteBytes = 0; ///< per sequence
   double kvBytesPerPosition = 0; ///< per sequence and position of its context
-  double macs = 0;               ///< per token
+  double tokenBytes = 0, tokenWriteBytes = 0; ///< per token
+  double macs = 0;                            ///< per token
+  double macsPerPosition = 0; ///< per token and position of its context
+  double macsPerRow = 0;      ///< per row whose logits are wanted
 };
 
 struct PlanBucket {
