@@ -125,7 +125,7 @@ void quartet::printPlan(const PlanReport &report, llvm::raw_ostream &os) {
   os << "\nat most\n";
   for (const PlannedPrefill &prefill : report.prefill)
     os << format("  prefill %-6lld                %10.2f tokens/s%11.2f "
-                 "MB/token%11.2f MFLOP/token  %s\n",
+                 "MB/token%11.2f MFLOP/token, bound by %s\n",
                  (long long)prefill.tokens,
                  double(prefill.tokens) / prefill.time.seconds,
                  prefill.time.bytes / double(prefill.tokens) / 1e6,
@@ -133,7 +133,7 @@ void quartet::printPlan(const PlanReport &report, llvm::raw_ostream &os) {
                  prefill.time.computes ? "compute" : "memory");
   for (const PlannedDecode &decode : report.decode)
     os << format("  decode  %-3lld at context %-6lld%10.2f tokens/s%11.2f "
-                 "MB/token%11.2f MFLOP/token  %s, %.3f GB of memory\n",
+                 "MB/token%11.2f MFLOP/token, bound by %s, in %.3f GB\n",
                  (long long)decode.batch, (long long)decode.context,
                  double(decode.batch) / decode.time.seconds,
                  decode.time.bytes / double(decode.batch) / 1e6,

@@ -211,7 +211,7 @@ void Counter::cutLast(Operation *op, GridPlan &grid) {
   if (!argument || tile <= 0 || total <= 0 ||
       argument.getArgNumber() >= grid.dims.size())
     return;
-  int64_t rest = total % tile;
+  int64_t rest = panelCount(total % tile) * kPanelRows;
   grid.dims[argument.getArgNumber()].last =
       rest ? double(rest) / double(tile) : 1;
 }
