@@ -76,7 +76,7 @@ static void addBuild(CLI::App &app, BuildCommand &command) {
       "as in the checkpoint)");
   build->add_option(
       "--quant", command.quant,
-      "Format of the weight matrices: bf16, f16, fp8, int8, int4 (all of "
+      "Format of the weight matrices: bf16, f16, fp8, int8, int6, int4 (all of "
       "them), w4 (int4, the head int8), w8, or a recipe file in JSON "
       "(default: as in the checkpoint)");
   build

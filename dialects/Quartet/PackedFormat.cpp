@@ -4,8 +4,8 @@
 
 using namespace quartet;
 
-static constexpr std::array<const char *, 6> kValueNames = {
-    "f32", "bf16", "f16", "fp8", "int8", "int4"};
+static constexpr std::array<const char *, 7> kValueNames = {
+    "f32", "bf16", "f16", "fp8", "int8", "int4", "int6"};
 static constexpr std::array<const char *, 4> kScaleNames = {"none", "f16",
                                                             "bf16", "f32"};
 
@@ -22,7 +22,7 @@ std::string PackedFormat::whyInvalid() const {
            : codebook != Codebook::None ? "only int4 has a codebook"
                                         : "";
   if (!mayScale)
-    return "only fp8, int8 and int4 have groups";
+    return "only fp8, int8, int6 and int4 have groups";
   if (group != 16 && group != 32 && group != 64 && group != 128)
     return "the group size is 16, 32, 64 or 128, not " + std::to_string(group);
   if (scale == ScaleType::None)
@@ -110,8 +110,7 @@ PanelLayout::PanelLayout(const PackedFormat &format, int64_t columns) {
   zerosOffset = alignUp(groups * kPanelRows * scaleBytes, kPanelAlign);
   valuesOffset =
       zerosOffset + alignUp(groups * kPanelRows * zeroBytes, kPanelAlign);
-  bytes =
-      valuesOffset + paddedColumns / columnsPerLine(format.value) * kPanelAlign;
+  bytes = valuesOffset + valueBytes(format.value, paddedColumns);
 }
 
 const int8_t *quartet::codebookValues(Codebook codebook) {

@@ -12,12 +12,12 @@
 namespace quartet {
 
 /// Element type of the stored values.
-enum class ValueType : uint8_t { F32, BF16, F16, FP8, INT8, INT4 };
+enum class ValueType : uint8_t { F32, BF16, F16, FP8, INT8, INT4, INT6 };
 /// Element type of the scales.
 enum class ScaleType : uint8_t { None, F16, BF16, F32 };
 /// What a quantized value is relative to.
 enum class ZeroKind : uint8_t {
-  None,  ///< symmetric: value = scale * (stored - 8 or 128)
+  None,  ///< symmetric: value = scale * (stored - integerMiddle)
   Point, ///< value = scale * (stored - zero), zero a u8
   Min,   ///< value = scale * stored + min, min of the scale's type
 };
@@ -39,7 +39,8 @@ struct PackedFormat {
   bool operator!=(const PackedFormat &other) const { return !(*this == other); }
   /// Integer values: activations are quantized to int8 per group.
   bool isInteger() const {
-    return value == ValueType::INT8 || value == ValueType::INT4;
+    return value == ValueType::INT8 || value == ValueType::INT6 ||
+           value == ValueType::INT4;
   }
   /// The group that activations are quantized by in front of such a matrix; 0:
   /// they stay f32.
@@ -73,12 +74,33 @@ constexpr int64_t panelCount(int64_t rows) {
   return (rows + kPanelRows - 1) / kPanelRows;
 }
 
-/// Columns of one row in a 64-byte line of values.
-constexpr int64_t columnsPerLine(ValueType value) {
+/// The fewest 64-byte lines of values that hold whole columns, and the columns
+/// of one row in them. In a line of int4, the low nibbles are columns 0 to 3
+/// and the high ones columns 4 to 7. int6 has two such lines with the low four
+/// bits of its 16 columns; a third has their high two: byte j of a row those of
+/// columns j, 4 + j, 8 + j and 12 + j, from its lowest bits up.
+constexpr int64_t unitLines(ValueType value) {
+  return value == ValueType::INT6 ? 3 : 1;
+}
+constexpr int64_t unitColumns(ValueType value) {
   return value == ValueType::F32                               ? 1
          : value == ValueType::INT4                            ? 8
+         : value == ValueType::INT6                            ? 16
          : value == ValueType::BF16 || value == ValueType::F16 ? 2
                                                                : 4;
+}
+/// Bytes of the values of \p columns columns, whole units, of 16 rows.
+constexpr int64_t valueBytes(ValueType value, int64_t columns) {
+  return columns / unitColumns(value) * unitLines(value) * kPanelAlign;
+}
+
+/// Bits of a stored integer.
+constexpr int integerBits(ValueType value) {
+  return value == ValueType::INT4 ? 4 : value == ValueType::INT6 ? 6 : 8;
+}
+/// What a stored integer without a zero of its own is relative to: 8, 32, 128.
+constexpr int integerMiddle(ValueType value) {
+  return 1 << (integerBits(value) - 1);
 }
 
 /// The int8 values that indices of a codebook stand for.

@@ -57,7 +57,8 @@ WAYS = [("step", [], None),
 # are multiplied as they are; for integers, what they are multiplied by is rounded to int8,
 # which random weights of so small a model make felt.
 QUANT_CASES = ["moe", "dense"]
-QUANTS = {"bf16": 1e-5, "f16": 1e-5, "fp8": 1e-5, "int8": 0.15, "int4": 0.3}
+QUANTS = {"bf16": 1e-5, "f16": 1e-5, "fp8": 1e-5, "int8": 0.15, "int6": 0.15,
+          "int4": 0.3}
 
 F32_BOUND = 2e-4   # relative to the largest logit of the row
 BF16_FACTOR = 1.5  # times the largest error of transformers' own bf16 run

@@ -39,7 +39,7 @@ void decodeOwn(const BlockQ4_1 &block, uint8_t *values, float *scales,
 
 void decodeOwn(const BlockQ5_0 &block, uint8_t *values, float *scales,
                float *) {
-  fiveBits(block.codes, word32(block.high), 128 - 16, values);
+  fiveBits(block.codes, word32(block.high), 32 - 16, values);
   *scales = half(block.d);
 }
 
@@ -95,7 +95,7 @@ void decodeOwn(const BlockQ6_K &block, uint8_t *values, float *scales,
       for (int l = 0; l < 32; ++l) {
         int low = (block.low[64 * n + 32 * (g & 1) + l] >> 4 * (g >> 1)) & 15;
         int high = (block.high[32 * n + l] >> 2 * g) & 3;
-        values[128 * n + 32 * g + l] = uint8_t((low | high << 4) - 32 + 128);
+        values[128 * n + 32 * g + l] = uint8_t(low | high << 4);
       }
 }
 
@@ -147,7 +147,8 @@ constexpr PackedFormat format(ValueType value, int32_t group, ScaleType scale,
   return {value, group, scale, zero, codebook};
 }
 
-constexpr auto int4 = ValueType::INT4, int8 = ValueType::INT8;
+constexpr auto int4 = ValueType::INT4, int6 = ValueType::INT6,
+               int8 = ValueType::INT8;
 constexpr auto f16 = ScaleType::F16, f32 = ScaleType::F32;
 constexpr auto plain = ZeroKind::None, withMin = ZeroKind::Min;
 
@@ -161,12 +162,12 @@ constexpr GgufOwn entry(PackedFormat exact, ScaleType keptScale) {
 const Entry entries[] = {
     {2, entry<BlockQ4_0, 32, 32>(format(int4, 32, f16), f16)},
     {3, entry<BlockQ4_1, 32, 32>(format(int4, 32, f16, withMin), f16)},
-    {6, entry<BlockQ5_0, 32, 32>(format(int8, 32, f16), f16)},
-    {7, entry<BlockQ5_1, 32, 32>(format(int8, 32, f16, withMin), f16)},
+    {6, entry<BlockQ5_0, 32, 32>(format(int6, 32, f16), f16)},
+    {7, entry<BlockQ5_1, 32, 32>(format(int6, 32, f16, withMin), f16)},
     {8, entry<BlockQ8_0, 32, 32>(format(int8, 32, f16), f16)},
     {12, entry<BlockQ4_K, 256, 32>(format(int4, 32, f32, withMin), f16)},
-    {13, entry<BlockQ5_K, 256, 32>(format(int8, 32, f32, withMin), f16)},
-    {14, entry<BlockQ6_K, 256, 16>(format(int8, 16, f32), f16)},
+    {13, entry<BlockQ5_K, 256, 32>(format(int6, 32, f32, withMin), f16)},
+    {14, entry<BlockQ6_K, 256, 16>(format(int6, 16, f32), f16)},
     {20, entry<BlockIQ4_NL, 32, 32>(
              format(int4, 32, f16, plain, Codebook::IQ4NL), f16)},
     {23, entry<BlockIQ4_XS, 256, 32>(

@@ -34,6 +34,8 @@ constexpr Divisors kInt4Divisors = {14,
                                     {-8.0f, -7.5f, -7.0f, -6.5f, -8.5f, -9.0f,
                                      -9.5f, -10.25f, 7.0f, 7.5f, 6.5f, 8.0f,
                                      8.75f, 6.0f}};
+constexpr Divisors kInt6Divisors = {
+    8, {-32.0f, 31.0f, -31.0f, 30.0f, -30.0f, 29.0f, 28.0f, 27.0f}};
 constexpr Divisors kInt8Divisors = {3, {127.0f, 125.0f, 121.0f}};
 // The last one leaves room below for scales that are small in f16.
 constexpr Divisors kFp8Divisors = {

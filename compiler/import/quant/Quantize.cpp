@@ -93,7 +93,47 @@ uint8_t zeroCode(const PackedFormat &format, uint8_t zero) {
   if (!format.isInteger() || format.zero == ZeroKind::Min ||
       format.codebook != Codebook::None)
     return 0;
-  return format.value == ValueType::INT8 ? 128 : 8;
+  return uint8_t(integerMiddle(format.value));
+}
+
+/// Writes 16 stored values of lane \p lane, one byte each, to the lines at
+/// \p lines.
+void storeCodes(ValueType type, const uint8_t (&codes)[16], int lane,
+                uint8_t *lines) {
+  uint32_t fours[4], high = 0;
+  std::memcpy(fours, codes, sizeof fours);
+  uint8_t *at = lines + lane * 4;
+  if (integerBits(type) == 8) { // fp8 too
+    for (int i = 0; i < 4; ++i)
+      std::memcpy(at + i * kPanelAlign, &fours[i], 4);
+    return;
+  }
+  for (int i = 0; i < 4; i += 2) {
+    uint32_t word = (fours[i] & 0x0f0f0f0fu) | (fours[i + 1] & 0x0f0f0f0fu)
+                                                   << 4;
+    std::memcpy(at + i / 2 * kPanelAlign, &word, 4);
+  }
+  if (type != ValueType::INT6)
+    return;
+  for (int i = 0; i < 4; ++i)
+    high |= (fours[i] >> 4 & 0x03030303u) << 2 * i;
+  std::memcpy(at + 2 * kPanelAlign, &high, 4);
+}
+
+/// The stored byte, or its bits, of lane \p lane in column \p column.
+uint8_t loadCode(ValueType type, const uint8_t *values, int lane,
+                 int64_t column) {
+  const uint8_t *unit =
+      values + lane * 4 +
+      column / unitColumns(type) * unitLines(type) * kPanelAlign;
+  int64_t j = column % unitColumns(type);
+  if (integerBits(type) == 8)
+    return unit[j];
+  uint8_t byte = unit[j / 8 * kPanelAlign + j % 4];
+  int code = j % 8 < 4 ? byte & 15 : byte >> 4;
+  if (type == ValueType::INT6)
+    code |= (unit[2 * kPanelAlign + j % 4] >> j / 4 * 2 & 3) << 4;
+  return uint8_t(code);
 }
 
 } // namespace
@@ -168,7 +208,7 @@ float quartet::largestValue(const PackedFormat &format) {
     return 65504.0f * 448.0f;
   if (format.codebook != Codebook::None)
     return 65504.0f * (format.codebook == Codebook::E2M1 ? 12.0f : 113.0f);
-  return 65504.0f * (format.value == ValueType::INT8 ? 127.0f : 7.0f);
+  return 65504.0f * float(integerMiddle(format.value) - 1);
 }
 
 int64_t quartet::findUnusable(ArrayRef<float> values, float limit) {
@@ -214,16 +254,16 @@ int64_t quartet::placeRow(const QuantizedRows &rows, int64_t row,
       bad = at;
   }
   // Groups above `count` have zero point 0; a last one that is cut has its own.
-  uint8_t *line = panel + layout.valuesOffset + lane * 4;
+  uint8_t *lines = panel + layout.valuesOffset;
   const uint8_t *from = rows.values.data() + row * rows.columns + firstColumn;
-  int64_t perLine = columnsPerLine(format.value);
+  constexpr int64_t block = 16;
   for (int64_t j = 0; j < layout.paddedColumns;
-       j += perLine, line += kPanelAlign) {
-    uint8_t codes[8];
-    if (j + perLine <= count) {
-      std::memcpy(codes, from + j, 8 < perLine ? 8 : size_t(perLine));
+       j += block, lines += valueBytes(format.value, block)) {
+    uint8_t codes[block];
+    if (j + block <= count) {
+      std::memcpy(codes, from + j, block);
     } else {
-      for (int64_t k = 0; k < perLine; ++k) {
+      for (int64_t k = 0; k < block; ++k) {
         int64_t group = format.group ? (j + k) / format.group : 0;
         uint8_t zero =
             format.zero == ZeroKind::Point
@@ -232,15 +272,7 @@ int64_t quartet::placeRow(const QuantizedRows &rows, int64_t row,
         codes[k] = j + k < count ? from[j + k] : zeroCode(format, zero);
       }
     }
-    if (perLine == 4) {
-      std::memcpy(line, codes, 4);
-      continue;
-    }
-    uint32_t low, high;
-    std::memcpy(&low, codes, 4);
-    std::memcpy(&high, codes + 4, 4);
-    uint32_t word = (low & 0x0f0f0f0fu) | (high & 0x0f0f0f0fu) << 4;
-    std::memcpy(line, &word, 4);
+    storeCodes(format.value, codes, lane, lines);
   }
   return bad;
 }
@@ -257,12 +289,12 @@ float quartet::fp8ToFloat(uint8_t bits) {
 void quartet::unpackLane(const PackedFormat &format, const PanelLayout &layout,
                          const uint8_t *panel, int lane,
                          MutableArrayRef<float> out) {
-  int64_t perLine = columnsPerLine(format.value);
+  const uint8_t *values = panel + layout.valuesOffset;
   int64_t scaleBytes = bytesOf(format.scale);
   const int8_t *book = codebookValues(format.codebook);
   float scale = 1, minimum = 0, zero = 0;
   if (format.isInteger() && format.zero == ZeroKind::None && !book)
-    zero = format.value == ValueType::INT8 ? 128 : 8;
+    zero = float(integerMiddle(format.value));
   for (int64_t j = 0; j < int64_t(out.size()); ++j) {
     if (format.group && j % format.group == 0) {
       int64_t entry = j / format.group * kPanelRows + lane;
@@ -273,28 +305,26 @@ void quartet::unpackLane(const PackedFormat &format, const PanelLayout &layout,
       if (format.zero == ZeroKind::Min)
         minimum = loadScale(format.scale, zeros + entry * scaleBytes);
     }
-    const uint8_t *at =
-        panel + layout.valuesOffset + j / perLine * kPanelAlign + lane * 4;
-    int64_t k = j % perLine;
     uint16_t half;
     switch (format.value) {
     case ValueType::F32:
-      std::memcpy(&out[size_t(j)], at, 4);
+      std::memcpy(&out[size_t(j)], values + j * kPanelAlign + lane * 4, 4);
       break;
     case ValueType::BF16:
     case ValueType::F16:
-      std::memcpy(&half, at + 2 * k, 2);
+      std::memcpy(&half, values + j / 2 * kPanelAlign + lane * 4 + j % 2 * 2,
+                  2);
       out[size_t(j)] = format.value == ValueType::F16 ? halfToFloat(half)
                                                       : bf16ToFloat(half);
       break;
     case ValueType::FP8:
-      out[size_t(j)] = scale * fp8ToFloat(at[k]);
+      out[size_t(j)] =
+          scale * fp8ToFloat(loadCode(format.value, values, lane, j));
       break;
     case ValueType::INT8:
-      out[size_t(j)] = scale * (float(at[k]) - zero);
-      break;
+    case ValueType::INT6:
     case ValueType::INT4: {
-      uint8_t code = k < 4 ? at[k] & 15 : at[k - 4] >> 4;
+      uint8_t code = loadCode(format.value, values, lane, j);
       out[size_t(j)] =
           book ? scale * float(book[code]) : scale * (float(code) - zero);
       break;

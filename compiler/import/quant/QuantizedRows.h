@@ -13,7 +13,7 @@ struct QuantizedRows {
   int64_t rows = 0, columns = 0;
   int64_t groups = 0; ///< per row: columns / group, rounded up; 0 without
   /// [rows][columns], one byte per value as dialects/Quartet/PackedFormat.h
-  /// says it is stored: int8 and int4 unsigned (symmetric: q + 128, q + 8), an
+  /// says it is stored: integers unsigned (symmetric: q + integerMiddle), an
   /// index for a codebook, the bits of an fp8.
   std::vector<uint8_t> values;
   /// [rows][groups]; must be exact in the format's type of scales.

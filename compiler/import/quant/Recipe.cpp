@@ -68,12 +68,13 @@ Expected<Recipe> Recipe::fromOption(StringRef option,
                                     std::optional<int64_t> group) {
   Recipe recipe;
   bool plain = option == "bf16" || option == "f16";
-  bool scaled = option == "fp8" || option == "int8" || option == "int4";
+  bool scaled = option == "fp8" || option == "int8" || option == "int6" ||
+                option == "int4";
   if (group && !scaled)
     return createStringError("--quant-group " + Twine(*group) + ": --quant " +
                              option +
                              " takes no group, expected it with fp8, "
-                             "int8 or int4");
+                             "int8, int6 or int4");
   if (plain || scaled) {
     std::string text = option.str();
     if (scaled)
@@ -98,7 +99,8 @@ Expected<Recipe> Recipe::fromOption(StringRef option,
     return createStringError(
         file.getError(),
         "--quant " + option +
-            ": expected bf16, f16, fp8, int8, int4, w4, w8 or a recipe file (" +
+            ": expected bf16, f16, fp8, int8, int6, int4, w4, w8 or a recipe "
+            "file (" +
             file.getError().message() + ")");
   return parse((*file)->getBuffer(), option);
 }
@@ -124,13 +126,13 @@ public:
                                  "or scale");
     SmallVector<StringRef> allowed = {"f32", "bf16", "f16", "keep"};
     if (!mustStayFloat)
-      allowed.append({"fp8", "int8", "int4"});
+      allowed.append({"fp8", "int8", "int6", "int4"});
     std::string format = word("format", "", allowed);
     if (format == "keep" || isPlain(format)) {
       for (StringRef key : {"group", "zero", "scale"})
         if (problem.empty() && object.contains(key.str()))
           problem = where + "." + key.str() +
-                    "': only fp8, int8 and int4 have " +
+                    "': only fp8, int8, int6 and int4 have " +
                     "scales, the format is " + format;
       if (!problem.empty())
         return createStringError(problem);

@@ -36,17 +36,17 @@ public:
   Recipe() = default;
 
   /// What `--quant \p option --quant-group \p group` means: a format (bf16,
-  /// f16, fp8, int8, int4; group 64 without one) for all matrices but
+  /// f16, fp8, int8, int6, int4; group 64 without one) for all matrices but
   /// embedding, router and delta_controls; "w4" (int4:64, the head int8:64);
   /// "w8" (int8:64); or the path of a recipe file. An error says what is
   /// allowed.
   static llvm::Expected<Recipe> fromOption(llvm::StringRef option,
                                            std::optional<int64_t> group);
   /// Reads {"experts": {"format": "int4", "group": 64, "zero": "none", "scale":
-  /// "f16"}, ...}. format: f32, bf16, f16, fp8, int8, int4 or keep; group: 16,
-  /// 32, 64 (default), 128; zero: none (default), point, min; scale: f16
-  /// (default), bf16, f32. fp8 with group 0 has no scales. Classes that are not
-  /// there are kept.
+  /// "f16"}, ...}. format: f32, bf16, f16, fp8, int8, int6, int4 or keep;
+  /// group: 16, 32, 64 (default), 128; zero: none (default), point, min; scale:
+  /// f16 (default), bf16, f32. fp8 with group 0 has no scales. Classes that are
+  /// not there are kept.
   static llvm::Expected<Recipe> parse(llvm::StringRef text,
                                       llvm::StringRef fileName);
 

@@ -33,8 +33,14 @@ uint32_t fourBytes(uint32_t first, uint32_t second) {
   return (first & 0x7f7f7f7fu) + (second & 0x7f7f7f7fu) + 0x01010101u;
 }
 
-// Of two uniform fields of 3 and of 7 bits.
+/// Each byte: 1 to 63 around 32. Needs two words of random bits.
+uint32_t fourSixBits(uint32_t first, uint32_t second) {
+  return (first & 0x1f1f1f1fu) + (second & 0x1f1f1f1fu) + 0x01010101u;
+}
+
+// Of two uniform fields of 3, of 5 and of 7 bits.
 const double nibbleDeviation = std::sqrt(2 * (64 - 1) / 12.0);
+const double sixBitDeviation = std::sqrt(2 * (1024 - 1) / 12.0);
 const double byteDeviation = std::sqrt(2 * (16384 - 1) / 12.0);
 
 /// Deviation from zero of what indices stand for: E2M1's are uniform, as they
@@ -65,8 +71,9 @@ uint8_t nearestFp8(float value) {
 SyntheticRows::SyntheticRows(const PackedFormat &format, int64_t columns)
     : format(format), fp8{} {
   double wanted = 1.0 / std::sqrt(double(std::max<int64_t>(columns, 1)));
-  double deviation =
-      format.value == ValueType::INT4 ? nibbleDeviation : byteDeviation;
+  double deviation = format.value == ValueType::INT4   ? nibbleDeviation
+                     : format.value == ValueType::INT6 ? sixBitDeviation
+                                                       : byteDeviation;
   if (format.codebook != Codebook::None)
     deviation = bookDeviation(format.codebook);
   if (format.value == ValueType::FP8) {
@@ -83,6 +90,7 @@ void SyntheticRows::fill(uint64_t key, int64_t firstRow,
                          QuantizedRows &out) const {
   int64_t columns = out.columns, groups = out.groups;
   bool narrow = format.value == ValueType::INT4;
+  bool sixBits = format.value == ValueType::INT6;
   bool point = format.zero == ZeroKind::Point;
   bool uniform = format.codebook == Codebook::E2M1;
   for (int64_t row = 0; row < out.rows; ++row) {
@@ -92,7 +100,9 @@ void SyntheticRows::fill(uint64_t key, int64_t firstRow,
     auto four = [&](uint32_t word) {
       return uniform  ? bits.bits(word) & 0x0f0f0f0fu
              : narrow ? fourNibbles(bits.bits(word))
-                      : fourBytes(bits.bits(2 * word), bits.bits(2 * word + 1));
+             : sixBits
+                 ? fourSixBits(bits.bits(2 * word), bits.bits(2 * word + 1))
+                 : fourBytes(bits.bits(2 * word), bits.bits(2 * word + 1));
     };
     // A loop each, so that it is a plain one over vectors.
     if (uniform)
@@ -103,6 +113,11 @@ void SyntheticRows::fill(uint64_t key, int64_t firstRow,
     else if (narrow)
       for (uint32_t i = 0; i < words; ++i) {
         uint32_t word = fourNibbles(bits.bits(i));
+        std::memcpy(values + 4 * i, &word, 4);
+      }
+    else if (sixBits)
+      for (uint32_t i = 0; i < words; ++i) {
+        uint32_t word = fourSixBits(bits.bits(2 * i), bits.bits(2 * i + 1));
         std::memcpy(values + 4 * i, &word, 4);
       }
     else
@@ -124,7 +139,7 @@ void SyntheticRows::fill(uint64_t key, int64_t firstRow,
       size_t at = size_t(row * groups + g);
       out.scales[at] = scale;
       // The middle of the drawn numbers; a point also moves down with them.
-      float middle = narrow ? 8.0f : 128.0f;
+      auto middle = float(integerMiddle(format.value));
       if (point && bits.bits(index) & 1u) {
         middle -= 1;
         int64_t begin = g * format.group;

@@ -28,9 +28,6 @@ float roundScale(float value, ScaleType type) {
                                    : value;
 }
 
-/// What a stored integer of a format without zero points is relative to.
-int fixedZero(ValueType value) { return value == ValueType::INT8 ? 128 : 8; }
-
 } // namespace
 
 std::optional<PackedFormat> joinFormats(const PackedFormat &first,
@@ -48,7 +45,7 @@ std::optional<PackedFormat> joinFormats(const PackedFormat &first,
   PackedFormat result = a;
   result.group = std::min(a.group, b.group);
   result.scale = joinScales(a.scale, b.scale);
-  if (b.value == ValueType::INT8)
+  if (integerBits(b.value) > integerBits(a.value))
     result.value = b.value;
   result.zero = std::max(a.zero, b.zero); // None, Point, Min
   if (result.zero != ZeroKind::Min)
@@ -70,11 +67,11 @@ bool widenRows(const QuantizedRows &in, QuantizedRows &out) {
   const int8_t *codebook =
       from.codebook == to.codebook ? nullptr : codebookValues(from.codebook);
   // The fixed zero of the values once they are out of the codebook.
-  int fixed = fixedZero(codebook ? ValueType::INT8 : from.value);
+  int fixed = integerMiddle(codebook ? ValueType::INT8 : from.value);
   // Symmetric values move when their type gets wider; others are raw.
   int shift = to.zero == ZeroKind::None && to.value != ValueType::FP8 &&
                       to.codebook == Codebook::None
-                  ? fixedZero(to.value) - fixed
+                  ? integerMiddle(to.value) - fixed
                   : 0;
   for (size_t i = 0; i < in.values.size(); ++i) {
     int value = codebook ? codebook[in.values[i] & 15] + 128 : in.values[i];
@@ -111,7 +108,7 @@ void dequantizeRows(const QuantizedRows &in, float *out) {
     for (int64_t begin = 0, g = 0; begin < in.columns; begin += group, ++g) {
       float scale = in.groups ? in.scales[size_t(row * in.groups + g)] : 1.0f;
       float zero = format.zero == ZeroKind::None
-                       ? float(fixedZero(format.value))
+                       ? float(integerMiddle(format.value))
                        : in.zeros[size_t(row * in.groups + g)];
       int64_t end = std::min(begin + group, in.columns);
       for (int64_t i = row * in.columns + begin; i < row * in.columns + end;

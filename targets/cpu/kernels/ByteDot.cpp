@@ -1,7 +1,7 @@
 // Four ways to the same sums. A line is 16 rows x 4 bytes, a quad is 4 int8
 // activations that meet each row's 4 bytes:
 //   Vnni  unsigned weights, 64 bytes at a time
-//   Avx2  up to 15 (int4) or 24 (e2m1): vpmaddubsw, its int16 pairs kept until
+//   Avx2  up to 63 (int6): vpmaddubsw, its int16 pairs kept until
 //         they could overflow; larger weights would saturate there, so their
 //         even and odd columns are widened and go to vpmaddwd
 //   Neon  signed weights, 16 bytes at a time
@@ -20,8 +20,7 @@ static int64_t codebookOffset(Codebook codebook) {
 
 ByteDotBuilder::ByteDotBuilder(KernelBuilder &k, const PackedFormat &format)
     : k(k), format(format), way(k.machine.byteDot) {
-  bool wide = format.value == ValueType::INT8;
-  largest = wide ? 255 : 15;
+  largest = (1 << integerBits(format.value)) - 1;
   if (format.codebook != Codebook::None) {
     // Signed for sdot; elsewhere moved up to be unsigned.
     int64_t offset = codebookOffset(format.codebook);
@@ -29,7 +28,7 @@ ByteDotBuilder::ByteDotBuilder(KernelBuilder &k, const PackedFormat &format)
     operandBias = way == ByteDot::Neon ? 0 : -offset;
     return;
   }
-  if (way == ByteDot::Neon && wide)
+  if (way == ByteDot::Neon && largest > 127)
     operandBias = 128;
 }
 
@@ -116,18 +115,33 @@ ByteDotBuilder::Operand ByteDotBuilder::split(V bytes) const {
   return {};
 }
 
-SmallVector<ByteDotBuilder::Operand> ByteDotBuilder::unpack(V line) const {
-  mlir::Type bytes = k.vec(64, k.i8());
+SmallVector<ByteDotBuilder::Operand> ByteDotBuilder::loadUnit(V values) const {
+  mlir::Type bytes = k.vec(64, k.i8()), words = k.vec(kPanelRows, k.i32());
+  SmallVector<V> lines;
+  for (int64_t i = 0; i < unitLines(format.value); ++i)
+    lines.push_back(k.load(words, values, i * kPanelAlign, kPanelAlign));
   if (format.value == ValueType::INT8)
-    return {split(k.bitcast(line, bytes))};
+    return {split(k.bitcast(lines[0], bytes))};
   // Nibbles by shifts of wider lanes: x86 has none of bytes.
-  V low = k.bitcast(line & int64_t(0x0f0f0f0f), bytes);
-  V high = k.bitcast((line >> 4) & int64_t(0x0f0f0f0f), bytes);
-  if (format.codebook != Codebook::None) {
-    low = lookUp(low);
-    high = lookUp(high);
+  constexpr int64_t kNibbles = 0x0f0f0f0f, kPairs = 0x30303030;
+  SmallVector<V> codes;
+  for (V line : llvm::ArrayRef(lines).take_front(2)) {
+    codes.push_back(line & kNibbles);
+    codes.push_back((line >> 4) & kNibbles);
   }
-  return {split(low), split(high)};
+  if (format.value == ValueType::INT6) {
+    V high = lines[2];
+    V moved[] = {high << 4, high << 2, high, high >> 2};
+    for (auto [code, pairs] : llvm::zip(codes, moved))
+      code = code | (pairs & kPairs);
+  }
+  SmallVector<Operand> operands;
+  for (V code : codes) {
+    V each = k.bitcast(code, bytes);
+    operands.push_back(
+        split(format.codebook != Codebook::None ? lookUp(each) : each));
+  }
+  return operands;
 }
 
 ByteDotBuilder::Sum ByteDotBuilder::begin(V start) const {

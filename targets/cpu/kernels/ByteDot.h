@@ -7,7 +7,7 @@
 
 namespace quartet::cpu {
 
-/// For one int8 or int4 format on one CPU: turns lines of a panel into operands
+/// For one format of integers on one CPU: turns lines of a panel into operands
 /// and adds up products. An operand o stands for the stored value (with a
 /// codebook: the value found) o + bias(), so that a row with zero point z has
 ///   sum((value - z) * a) = sum(o * a) + (bias() - z) * sum(a).
@@ -26,9 +26,9 @@ public:
 
   int64_t bias() const { return operandBias; }
 
-  /// The operands of a 64-byte line (16 x i32) of values, four columns each, in
-  /// the order of columns.
-  llvm::SmallVector<Operand> unpack(V line) const;
+  /// The operands of the unit of lines (unitLines) at \p values, four columns
+  /// each, in the order of columns.
+  llvm::SmallVector<Operand> loadUnit(V values) const;
   /// A sum that starts at \p start, 16 x i32; zero when it is empty.
   Sum begin(V start = {}) const;
   /// Adds the products of \p weights with the four int8 in \p quad, an i32.

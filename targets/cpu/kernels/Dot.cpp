@@ -32,7 +32,8 @@ PanelOffsets::PanelOffsets(KernelBuilder &k, const PackedFormat &format,
 
 V cpu::panelBytes(KernelBuilder &k, const PackedFormat &format, V columns) {
   return PanelOffsets(k, format, columns).values +
-         columns / columnsPerLine(format.value) * kPanelAlign;
+         columns / unitColumns(format.value) *
+             (unitLines(format.value) * kPanelAlign);
 }
 
 llvm::SmallVector<V> cpu::stagedRows(const DotBlock &block) {

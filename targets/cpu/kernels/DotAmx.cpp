@@ -56,13 +56,12 @@ static V tileOperands(KernelBuilder &k, const PackedFormat &format,
                       const ByteDotBuilder &dots, V values, V buffer) {
   if (format.value == ValueType::INT8)
     return values; // as they are
-  int64_t lines = format.group / columnsPerLine(format.value);
-  for (int64_t line = 0; line < lines; ++line) {
-    V bits = k.load(k.vec(kPanelRows, k.i32()), values, line * kPanelAlign,
-                    kPanelAlign);
-    for (auto [i, operand] : llvm::enumerate(dots.unpack(bits)))
-      k.store(operand[0], buffer, (2 * line + int64_t(i)) * 64, 64);
-  }
+  int64_t columns = unitColumns(format.value);
+  int64_t unitBytes = valueBytes(format.value, columns);
+  for (int64_t unit = 0; unit < format.group / columns; ++unit)
+    for (auto [i, operand] :
+         llvm::enumerate(dots.loadUnit(values + unit * unitBytes)))
+      k.store(operand[0], buffer, (unit * columns / 4 + int64_t(i)) * 64, 64);
   return buffer;
 }
 
@@ -77,11 +76,11 @@ SmallVector<V> cpu::tileSums(KernelBuilder &k, const DotBlock &block,
   Tiles tiles{k};
   int64_t group = block.format.group;
   int64_t columns = std::min(group, kTileColumns);
-  int64_t lines = group / columnsPerLine(block.format.value);
+  int64_t lineBytes = valueBytes(block.format.value, group);
   V results = memory + group * kPanelRows; // behind the operands
   for (auto [p, panel] : llvm::enumerate(values)) {
-    for (int64_t line = 0; line < lines; ++line)
-      prefetchAhead(k, block, panel + line * kPanelAlign);
+    for (int64_t line = 0; line < lineBytes; line += kPanelAlign)
+      prefetchAhead(k, block, panel + line);
     V weights = tileOperands(k, block.format, dots, panel, memory);
     V sum = tiles.zero();
     for (int64_t first = 0; first < group; first += columns) {

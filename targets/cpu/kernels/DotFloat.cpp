@@ -20,7 +20,7 @@ static constexpr int kFp8Blocks = 4;
 static SmallVector<V> blockSums(KernelBuilder &k, const DotBlock &block,
                                 int count, llvm::ArrayRef<V> lines,
                                 llvm::ArrayRef<V> rows) {
-  int64_t lineColumns = columnsPerLine(block.format.value);
+  int64_t lineColumns = unitColumns(block.format.value);
   int64_t each = block.tokens * block.panels;
   SmallVector<V> sums(count * each);
   auto addLine = [&](int64_t number, int64_t first) {
@@ -49,8 +49,7 @@ static SmallVector<V> blockSums(KernelBuilder &k, const DotBlock &block,
 void cpu::emitFloatDot(KernelBuilder &k, const DotBlock &block) {
   const PackedFormat &format = block.format;
   PanelOffsets offsets(k, format, block.columns);
-  int64_t blockBytes =
-      kBlockColumns / columnsPerLine(format.value) * kPanelAlign;
+  int64_t blockBytes = valueBytes(format.value, kBlockColumns);
   SmallVector<V> rows = stagedRows(block), panels = panelsOf(block);
   int together = 1;
   if (format.value == ValueType::FP8)

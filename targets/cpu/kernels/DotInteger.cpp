@@ -1,4 +1,5 @@
-// Dot products of int8 and int4 panels with rows that were quantized to int8.
+// Dot products of int8, int6 and int4 panels with rows that were quantized to
+// int8.
 #include "targets/cpu/kernels/ByteDot.h"
 #include "targets/cpu/kernels/DotParts.h"
 #include "targets/cpu/kernels/DotUnpack.h"
@@ -32,7 +33,7 @@ public:
 
 private:
   SmallVector<V> starts() const;
-  void lines(Sums &sums, V first, int64_t count) const;
+  void units(Sums &sums, V first, int64_t count) const;
 
   KernelBuilder &k;
   const DotBlock &block;
@@ -46,8 +47,8 @@ SmallVector<V> Group::starts() const {
   mlir::Type words = k.vec(kPanelRows, k.i32());
   bool isSymmetric =
       format.zero == ZeroKind::None && format.codebook == Codebook::None;
-  int64_t middle = format.value == ValueType::INT8 ? 128 : 8;
-  int64_t constantPart = dots.bias() - (isSymmetric ? middle : 0);
+  int64_t constantPart =
+      dots.bias() - (isSymmetric ? integerMiddle(format.value) : 0);
   bool none = constantPart == 0 && format.zero != ZeroKind::Point;
   SmallVector<V> offsets(block.panels, k.constant(words, constantPart));
   if (format.zero == ZeroKind::Point)
@@ -64,22 +65,23 @@ SmallVector<V> Group::starts() const {
   return result;
 }
 
-/// Adds the products of \p count lines, the first of which is the group's line
-/// number \p first.
-void Group::lines(Sums &sums, V first, int64_t count) const {
-  int64_t lineColumns = columnsPerLine(format.value);
-  for (int64_t line = 0; line < count; ++line) {
+/// Adds the products of \p count units of lines, the first of which is the
+/// group's number \p first.
+void Group::units(Sums &sums, V first, int64_t count) const {
+  int64_t columns = unitColumns(format.value);
+  int64_t unitBytes = valueBytes(format.value, columns);
+  for (int64_t unit = 0; unit < count; ++unit) {
     SmallVector<SmallVector<ByteDotBuilder::Operand>> operands;
     for (V panel : values) {
-      V place = panel + first * kPanelAlign + line * kPanelAlign;
-      prefetchAhead(k, block, place);
-      operands.push_back(dots.unpack(
-          k.load(k.vec(kPanelRows, k.i32()), place, int64_t(0), kPanelAlign)));
+      V place = panel + first * unitBytes + unit * unitBytes;
+      for (int64_t line = 0; line < unitBytes; line += kPanelAlign)
+        prefetchAhead(k, block, place + line);
+      operands.push_back(dots.loadUnit(place));
     }
     for (size_t i = 0; i < operands[0].size(); ++i)
       for (int t = 0; t < block.tokens; ++t) {
-        V quad = k.load(k.i32(), quads[t] + first * lineColumns +
-                                     (line * lineColumns + int64_t(i) * 4));
+        V quad = k.load(k.i32(), quads[t] + first * columns +
+                                     (unit * columns + int64_t(i) * 4));
         for (int p = 0; p < block.panels; ++p)
           dots.add(sums[t * block.panels + p], operands[p][i], quad);
       }
@@ -97,10 +99,10 @@ SmallVector<V> Group::integers() const {
   Sums sums;
   for (V start : first)
     sums.push_back(dots.begin(start));
-  int64_t lineColumns = columnsPerLine(format.value);
-  int64_t all = format.group / lineColumns, unrolled = all;
+  int64_t columns = unitColumns(format.value);
+  int64_t all = format.group / columns, unrolled = all;
   while (unrolled > 1 &&
-         unrolled * lineColumns / 4 * int64_t(sums.size()) > kUnrolledQuads)
+         unrolled * columns / 4 * int64_t(sums.size()) > kUnrolledQuads)
     unrolled /= 2;
   auto flatten = [&] {
     SmallVector<V> all;
@@ -118,12 +120,12 @@ SmallVector<V> Group::integers() const {
     }
   };
   if (unrolled == all)
-    lines(sums, k.i64(0), all);
+    units(sums, k.i64(0), all);
   else
     take(k.fold(k.i64(0), k.i64(all), unrolled, flatten(),
-                [&](V line, llvm::ArrayRef<V> values) {
+                [&](V unit, llvm::ArrayRef<V> values) {
                   take(values);
-                  lines(sums, line, unrolled);
+                  units(sums, unit, unrolled);
                   return flatten();
                 }));
   SmallVector<V> result;
@@ -166,7 +168,7 @@ void cpu::emitIntegerDot(KernelBuilder &k, const DotBlock &block) {
   V sumsAt = factorsAt + alignTo64(offsets.groups * 4);
   int64_t scaleStep = kPanelRows * scaleBytes(format.scale);
   int64_t zeroStep = format.zero == ZeroKind::Point ? kPanelRows : scaleStep;
-  int64_t valueStep = format.group / columnsPerLine(format.value) * kPanelAlign;
+  int64_t valueStep = valueBytes(format.value, format.group);
   SmallVector<V> rows = stagedRows(block), panels = panelsOf(block);
   V memory;
   if (block.panels > 1 && usesTiles(k.machine, format, block.tokens))

@@ -47,7 +47,7 @@ llvm::SmallVector<V> tileSums(KernelBuilder &k, const DotBlock &block,
                               llvm::ArrayRef<V> values, V activations,
                               V memory);
 
-/// Code for int8 and int4. Sums of \p block are exact per group.
+/// Code for integers. Sums of \p block are exact per group.
 void emitIntegerDot(KernelBuilder &k, const DotBlock &block);
 /// Code for f32, bf16, f16 and fp8. Products are added up in blocks of 16
 /// columns, the blocks in ascending order.

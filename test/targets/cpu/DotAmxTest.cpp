@@ -97,8 +97,9 @@ TEST(DotAmx, ModelOfTiles) {
     GTEST_SKIP() << "this machine has no VNNI, which AMX's leftovers need";
   cpu::Isa isa = KernelRunner::hostIsa();
   isa.amxInt8 = true;
-  for (const char *text : {"int4:64", "int8:16", "int8:32:point", "int8:128",
-                           "int4:32:min", "int4:128:e2m1"}) {
+  for (const char *text :
+       {"int4:64", "int8:16", "int8:32:point", "int8:128", "int4:32:min",
+        "int4:128:e2m1", "int6:16", "int6:64:point"}) {
     SCOPED_TRACE(text);
     tiles.clear();
     KernelRunner runner(isa);

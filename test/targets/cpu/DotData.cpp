@@ -73,6 +73,8 @@ static int randomCode(const PackedFormat &format, std::mt19937 &random) {
   switch (format.value) {
   case ValueType::INT4:
     return code & 15;
+  case ValueType::INT6:
+    return code & 63;
   case ValueType::INT8: // -128 is not a symmetric value
     return format.zero == ZeroKind::None && code == 0 ? 255 : code;
   case ValueType::FP8:
@@ -99,8 +101,9 @@ PackedMatrix::PackedMatrix(const PackedFormat &format, int64_t rows,
     for (int64_t i = 0; i < rows * (paddedColumns / format.group); ++i) {
       scales.push_back(roundTo(format.scale, size(random), bits));
       if (format.zero == ZeroKind::Point)
-        offsets.push_back(random() &
-                          (format.value == ValueType::INT4 ? 15 : 255));
+        offsets.push_back(random() & (format.value == ValueType::INT4   ? 15
+                                      : format.value == ValueType::INT6 ? 63
+                                                                        : 255));
       if (format.zero == ZeroKind::Min)
         offsets.push_back(roundTo(format.scale, low(random), bits));
     }
@@ -118,8 +121,11 @@ void PackedMatrix::pack() {
                                                       : scaleSize;
   int64_t zerosAt = align(perRow * 16 * scaleSize, 64);
   int64_t valuesAt = zerosAt + align(perRow * 16 * zeroSize, 64);
-  int64_t lineColumns = columnsPerLine(format.value);
+  bool sixBits = format.value == ValueType::INT6;
+  int64_t lineColumns = sixBits ? 8 : unitColumns(format.value);
   int64_t size = valuesAt + paddedColumns / lineColumns * 64;
+  if (sixBits) // a third line for every 16 columns
+    size += paddedColumns / 16 * 64;
   int64_t panels = (rows + 15) / 16;
   bytes = AlignedBytes(panels * size);
   // Rows and columns of padding hold the stored form of zero.
@@ -128,6 +134,7 @@ void PackedMatrix::pack() {
                 : format.codebook == Codebook::IQ4NL ? 8
                 : format.value == ValueType::INT8    ? 128
                 : format.value == ValueType::INT4    ? 8
+                : sixBits                            ? 32
                                                      : 0;
   auto put = [](uint8_t *to, ScaleType type, float value) {
     uint32_t bits;
@@ -152,7 +159,12 @@ void PackedMatrix::pack() {
         code = stored[row * columns + c];
       uint8_t *cell = panel + valuesAt + c / lineColumns * 64 + 4 * r;
       int64_t j = c % lineColumns;
-      if (format.value == ValueType::INT4)
+      if (sixBits) {
+        cell += c / 16 * 64;
+        cell[j % 4] |= (code & 15) << (j < 4 ? 0 : 4);
+        uint8_t *third = panel + valuesAt + (c / 16 * 3 + 2) * 64 + 4 * r;
+        third[c % 4] |= (code >> 4) << c % 16 / 4 * 2;
+      } else if (format.value == ValueType::INT4)
         cell[j % 4] |= code << (j < 4 ? 0 : 4);
       else
         std::memcpy(cell + j * (4 / lineColumns), &code, 4 / lineColumns);
@@ -175,6 +187,7 @@ float PackedMatrix::value(int64_t r, int64_t c) const {
   case ValueType::FP8:
     return fromFp8(code);
   case ValueType::INT8:
+  case ValueType::INT6:
   case ValueType::INT4:
     break;
   }
@@ -184,7 +197,9 @@ float PackedMatrix::value(int64_t r, int64_t c) const {
     return code - offsets[r * groups() + c / format.group];
   if (format.zero == ZeroKind::Min)
     return code;
-  return code - (format.value == ValueType::INT8 ? 128 : 8);
+  return code - (format.value == ValueType::INT8   ? 128
+                 : format.value == ValueType::INT6 ? 32
+                                                   : 8);
 }
 
 StagedRows::StagedRows(const PackedFormat &format, int64_t tokens,

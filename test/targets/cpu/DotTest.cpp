@@ -15,12 +15,13 @@ using Matmul = void(const uint8_t *, int64_t, const uint8_t *, int64_t, int64_t,
                     int64_t, float *, int64_t);
 } // namespace
 
-/// int8 and int4 for the instructions under test and some sizes.
+/// int8, int6 and int4 for the instructions under test and some sizes.
 static const char *const kIntegers[] = {
-    "int4:16",        "int4:32",       "int4:64",         "int4:128",
-    "int8:16",        "int8:32:bf16",  "int8:64:f32",     "int8:128",
-    "int4:64:point",  "int8:32:point", "int4:32:min",     "int8:64:min:f32",
-    "int4:32:iq4_nl", "int4:32:e2m1",  "int4:64:min:bf16"};
+    "int4:16",        "int4:32",       "int4:64",          "int4:128",
+    "int8:16",        "int8:32:bf16",  "int8:64:f32",      "int8:128",
+    "int4:64:point",  "int8:32:point", "int4:32:min",      "int8:64:min:f32",
+    "int4:32:iq4_nl", "int4:32:e2m1",  "int4:64:min:bf16", "int6:16",
+    "int6:32:min",    "int6:64:point", "int6:128:f32"};
 static const char *const kFloats[] = {"f32",         "bf16",       "f16",
                                       "fp8",         "fp8:16:f32", "fp8:32",
                                       "fp8:128:f32", "fp8:64:bf16"};
@@ -90,8 +91,8 @@ TEST(Dot, Baseline) {
     GTEST_SKIP() << "this machine is no x86-64";
   KernelRunner runner(llvm::StringRef("x86-64"));
   ASSERT_EQ(runner.isa().byteDot, cpu::ByteDot::Widen);
-  expectFormats(
-      runner, {"int4:64", "int8:32:point", "int4:32:iq4_nl", "f16", "fp8:32"});
+  expectFormats(runner, {"int4:64", "int8:32:point", "int4:32:iq4_nl",
+                         "int6:16", "f16", "fp8:32"});
 }
 
 // Every size of a block alone, those that matmul does not use included.
@@ -123,7 +124,7 @@ TEST(Dot, ExtremeValues) {
     KernelRunner runner{llvm::StringRef(cpu)};
     std::vector<std::pair<PackedFormat, std::string>> kernels;
     for (const char *text : {"int8:128", "int4:128:point", "int4:32:iq4_nl",
-                             "int4:32:e2m1", "int8:64:min"}) {
+                             "int4:32:e2m1", "int8:64:min", "int6:64:min"}) {
       PackedFormat format = *PackedFormat::parse(text);
       kernels.push_back({format, runner.add(dotKernel(runner.k(), format, 1))});
     }
@@ -133,8 +134,10 @@ TEST(Dot, ExtremeValues) {
       PackedMatrix matrix(format, 16, 128, random);
       StagedRows rows(format, 1, 128, random);
       PanelLayout layout(format, 128);
-      bool isByte = format.value == ValueType::INT8;
-      std::fill(matrix.stored.begin(), matrix.stored.end(), isByte ? 255 : 15);
+      int most = format.value == ValueType::INT8   ? 255
+                 : format.value == ValueType::INT6 ? 63
+                                                   : 15;
+      std::fill(matrix.stored.begin(), matrix.stored.end(), most);
       std::fill(matrix.bytes.data() + layout.valuesOffset,
                 matrix.bytes.data() + layout.bytes, 255);
       int8_t q = format.codebook == Codebook::None ? -127 : 127;

@@ -199,7 +199,7 @@ TEST(PackMatrix, CopiesWhatTheSourceOwns) {
   for (const char *text :
        {"int4:16", "int4:32:f32", "int4:32:min", "int8:32", "int8:16:point",
         "int4:16:point:bf16", "fp8:32:f32", "int4:32:iq4_nl", "int4:32:e2m1",
-        "int8:32:min", "fp8"}) {
+        "int8:32:min", "fp8", "int6:16", "int6:32:min"}) {
     PackedFormat format = formatOf(text);
     WeightPlan weights;
     weights.weights = {weightOf("l0.down", {2, 3, 21, 80}),

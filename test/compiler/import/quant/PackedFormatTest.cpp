@@ -21,11 +21,26 @@ TEST(PackedFormat, NamesComeBack) {
 }
 
 TEST(PackedFormat, OtherNamesAreNone) {
-  for (const char *text :
-       {"", "int5", "int4", "int8", "int4:48", "int4:0", "int4:64:64",
-        "bf16:64", "f32:min", "fp8:64:point", "int8:32:e2m1",
-        "int4:32:e2m1:min", "int4::64", ":int4", "int4:64:f8", "INT4:64",
-        "fp8:f32", "int4:64 "})
+  for (const char *text : {"",
+                           "int5",
+                           "int4",
+                           "int8",
+                           "int6",
+                           "int6:32:iq4_nl",
+                           "int4:48",
+                           "int4:0",
+                           "int4:64:64",
+                           "bf16:64",
+                           "f32:min",
+                           "fp8:64:point",
+                           "int8:32:e2m1",
+                           "int4:32:e2m1:min",
+                           "int4::64",
+                           ":int4",
+                           "int4:64:f8",
+                           "INT4:64",
+                           "fp8:f32",
+                           "int4:64 "})
     EXPECT_FALSE(PackedFormat::parse(text)) << text;
 }
 
@@ -43,6 +58,10 @@ TEST(PackedFormat, PanelsHaveAlignedRegions) {
   EXPECT_EQ(min.zerosOffset, 64);
   EXPECT_EQ(min.valuesOffset, 128);
   EXPECT_EQ(min.bytes, 128 + 32 * 16);
+  PanelLayout six(formatOf("int6:16"), 40);
+  EXPECT_EQ(six.paddedColumns, 48);
+  EXPECT_EQ(six.valuesOffset, 128); // 3 groups of 32 bytes
+  EXPECT_EQ(six.bytes, 128 + 48 * 16 * 6 / 8);
   PanelLayout one(formatOf("fp8:16:bf16"), 16); // 32 bytes of scales
   EXPECT_EQ(one.valuesOffset, 64);
 }

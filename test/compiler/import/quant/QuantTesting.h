@@ -31,6 +31,9 @@ inline const std::vector<std::string> kAllFormats = {"f32",
                                                      "int8:64:bf16",
                                                      "int8:32:min",
                                                      "int8:64:point",
+                                                     "int6:16",
+                                                     "int6:32:min",
+                                                     "int6:64:point:bf16",
                                                      "int4:16",
                                                      "int4:32",
                                                      "int4:64",
@@ -90,6 +93,12 @@ inline float valueAt(const PackedFormat &format, int64_t columns,
   int stored = 0, middle = 128;
   if (format.value == ValueType::INT8) {
     stored = word(4)[column % 4];
+  } else if (format.value == ValueType::INT6) {
+    int j = int(column % 16);
+    const uint8_t *unit = values + column / 16 * 192 + 4 * lane;
+    int low = unit[j / 8 * 64 + j % 4] >> (j % 8 < 4 ? 0 : 4) & 15;
+    stored = low | (unit[128 + j % 4] >> j / 4 * 2 & 3) << 4;
+    middle = 32;
   } else {
     int j = int(column % 8);
     stored = j < 4 ? word(8)[j] & 15 : word(8)[j - 4] >> 4;
@@ -173,6 +182,8 @@ public:
       value = uint8_t(random());
       if (format.value == ValueType::INT4)
         value &= 15;
+      else if (format.value == ValueType::INT6)
+        value &= 63;
       else if (format.value == ValueType::FP8)
         value &= 0xf7; // no NaN
     }
@@ -202,6 +213,7 @@ public:
       return scale * float(code) + q.zeros[size_t(at)];
     float zero = q.format.zero == ZeroKind::Point    ? q.zeros[size_t(at)]
                  : q.format.value == ValueType::INT4 ? 8.0f
+                 : q.format.value == ValueType::INT6 ? 32.0f
                                                      : 128.0f;
     return scale * (float(code) - zero);
   }

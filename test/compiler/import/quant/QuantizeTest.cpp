@@ -64,6 +64,9 @@ TEST(Quantize, KeepsNormalValuesWithinItsError) {
                                                 {"int8:64:bf16", 0.0060},
                                                 {"int8:32:min", 0.0046},
                                                 {"int8:64:point", 0.0055},
+                                                {"int6:16", 0.0165},
+                                                {"int6:32:min", 0.0187},
+                                                {"int6:64:point:bf16", 0.022},
                                                 {"int4:16", 0.073},
                                                 {"int4:32", 0.084},
                                                 {"int4:64", 0.093},
@@ -174,8 +177,9 @@ TEST(Quantize, ZerosStayZero) {
 // What is on a grid already is found again.
 TEST(Quantize, FindsTheGridOfGridValues) {
   std::mt19937 random(4);
-  for (const char *text : {"int4:32", "int8:32", "int4:32:point", "int4:32:min",
-                           "int4:32:e2m1", "int4:32:iq4_nl", "fp8:32"}) {
+  for (const char *text :
+       {"int4:32", "int8:32", "int4:32:point", "int4:32:min", "int6:32",
+        "int4:32:e2m1", "int4:32:iq4_nl", "fp8:32"}) {
     PackedFormat format = formatOf(text);
     std::vector<float> values(16 * 32);
     for (size_t i = 0; i < values.size(); ++i) {
@@ -185,6 +189,7 @@ TEST(Quantize, FindsTheGridOfGridValues) {
       const int8_t *book = codebookValues(format.codebook);
       float number = book                              ? float(book[code])
                      : format.value == ValueType::INT8 ? float(code * 16 - 127)
+                     : format.value == ValueType::INT6 ? float(code * 4 - 32)
                      : format.zero == ZeroKind::Point  ? float(code - 5)
                      : format.value == ValueType::FP8
                          ? fp8ToFloat(uint8_t(0x6f + code))

@@ -65,10 +65,10 @@ TEST(Recipe, RefusesOptions) {
                        "--quant bf16 takes no group"));
   EXPECT_TRUE(contains(message(Recipe::fromOption("w4", 64)),
                        "--quant w4 takes no group"));
-  EXPECT_TRUE(contains(
-      message(Recipe::fromOption("int5", std::nullopt)),
-      "--quant int5: expected bf16, f16, fp8, int8, int4, w4, w8 or a recipe "
-      "file (No such file or directory)"));
+  EXPECT_TRUE(contains(message(Recipe::fromOption("int5", std::nullopt)),
+                       "--quant int5: expected bf16, f16, fp8, int8, int6, "
+                       "int4, w4, w8 or a recipe "
+                       "file (No such file or directory)"));
 }
 
 TEST(Recipe, ReadsFiles) {
@@ -104,7 +104,7 @@ TEST(Recipe, SaysWhatIsWrongInAFile) {
        "r.json: 'mlp': \"int4\" found, expected an object"},
       {R"({"mlp": {}})",
        "r.json: 'mlp.format': nothing found, expected one of f32, bf16, f16, "
-       "keep, fp8, int8, int4"},
+       "keep, fp8, int8, int6, int4"},
       {R"({"mlp": {"format": "int5"}})", "'mlp.format': \"int5\" found"},
       {R"({"mlp": {"format": 4}})", "'mlp.format': 4 found"},
       {R"({"mlp": {"format": "int4", "groups": 64}})",
@@ -124,7 +124,8 @@ TEST(Recipe, SaysWhatIsWrongInAFile) {
       {R"({"mlp": {"format": "fp8", "group": 0, "scale": "f32"}})",
        "'mlp.scale': no scales with group 0"},
       {R"({"mlp": {"format": "bf16", "group": 64}})",
-       "'mlp.group': only fp8, int8 and int4 have scales, the format is bf16"},
+       "'mlp.group': only fp8, int8, int6 and int4 have scales, the format is "
+       "bf16"},
       {R"({"embedding": {"format": "int8"}})",
        "'embedding.format': \"int8\" found, expected one of f32, bf16, f16, "
        "keep"},

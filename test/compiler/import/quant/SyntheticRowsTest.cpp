@@ -20,7 +20,8 @@ QuantizedRows rowsOf(StringRef name, uint64_t seed, const std::string &format,
 }
 
 TEST(SyntheticRows, AnyPartIsTheSame) {
-  for (const char *format : {"int4:32:point", "int8:32:min", "fp8:32", "fp8"}) {
+  for (const char *format :
+       {"int4:32:point", "int6:32:point", "int8:32:min", "fp8:32", "fp8"}) {
     QuantizedRows all = rowsOf("w", 1, format, 0, 40, 70);
     QuantizedRows part = rowsOf("w", 1, format, 17, 5, 70);
     auto same = [](const auto &a, const auto &b, int64_t skip) {

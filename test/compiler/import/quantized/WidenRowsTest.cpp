@@ -36,7 +36,9 @@ TEST(WidenRows, JoinsFormats) {
   EXPECT_EQ(joined("int4:32:iq4_nl", "int4:32"), "int8:32");
   EXPECT_EQ(joined("int4:32:iq4_nl", "int4:16:e2m1:f32"), "int8:16:f32");
   EXPECT_EQ(joined("int4:32:e2m1:bf16", "int8:32:min"), "int8:32:min:f32");
-  EXPECT_EQ(joined("int4:32:min", "int8:16"), "int8:16:min"); // Q4_K, Q6_K
+  EXPECT_EQ(joined("int4:32:min", "int6:16"), "int6:16:min"); // Q4_K, Q6_K
+  EXPECT_EQ(joined("int6:16", "int8:32"), "int8:16");         // Q6_K, Q8_0
+  EXPECT_EQ(joined("int6:16", "int4:32:iq4_nl"), "int8:16");
   EXPECT_EQ(joined("fp8:128:f32", "fp8:32:bf16"), "fp8:32:f32");
   EXPECT_EQ(joined("fp8:128:f32", "int8:128"), "none");
   EXPECT_EQ(joined("bf16", "int8:128"), "none");
@@ -50,9 +52,10 @@ QuantizedRows sample(const PackedFormat &format) {
   rows.reset(format, 3, 160); // the last group of 64 and 128 is not whole
   for (size_t i = 0; i < rows.values.size(); ++i) {
     uint32_t value = mixed(uint32_t(i));
-    rows.values[i] = uint8_t(format.value == ValueType::INT4  ? value % 16
-                             : format.value == ValueType::FP8 ? value % 127
-                                                              : value % 256);
+    rows.values[i] = uint8_t(format.value == ValueType::INT4   ? value % 16
+                             : format.value == ValueType::INT6 ? value % 64
+                             : format.value == ValueType::FP8  ? value % 127
+                                                               : value % 256);
   }
   for (size_t i = 0; i < rows.scales.size(); ++i)
     rows.scales[i] = float(1 + i % 50) / 512;
@@ -64,10 +67,11 @@ QuantizedRows sample(const PackedFormat &format) {
 
 TEST(WidenRows, KeepsValues) {
   const char *formats[] = {
-      "int4:128",       "int4:64",          "int4:32:point", "int4:64:min",
-      "int4:32:iq4_nl", "int4:16:e2m1:f32", "int8:64",       "int8:128:point",
-      "int8:32:min",    "int8:16:min:f32",  "fp8:128:f32",   "fp8:16:bf16",
-      "int4:32:bf16",   "int4:32:e2m1:bf16"};
+      "int4:128",       "int4:64",           "int4:32:point", "int4:64:min",
+      "int4:32:iq4_nl", "int4:16:e2m1:f32",  "int8:64",       "int8:128:point",
+      "int8:32:min",    "int8:16:min:f32",   "fp8:128:f32",   "fp8:16:bf16",
+      "int4:32:bf16",   "int4:32:e2m1:bf16", "int6:16",       "int6:32:min",
+      "int6:64:point"};
   int pairs = 0;
   for (const char *narrow : formats)
     for (const char *other : formats) {
