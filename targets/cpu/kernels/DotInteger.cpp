@@ -10,6 +10,9 @@ using llvm::SmallVector;
 
 /// Products of quads written out before the code becomes a loop; 16 rows each.
 static constexpr int64_t kUnrolledQuads = 512;
+/// Groups that one turn of the loop takes for one token: their scales of 16
+/// bits fill a line.
+static constexpr int64_t kGroupsTogether = 2;
 
 namespace {
 /// One group of columns: its pointers, and the sums of every panel and token in
@@ -176,21 +179,47 @@ void cpu::emitIntegerDot(KernelBuilder &k, const DotBlock &block) {
 
   SmallVector<V> totals(block.tokens * block.panels,
                         k.zero(k.vec(kPanelRows, k.f32())));
-  totals = k.fold(
-      k.i64(0), offsets.groups, 1, totals, [&](V g, llvm::ArrayRef<V> totals) {
-        Group group(k, block, dots);
-        group.memory = memory;
-        for (V panel : panels) {
-          group.scales.push_back(panel + g * scaleStep);
-          group.zeros.push_back(panel + offsets.zeros + g * zeroStep);
-          group.values.push_back(panel + offsets.values + g * valueStep);
-        }
-        for (V row : rows) {
-          group.quads.push_back(row + g * int64_t(format.group));
-          group.factors.push_back(row + (factorsAt + g * 4));
-          group.sums.push_back(row + (sumsAt + g * 4));
-        }
-        return group.addTo(totals, group.integers());
-      });
+  /// Adds group \p g to \p totals.
+  auto addGroup = [&](V g, llvm::ArrayRef<V> totals) {
+    Group group(k, block, dots);
+    group.memory = memory;
+    for (V panel : panels) {
+      group.scales.push_back(panel + g * scaleStep);
+      group.zeros.push_back(panel + offsets.zeros + g * zeroStep);
+      group.values.push_back(panel + offsets.values + g * valueStep);
+    }
+    for (V row : rows) {
+      group.quads.push_back(row + g * int64_t(format.group));
+      group.factors.push_back(row + (factorsAt + g * 4));
+      group.sums.push_back(row + (sumsAt + g * 4));
+    }
+    return group.addTo(totals, group.integers());
+  };
+  int64_t together = block.tokens > 1 ? 1 : kGroupsTogether;
+  /// What values ask memory for ahead of their use leaves a gap in each panel,
+  /// as long as its scales and zero points: those ask for it. One token of
+  /// int4:32 went from 81 to 92 % of the speed of a plain read; more tokens
+  /// lost as much as they won.
+  auto prefetchScales = [&](V g) {
+    int64_t zeroBytes = format.zero == ZeroKind::None ? 0 : zeroStep;
+    for (V panel : panels) {
+      for (int64_t i = 0; i < together * scaleStep; i += kPanelAlign)
+        prefetchAhead(k, block, panel + g * scaleStep + i);
+      for (int64_t i = 0; i < together * zeroBytes; i += kPanelAlign)
+        prefetchAhead(k, block, panel + offsets.zeros + g * zeroStep + i);
+    }
+  };
+  V whole = offsets.groups / together * together;
+  totals = k.fold(k.i64(0), whole, together, totals,
+                  [&](V g, llvm::ArrayRef<V> totals) {
+                    if (together > 1)
+                      prefetchScales(g);
+                    SmallVector<V> next(totals);
+                    for (int64_t i = 0; i < together; ++i)
+                      next = addGroup(g + i, next);
+                    return next;
+                  });
+  if (together > 1)
+    totals = k.fold(whole, offsets.groups, 1, totals, addGroup);
   storeTotals(k, block, totals);
 }
