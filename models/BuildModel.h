@@ -16,8 +16,9 @@ struct BuildOptions {
 };
 
 /// One module with one quartet.model named \p config.name (made a valid
-/// symbol). \p plan gives the weights' types and their order. Verified by the
-/// caller.
+/// symbol). \p plan gives the weights' types and their order; if it has those
+/// of multi-token prediction, the model has a second step, `mtp`, and the first
+/// one returns its hidden rows. Verified by the caller.
 mlir::OwningOpRef<mlir::ModuleOp> buildModel(mlir::MLIRContext &context,
                                              const ModelConfig &config,
                                              const WeightPlan &plan,

@@ -375,6 +375,7 @@ llvm::Expected<ModelConfig> parseConfig(llvm::StringRef configText,
                            ? "mtp_num_hidden_layers"
                            : "num_nextn_predict_layers";
   config.mtpLayers = text.integer(mtpKey, {0, 64}, 0);
+  config.mtpOwnEmbedding = text.boolean("mtp_use_dedicated_embeddings", false);
   readVision(root, config);
   std::vector<int64_t> stops;
   for (JsonFields *fields : {&text, &root})

@@ -88,6 +88,7 @@ struct ModelConfig {
   bool tiedHead = false;
   Dtype dtype = Dtype::BF16; ///< what config.json says; tensors may differ
   int64_t mtpLayers = 0; ///< multi-token-prediction layers in the checkpoint
+  bool mtpOwnEmbedding = false; ///< they don't share embedding and head
   bool hasVision = false;
   VisionConfig vision;
   /// Layers of the checkpoint; more than layers.size() under

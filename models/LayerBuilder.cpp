@@ -14,8 +14,10 @@ static constexpr float kQkEps = 1e-6f;
 
 LayerBuilder::LayerBuilder(ImplicitLocOpBuilder &b, const ModelConfig &config,
                            const llvm::StringMap<RankedTensorType> &types,
-                           const StepValues &step, int64_t layer)
-    : b(b), config(config), types(types), step(step), layer(layer) {}
+                           const StepValues &step, StringRef layer,
+                           LayerKind kind, bool sparse)
+    : b(b), config(config), types(types), step(step), layer(layer), kind(kind),
+      sparse(sparse) {}
 
 RankedTensorType LayerBuilder::activation(ArrayRef<int64_t> shape) {
   SmallVector<int64_t> full{ShapedType::kDynamic};
@@ -23,8 +25,8 @@ RankedTensorType LayerBuilder::activation(ArrayRef<int64_t> shape) {
   return RankedTensorType::get(full, b.getF32Type());
 }
 
-static std::string nameOf(int64_t layer, StringRef part) {
-  return ("l" + Twine(layer) + "." + part).str();
+static std::string nameOf(StringRef layer, StringRef part) {
+  return (layer + "." + part).str();
 }
 
 Value LayerBuilder::weight(StringRef part) {
@@ -169,10 +171,10 @@ Value LayerBuilder::denseMlp(Value x) {
 
 Value LayerBuilder::build(Value x) {
   Value normed = norm(x, "input_norm");
-  bool linearAttention = config.layers[layer] == LayerKind::LinearAttention;
+  bool linearAttention = kind == LayerKind::LinearAttention;
   Value mixed = linearAttention ? deltaNet(normed) : attention(normed);
   x = arith::AddFOp::create(b, x, mixed);
   normed = norm(x, "post_norm");
-  Value y = config.sparse[layer] ? mixtureOfExperts(normed) : denseMlp(normed);
+  Value y = sparse ? mixtureOfExperts(normed) : denseMlp(normed);
   return arith::AddFOp::create(b, x, y);
 }

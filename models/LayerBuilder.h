@@ -16,10 +16,12 @@ struct StepValues {
 /// Activations are f32 [N, H].
 class LayerBuilder {
 public:
-  /// \p layer is the layer's place in the block; its weights are "l<layer>.*".
+  /// \p layer is what its weights' and states' names begin with: "l<j>" for
+  /// layer j of the block, "mtp".
   LayerBuilder(mlir::ImplicitLocOpBuilder &b, const ModelConfig &config,
                const llvm::StringMap<mlir::RankedTensorType> &types,
-               const StepValues &step, int64_t layer);
+               const StepValues &step, llvm::StringRef layer, LayerKind kind,
+               bool sparse);
 
   /// x + mixer(norm(x)), then x + mlp(norm(x)).
   mlir::Value build(mlir::Value x);
@@ -47,7 +49,9 @@ private:
   const ModelConfig &config;
   const llvm::StringMap<mlir::RankedTensorType> &types;
   const StepValues &step;
-  int64_t layer;
+  std::string layer;
+  LayerKind kind;
+  bool sparse;
 };
 
 } // namespace quartet

@@ -1,6 +1,6 @@
 // Parameters per component. The text part sums the shapes of planWeights, so
-// that it cannot drift from what is imported; the parts that are only in the
-// checkpoint (multi-token prediction, vision) have formulas here.
+// that it cannot drift from what is imported; the vision tower, which is only
+// in the checkpoint, has a formula here.
 #include "models/LayerParts.h"
 #include "models/Weights.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -15,9 +15,8 @@ int64_t ParameterCounts::active() const {
 }
 
 /// Adds the parts of one layer to \p counts.
-static void addLayer(const ModelConfig &config, int64_t layer,
-                     ParameterCounts &counts) {
-  for (const LayerPart &part : layerParts(config, layer)) {
+static void addLayer(llvm::ArrayRef<LayerPart> parts, ParameterCounts &counts) {
+  for (const LayerPart &part : parts) {
     int64_t count = elementCount(part.shape);
     int64_t &component =
         *llvm::StringSwitch<int64_t *>(part.name)
@@ -32,17 +31,15 @@ static void addLayer(const ModelConfig &config, int64_t layer,
   }
 }
 
-/// A projection of two halves, three norms, and full-attention decoder layers.
 static int64_t countMtp(const ModelConfig &config) {
   if (config.mtpLayers == 0)
     return 0;
-  ModelConfig layer = config;
-  layer.layers = {LayerKind::FullAttention};
-  layer.sparse = {config.numExperts > 0};
-  ParameterCounts counts;
-  addLayer(layer, 0, counts);
-  int64_t hidden = config.hiddenSize;
-  return config.mtpLayers * counts.decoder() + 2 * hidden * hidden + 3 * hidden;
+  ParameterCounts layer;
+  addLayer(mtpLayerParts(config), layer);
+  int64_t count = config.mtpLayers * layer.decoder();
+  for (const LayerPart &part : mtpEnds(config))
+    count += elementCount(part.shape);
+  return count;
 }
 
 static int64_t countVision(const ModelConfig &config) {
@@ -66,7 +63,7 @@ ParameterCounts countParameters(const ModelConfig &config) {
   counts.head = config.tiedHead ? 0 : counts.embedding;
   counts.finalNorm = config.hiddenSize;
   for (size_t i = 0; i < config.layers.size(); ++i)
-    addLayer(config, int64_t(i), counts);
+    addLayer(layerParts(config, int64_t(i)), counts);
   if (config.numExperts > 0)
     counts.expertsActive =
         counts.experts / config.numExperts * config.expertsPerToken;

@@ -52,15 +52,16 @@ private:
   llvm::StringSet<> explained;
   WidestDtype dtype; ///< of the weight being planned
 
-  std::string layerName(int64_t layer, llvm::StringRef suffix) const {
-    return root + "layers." + std::to_string(layer) + "." + suffix.str();
+  /// What the names of a layer's tensors begin with.
+  std::string layerPrefix(int64_t layer) const {
+    return root + "layers." + std::to_string(layer) + ".";
   }
   bool exists(const std::string &name) const { return table.count(name) != 0; }
-  /// Do the DeltaNet inputs of \p layer come as Qwen3-Next's fused tensors?
-  bool isInterleaved(int64_t layer) const {
+  /// Do the DeltaNet inputs of a layer come as Qwen3-Next's fused tensors?
+  bool isInterleaved(const std::string &prefix) const {
     return config.family == Family::Qwen3Next &&
-           (exists(layerName(layer, "linear_attn.in_proj_qkvz.weight")) ||
-            exists(layerName(layer, "linear_attn.in_proj_ba.weight")));
+           (exists(prefix + "linear_attn.in_proj_qkvz.weight") ||
+            exists(prefix + "linear_attn.in_proj_ba.weight"));
   }
 
   void findRoot();
@@ -71,10 +72,18 @@ private:
              llvm::StringRef alternative = "");
   void whole(Weight &weight, const std::string &name, const Shape &shape,
              llvm::StringRef alternative = "");
-  void addPart(Weight &weight, const LayerPart &part, int64_t layer);
-  void interleaved(Weight &weight, const LayerPart &part, int64_t layer);
-  void experts(Weight &weight, const LayerPart &part, int64_t layer);
-  void addHead(WeightPlan &plan);
+  // Tensors of a part are named \p prefix and then as the part says.
+  void addPart(Weight &weight, const LayerPart &part,
+               const std::string &prefix);
+  void interleaved(Weight &weight, const LayerPart &part,
+                   const std::string &prefix);
+  void experts(Weight &weight, const LayerPart &part,
+               const std::string &prefix);
+  void halfColumns(Weight &weight, const LayerPart &part,
+                   const std::string &prefix);
+  void addHead(Weight *head);
+  /// The weight's element type, when its sources are known.
+  void finish(Weight &weight);
   /// Set-aside entries and the proof that all else is used exactly once.
   void cover(WeightPlan &plan);
   std::string whySetAside(llvm::StringRef name) const;
@@ -106,7 +115,7 @@ void SourceFinder::findRoot() {
 
 llvm::Error SourceFinder::refuseQuantized() const {
   for (const auto &[name, type] : table) {
-    if (!setAsideByName(name).empty())
+    if (!setAsideByName(name, options.mtp).empty())
       continue;
     for (llvm::StringRef suffix :
          {".qweight", ".qzeros", ".scales", ".g_idx", ".weight_packed",
@@ -168,15 +177,14 @@ void SourceFinder::whole(Weight &weight, const std::string &name,
 /// head: per head rows of q, k, v, z, and rows of b, a; v, z, b and a for the
 /// value heads of that key head.
 void SourceFinder::interleaved(Weight &weight, const LayerPart &part,
-                               int64_t layer) {
+                               const std::string &prefix) {
   int64_t hidden = config.hiddenSize, heads = config.keyHeads;
   int64_t ratio = config.valueHeads / heads;
   int64_t key = config.keyDim, value = ratio * config.valueDim;
   bool isGate = part.name == "a" || part.name == "b";
   int64_t group = isGate ? 2 * ratio : 2 * key + 2 * value;
-  std::string name =
-      layerName(layer, isGate ? "linear_attn.in_proj_ba.weight"
-                              : "linear_attn.in_proj_qkvz.weight");
+  std::string name = prefix + (isGate ? "linear_attn.in_proj_ba.weight"
+                                      : "linear_attn.in_proj_qkvz.weight");
   bool firstUse = part.name == "qkv" || part.name == "b";
   Shape shape = {heads * group, hidden};
   // Only the first of the parts reports a problem of the shared tensor.
@@ -207,10 +215,10 @@ void SourceFinder::interleaved(Weight &weight, const LayerPart &part,
 }
 
 void SourceFinder::experts(Weight &weight, const LayerPart &part,
-                           int64_t layer) {
+                           const std::string &layer) {
   const auto &[suffix, shape] = part.tensors.front();
-  std::string fused = layerName(layer, suffix);
-  std::string prefix = layerName(layer, "mlp.experts.");
+  std::string fused = layer + suffix.str();
+  std::string prefix = layer + "mlp.experts.";
   bool isGateUp = part.source == PartSource::ExpertGateUp;
   auto ofExpert = [&](int64_t expert, llvm::StringRef projection) {
     return prefix + std::to_string(expert) + "." + projection.str() + ".weight";
@@ -244,25 +252,45 @@ void SourceFinder::experts(Weight &weight, const LayerPart &part,
   }
 }
 
+/// Half of each row; the first half's part reports a problem of the tensor.
+void SourceFinder::halfColumns(Weight &weight, const LayerPart &part,
+                               const std::string &prefix) {
+  const auto &[suffix, shape] = part.tensors.front();
+  std::string name = prefix + suffix.str();
+  bool left = part.source == PartSource::LeftColumns;
+  auto it = table.find(name);
+  if (!left && (it == table.end() || it->second.shape != shape))
+    return;
+  if (!check(name, shape))
+    return;
+  int64_t columns = shape.back() / 2;
+  for (int64_t row = 0; row < shape.front(); ++row)
+    weight.runs.push_back(
+        {name, (2 * row + (left ? 0 : 1)) * columns, columns});
+}
+
 void SourceFinder::addPart(Weight &weight, const LayerPart &part,
-                           int64_t layer) {
+                           const std::string &prefix) {
   switch (part.source) {
   case PartSource::Tensor:
   case PartSource::Rows:
     break;
   case PartSource::DeltaInput:
-    if (isInterleaved(layer))
-      return interleaved(weight, part, layer);
+    if (isInterleaved(prefix))
+      return interleaved(weight, part, prefix);
     break;
   case PartSource::ExpertGateUp:
   case PartSource::ExpertDown:
-    return experts(weight, part, layer);
+    return experts(weight, part, prefix);
+  case PartSource::LeftColumns:
+  case PartSource::RightColumns:
+    return halfColumns(weight, part, prefix);
   }
   for (const auto &[suffix, shape] : part.tensors)
-    whole(weight, layerName(layer, suffix), shape);
+    whole(weight, prefix + suffix.str(), shape);
 }
 
-void SourceFinder::addHead(WeightPlan &plan) {
+void SourceFinder::addHead(Weight *head) {
   std::string name = "lm_head.weight", other = "language_model.lm_head.weight";
   if (exists(name) && exists(other)) {
     problems.push_back("tensors '" + name + "' and '" + other +
@@ -271,15 +299,15 @@ void SourceFinder::addHead(WeightPlan &plan) {
     explained.insert(other);
     return;
   }
-  if (config.tiedHead)
-    return; // a stored head is set aside by whySetAside
-  Weight &head = plan.weights.back();
-  whole(head, exists(other) ? other : name, head.shape,
+  if (!head)
+    return; // tied: a stored head is set aside by whySetAside
+  whole(*head, exists(other) ? other : name, head->shape,
         "; only tie_word_embeddings: true in config.json makes it unnecessary");
 }
 
 std::string SourceFinder::whySetAside(llvm::StringRef name) const {
-  if (llvm::StringRef reason = setAsideByName(name); !reason.empty())
+  if (llvm::StringRef reason = setAsideByName(name, options.mtp);
+      !reason.empty())
     return reason.str();
   if (config.tiedHead &&
       (name == "lm_head.weight" || name == "language_model.lm_head.weight"))
@@ -335,18 +363,22 @@ llvm::Error SourceFinder::report() const {
   return llvm::createStringError(text);
 }
 
+void SourceFinder::finish(Weight &weight) {
+  if (!options.dtype && !isAlwaysF32(weight.role))
+    weight.dtype = dtype.get(config.dtype);
+  dtype = WidestDtype();
+}
+
 llvm::Expected<WeightPlan> SourceFinder::run() {
+  if (options.mtp)
+    if (std::string why = whyNotMtp(config); !why.empty())
+      return llvm::createStringError(why);
   if (llvm::Error error = refuseQuantized())
     return std::move(error);
   findRoot();
   WeightPlan plan = planWeights(config, options);
   int64_t period = config.blockPeriod(), blocks = config.blockCount();
   size_t next = 0;
-  auto finish = [&](Weight &weight) {
-    if (!options.dtype && !isAlwaysF32(weight.role))
-      weight.dtype = dtype.get(config.dtype);
-    dtype = WidestDtype();
-  };
   Weight &embed = plan.weights[next++];
   whole(embed, root + "embed_tokens.weight", embed.shape);
   finish(embed);
@@ -354,15 +386,27 @@ llvm::Expected<WeightPlan> SourceFinder::run() {
     for (const LayerPart &part : layerParts(config, j)) {
       Weight &weight = plan.weights[next++];
       for (int64_t block = 0; block < blocks; ++block)
-        addPart(weight, part, j + block * period);
+        addPart(weight, part, layerPrefix(j + block * period));
       finish(weight);
     }
-  Weight &norm = plan.weights[next];
+  Weight &norm = plan.weights[next++];
   whole(norm, root + "norm.weight", norm.shape);
   finish(norm);
-  addHead(plan);
-  if (!config.tiedHead)
-    finish(plan.weights.back());
+  Weight *head = config.tiedHead ? nullptr : &plan.weights[next++];
+  addHead(head);
+  if (head)
+    finish(*head);
+  if (options.mtp) {
+    auto addMtp = [&](const std::vector<LayerPart> &parts,
+                      const std::string &prefix) {
+      for (const LayerPart &part : parts) {
+        addPart(plan.weights[next], part, prefix);
+        finish(plan.weights[next++]);
+      }
+    };
+    addMtp(mtpEnds(config), "mtp.");
+    addMtp(mtpLayerParts(config), "mtp.layers.0.");
+  }
   cover(plan);
   if (llvm::Error error = report())
     return std::move(error);

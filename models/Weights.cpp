@@ -40,10 +40,10 @@ std::string shapeText(llvm::ArrayRef<int64_t> shape) {
   return text;
 }
 
-llvm::StringRef setAsideByName(llvm::StringRef tensor) {
+llvm::StringRef setAsideByName(llvm::StringRef tensor, bool mtp) {
   if (tensor.starts_with("model.visual.") || tensor.starts_with("visual."))
     return "vision tower";
-  if (tensor.starts_with("mtp."))
+  if (!mtp && tensor.starts_with("mtp."))
     return "multi-token prediction";
   return "";
 }
@@ -128,17 +128,36 @@ static void addExperts(const ModelConfig &c, PartList &list) {
               "mlp.shared_expert_gate.weight");
 }
 
-std::vector<LayerPart> layerParts(const ModelConfig &c, int64_t layer) {
+std::string whyNotMtp(const ModelConfig &config) {
+  // The releases of Qwen3-Next have the layer, but no field that says so: there
+  // the tensors decide.
+  if (config.mtpLayers == 0 && config.family != Family::Qwen3Next)
+    return "the model has no layer of multi-token prediction: "
+           "mtp_num_hidden_layers of its configuration is absent or 0, "
+           "expected 1";
+  if (config.mtpLayers > 1)
+    return "the model has " + std::to_string(config.mtpLayers) +
+           " layers of multi-token prediction (mtp_num_hidden_layers), "
+           "expected 1";
+  if (config.mtpOwnEmbedding)
+    return "the layer of multi-token prediction has an embedding of its own "
+           "(mtp_use_dedicated_embeddings is true); expected that it shares "
+           "the model's";
+  return "";
+}
+
+static std::vector<LayerPart> partsOf(const ModelConfig &c, LayerKind kind,
+                                      bool sparse) {
   PartList list;
   list.tensor("input_norm", Role::Norm, {c.hiddenSize},
               "input_layernorm.weight");
   list.tensor("post_norm", Role::Norm, {c.hiddenSize},
               "post_attention_layernorm.weight");
-  if (c.layers[layer] == LayerKind::LinearAttention)
+  if (kind == LayerKind::LinearAttention)
     addDeltaNet(c, list);
   else
     addAttention(c, list);
-  if (c.sparse[layer]) {
+  if (sparse) {
     addExperts(c, list);
     return std::move(list.parts);
   }
@@ -146,6 +165,32 @@ std::vector<LayerPart> layerParts(const ModelConfig &c, int64_t layer) {
               "mlp.gate_proj.weight", "mlp.up_proj.weight");
   list.tensor("mlp_down", Role::Matrix, {c.hiddenSize, c.denseIntermediate},
               "mlp.down_proj.weight");
+  return std::move(list.parts);
+}
+
+std::vector<LayerPart> layerParts(const ModelConfig &c, int64_t layer) {
+  return partsOf(c, c.layers[layer], c.sparse[layer]);
+}
+
+std::vector<LayerPart> mtpLayerParts(const ModelConfig &c) {
+  return partsOf(c, LayerKind::FullAttention, c.numExperts > 0);
+}
+
+std::vector<LayerPart> mtpEnds(const ModelConfig &c) {
+  int64_t hidden = c.hiddenSize;
+  PartList list;
+  list.tensor("embed_norm", Role::Norm, {hidden},
+              "pre_fc_norm_embedding.weight");
+  list.tensor("hidden_norm", Role::Norm, {hidden}, "pre_fc_norm_hidden.weight");
+  // concat(e, f) * fc = e * left + f * right: no concatenation is needed.
+  Shape fc = {hidden, 2 * hidden};
+  auto half = [&](llvm::StringRef name, PartSource source) {
+    list.parts.push_back(
+        {name, Role::Router, {hidden, hidden}, source, {{"fc.weight", fc}}});
+  };
+  half("fc_embed", PartSource::LeftColumns);
+  half("fc_hidden", PartSource::RightColumns);
+  list.tensor("norm", Role::Norm, {hidden}, "norm.weight");
   return std::move(list.parts);
 }
 
@@ -170,6 +215,14 @@ WeightPlan planWeights(const ModelConfig &config,
   add("norm", Role::Norm, {config.hiddenSize});
   if (!config.tiedHead)
     add("lm_head", Role::Embedding, {config.vocabSize, config.hiddenSize});
+  if (!options.mtp)
+    return plan;
+  for (const auto &parts : {mtpEnds(config), mtpLayerParts(config)})
+    for (const LayerPart &part : parts) {
+      Shape shape = part.shape;
+      shape.insert(shape.begin(), 1);
+      add("mtp." + part.name.str(), part.role, std::move(shape));
+    }
   return plan;
 }
 

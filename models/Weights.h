@@ -49,6 +49,11 @@ enum class WeightRole {
 ///   down [E, H, I], shared_gate_up [2*Is, H], shared_down [H, Is],
 ///   shared_gate [1, H], mlp_gate_up [2*I, H], mlp_down [H, I].
 /// "lm_head" is absent when the head is tied to "embed".
+///
+/// With WeightOptions.mtp also "mtp.<part>", a first dimension of 1 before
+/// these shapes: embed_norm [H], hidden_norm [H], fc_embed [H, H] and
+/// fc_hidden [H, H] (the columns of mtp.fc that take the embedding and the
+/// hidden state), norm [H], and the parts of an attention layer.
 struct Weight {
   std::string name;
   WeightRole role = WeightRole::Matrix;
@@ -63,6 +68,8 @@ struct WeightOptions {
   /// Element type of Matrix, Router and Embedding; absent: as in the
   /// checkpoint (the config's dtype without one).
   std::optional<Dtype> dtype;
+  /// The layer of multi-token prediction, too; needs whyNotMtp() == "".
+  bool mtp = false;
 };
 
 /// Why a tensor is in the checkpoint but not in the program.
@@ -75,9 +82,13 @@ struct WeightPlan {
   std::vector<SetAside> setAside;
 };
 
-/// Why a tensor of this name is never part of the text program (vision tower,
-/// multi-token prediction); empty for every other name.
-llvm::StringRef setAsideByName(llvm::StringRef tensor);
+/// Why a tensor of this name is not part of the program (vision tower, and
+/// without \p mtp multi-token prediction); empty for every other name.
+llvm::StringRef setAsideByName(llvm::StringRef tensor, bool mtp = false);
+
+/// Why the model's multi-token prediction cannot be compiled: there is none, or
+/// it is of another kind than the family's. Empty if it can.
+std::string whyNotMtp(const ModelConfig &config);
 
 /// The weights of \p config without a checkpoint.
 WeightPlan planWeights(const ModelConfig &config, const WeightOptions &options);

@@ -273,7 +273,7 @@ Expected<Checkpoint> Checkpoint::open(StringRef directory) {
   return std::move(checkpoint);
 }
 
-Expected<TensorTable> Checkpoint::table() const {
+Expected<TensorTable> Checkpoint::table(bool mtp) const {
   TensorTable table;
   const StoredTensor *first = nullptr;
   size_t others = 0;
@@ -283,7 +283,7 @@ Expected<TensorTable> Checkpoint::table() const {
                      .Case("F16", Dtype::F16)
                      .Case("BF16", Dtype::BF16)
                      .Default(std::nullopt);
-    if (!dtype && setAsideByName(tensor.name).empty()) {
+    if (!dtype && setAsideByName(tensor.name, mtp).empty()) {
       ++others;
       first = first ? first : &tensor;
       continue;

@@ -44,12 +44,13 @@ public:
       return quantization.takeError();
     quantized.reset();
     if (quantization->method == QuantMethod::None) {
-      Expected<TensorTable> table = checkpoint->table();
+      Expected<TensorTable> table = checkpoint->table(options.mtp);
       if (!table)
         return table.takeError();
       return planWeights(modelConfig, options, *table);
     }
-    Expected<QuantTensors> found = mapQuantTensors(*checkpoint, *quantization);
+    Expected<QuantTensors> found =
+        mapQuantTensors(*checkpoint, *quantization, options.mtp);
     if (!found)
       return found.takeError();
     quantized = std::move(*found);

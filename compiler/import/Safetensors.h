@@ -46,9 +46,10 @@ public:
   fromBuffer(std::unique_ptr<llvm::MemoryBuffer> file);
 
   /// For planWeights. Tensors of other types than F32, F16, BF16 are an error
-  /// here, except under the names that planWeights sets aside (mtp.*, visual.*,
-  /// model.visual.*), whose type nobody looks at; they are given as BF16.
-  llvm::Expected<TensorTable> table() const;
+  /// here, except under the names that planWeights sets aside (visual.*,
+  /// model.visual.* and without \p mtp mtp.*), whose type nobody looks at; they
+  /// are given as BF16.
+  llvm::Expected<TensorTable> table(bool mtp = false) const;
   const std::vector<StoredTensor> &tensors() const { return stored; }
   /// \returns null when there is no such tensor.
   const StoredTensor *find(llvm::StringRef tensor) const;

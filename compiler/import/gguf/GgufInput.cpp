@@ -22,7 +22,11 @@ public:
   Error openWeights() override { return Error::success(); }
 
   Expected<WeightPlan> plan(const WeightOptions &options) override {
-    Expected<GgufTensors> found = mapGgufTensors(model, modelConfig);
+    if (options.mtp)
+      if (std::string why = whyNotMtp(modelConfig); !why.empty())
+        return createStringError(model.path() + ": " + why);
+    Expected<GgufTensors> found =
+        mapGgufTensors(model, modelConfig, options.mtp);
     if (!found)
       return found.takeError();
     mapped = std::move(*found);

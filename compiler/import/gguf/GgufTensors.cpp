@@ -37,8 +37,8 @@ Shape squeezed(ArrayRef<int64_t> shape) {
 
 class TensorMapper {
 public:
-  TensorMapper(const GgufModel &model, const ModelConfig &config)
-      : model(model), config(config),
+  TensorMapper(const GgufModel &model, const ModelConfig &config, bool mtp)
+      : model(model), config(config), mtp(mtp),
         tiled(config.family != Family::Qwen3Next) {}
 
   Expected<GgufTensors> run();
@@ -46,6 +46,7 @@ public:
 private:
   const GgufModel &model;
   const ModelConfig &config;
+  bool mtp;   ///< map the layer of multi-token prediction, too
   bool tiled; ///< value heads are in the file's own order
   GgufTensors result;
   StringSet<> claimed;
@@ -55,7 +56,10 @@ private:
   static std::string inFile(int64_t layer, StringRef part) {
     return "blk." + std::to_string(layer) + "." + part.str();
   }
-  static std::string inCheckpoint(int64_t layer, StringRef part) {
+  /// The layer behind the model's is that of multi-token prediction.
+  std::string inCheckpoint(int64_t layer, StringRef part) const {
+    if (layer == config.checkpointLayers)
+      return "mtp.layers.0." + part.str();
     return "model.layers." + std::to_string(layer) + "." + part.str();
   }
   /// Order of \p first rows as they are and then one group of \p size for each
@@ -75,6 +79,8 @@ private:
   void attention(int64_t layer);
   void experts(int64_t layer);
   void dense(int64_t layer);
+  void decoderLayer(int64_t layer, LayerKind kind, bool sparse);
+  void mtpLayer();
   void cover();
   std::string whySetAside(StringRef name) const;
 };
@@ -295,6 +301,42 @@ void TensorMapper::dense(int64_t layer) {
   same(inFile(layer, "ffn_down.weight"), hf("down_proj"), {hidden, width});
 }
 
+void TensorMapper::decoderLayer(int64_t layer, LayerKind kind, bool sparse) {
+  int64_t hidden = config.hiddenSize;
+  norm(inFile(layer, "attn_norm.weight"),
+       inCheckpoint(layer, "input_layernorm.weight"), hidden);
+  norm(inFile(layer, "post_attention_norm.weight"),
+       inCheckpoint(layer, "post_attention_layernorm.weight"), hidden);
+  if (kind == LayerKind::LinearAttention)
+    deltaNet(layer);
+  else
+    attention(layer);
+  if (sparse)
+    experts(layer);
+  else
+    dense(layer);
+}
+
+void TensorMapper::mtpLayer() {
+  int64_t hidden = config.hiddenSize, layer = config.checkpointLayers;
+  auto nextn = [&](StringRef part) {
+    return inFile(layer, ("nextn." + part + ".weight").str());
+  };
+  norm(nextn("enorm"), "mtp.pre_fc_norm_embedding.weight", hidden);
+  norm(nextn("hnorm"), "mtp.pre_fc_norm_hidden.weight", hidden);
+  same(nextn("eh_proj"), "mtp.fc.weight", {hidden, 2 * hidden});
+  norm(nextn("shared_head_norm"), "mtp.norm.weight", hidden);
+  decoderLayer(layer, LayerKind::FullAttention, config.numExperts > 0);
+  // Files may have an embedding and a head of the layer's own.
+  for (StringRef part : {"embed_tokens", "shared_head_head"})
+    if (model.find(nextn(part))) {
+      problems.push_back("tensor '" + nextn(part) +
+                         "' is the layer's own; expected that it shares the "
+                         "model's embedding and head");
+      claimed.insert(nextn(part));
+    }
+}
+
 std::string TensorMapper::whySetAside(StringRef name) const {
   int64_t layer;
   if (!name.consume_front("blk.") || name.consumeInteger(10, layer) ||
@@ -304,7 +346,7 @@ std::string TensorMapper::whySetAside(StringRef name) const {
           stored = config.checkpointLayers;
   if (layer >= used && layer < stored)
     return "beyond --layers " + std::to_string(used);
-  if (layer >= stored && layer < stored + config.mtpLayers)
+  if (!mtp && layer >= stored && layer < stored + config.mtpLayers)
     return "multi-token prediction";
   return "";
 }
@@ -353,20 +395,10 @@ Expected<GgufTensors> TensorMapper::run() {
   norm("output_norm.weight", "model.norm.weight", hidden);
   if (!config.tiedHead)
     same("output.weight", "lm_head.weight", {config.vocabSize, hidden});
-  for (int64_t i = 0; i < int64_t(config.layers.size()); ++i) {
-    norm(inFile(i, "attn_norm.weight"),
-         inCheckpoint(i, "input_layernorm.weight"), hidden);
-    norm(inFile(i, "post_attention_norm.weight"),
-         inCheckpoint(i, "post_attention_layernorm.weight"), hidden);
-    if (config.layers[size_t(i)] == LayerKind::LinearAttention)
-      deltaNet(i);
-    else
-      attention(i);
-    if (config.sparse[size_t(i)])
-      experts(i);
-    else
-      dense(i);
-  }
+  for (int64_t i = 0; i < int64_t(config.layers.size()); ++i)
+    decoderLayer(i, config.layers[size_t(i)], config.sparse[size_t(i)]);
+  if (mtp)
+    mtpLayer();
   cover();
   if (problems.empty())
     return std::move(result);
@@ -384,8 +416,8 @@ StringRef GgufTensors::nameInFile(StringRef tensor) const {
 }
 
 Expected<GgufTensors> mapGgufTensors(const GgufModel &model,
-                                     const ModelConfig &config) {
-  return TensorMapper(model, config).run();
+                                     const ModelConfig &config, bool mtp) {
+  return TensorMapper(model, config, mtp).run();
 }
 
 } // namespace quartet

@@ -46,7 +46,8 @@ struct GgufTensors {
 /// shape, and no others but those set aside. All problems found come in one
 /// error, by the file's names; at most 20 are listed, then a count.
 llvm::Expected<GgufTensors> mapGgufTensors(const GgufModel &model,
-                                           const ModelConfig &config);
+                                           const ModelConfig &config,
+                                           bool mtp = false);
 
 /// Decodes the runs of a plan made from \p tensors. Both arguments must outlive
 /// the source. A value that overflows the target type (F16), and decay that is

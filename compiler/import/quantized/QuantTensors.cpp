@@ -35,14 +35,15 @@ int64_t elementCount(ArrayRef<int64_t> shape) {
 
 class Mapper {
 public:
-  Mapper(const Checkpoint &checkpoint, const QuantConfig &config)
-      : checkpoint(checkpoint), config(config) {}
+  Mapper(const Checkpoint &checkpoint, const QuantConfig &config, bool mtp)
+      : checkpoint(checkpoint), config(config), mtp(mtp) {}
 
   Expected<QuantTensors> run();
 
 private:
   const Checkpoint &checkpoint;
   const QuantConfig &config;
+  bool mtp; ///< multi-token prediction is not set aside
   QuantTensors result;
   std::vector<std::string> problems;
   // The matrix at hand.
@@ -444,7 +445,7 @@ void Mapper::finish() {
 void Mapper::gather() {
   std::map<std::string, std::array<const StoredTensor *, partCount>> all;
   for (const StoredTensor &tensor : checkpoint.tensors()) {
-    if (!setAsideByName(tensor.name).empty()) {
+    if (!setAsideByName(tensor.name, mtp).empty()) {
       result.table[tensor.name] = {Dtype::BF16, tensor.shape};
       continue;
     }
@@ -480,8 +481,8 @@ Expected<QuantTensors> Mapper::run() {
 } // namespace
 
 Expected<QuantTensors> mapQuantTensors(const Checkpoint &checkpoint,
-                                       const QuantConfig &config) {
-  return Mapper(checkpoint, config).run();
+                                       const QuantConfig &config, bool mtp) {
+  return Mapper(checkpoint, config, mtp).run();
 }
 
 Error analyzePlanned(const Checkpoint &checkpoint, const WeightPlan &plan,

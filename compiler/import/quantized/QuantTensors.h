@@ -24,9 +24,10 @@ struct QuantTensors {
 /// All problems found (a part missing, unknown, mis-shaped or mistyped, or at
 /// odds with \p config) come in one error, each with its tensor, what was found
 /// and what was expected; at most 20 are listed, then a count. Tensors that
-/// setAsideByName names are not looked at.
+/// setAsideByName names (with \p mtp) are not looked at.
 llvm::Expected<QuantTensors> mapQuantTensors(const Checkpoint &checkpoint,
-                                             const QuantConfig &config);
+                                             const QuantConfig &config,
+                                             bool mtp = false);
 
 /// Calls analyze() for the matrices in the runs of \p plan.
 llvm::Error analyzePlanned(const Checkpoint &checkpoint, const WeightPlan &plan,

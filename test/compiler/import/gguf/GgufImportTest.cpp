@@ -211,6 +211,34 @@ TEST_F(GgufImport, SetsAsideMtpAndLeftOutLayers) {
                                             "multi-token prediction"}));
 }
 
+TEST_F(GgufImport, MtpIsCheckedWhenAskedFor) {
+  GgufBuilder file = smallModel();
+  file.set("qwen35.nextn_predict_layers", 1u);
+  file.entries[1] = text("qwen35.block_count") + raw<uint32_t>(4) + raw(3u);
+  file.floats("blk.2.nextn.eh_proj.weight", {2, 2}, counting(4));
+  file.floats("blk.2.nextn.embed_tokens.weight", {hidden, vocabulary},
+              counting(hidden * vocabulary));
+  EXPECT_EQ(withoutTokenizer(problem(file)), "success");
+  auto input = ModelInput::open(path(), {});
+  auto plan = (*input)->plan({std::nullopt, /*mtp=*/true});
+  ASSERT_FALSE(bool(plan));
+  std::string found = toString(plan.takeError());
+  EXPECT_TRUE(contains(found, "tensor 'blk.2.nextn.eh_proj.weight' has shape "
+                              "[2, 2]; expected [8, 16]"));
+  EXPECT_TRUE(contains(found, "missing tensor 'blk.2.nextn.enorm.weight'; "
+                              "expected shape [8]"));
+  EXPECT_TRUE(contains(found, "missing tensor 'blk.2.attn_q.weight'"));
+  EXPECT_TRUE(contains(found, "'blk.2.nextn.embed_tokens.weight' is the "
+                              "layer's own"));
+  // A file without the layer.
+  EXPECT_EQ(withoutTokenizer(problem(smallModel())), "success");
+  input = ModelInput::open(path(), {});
+  plan = (*input)->plan({std::nullopt, /*mtp=*/true});
+  ASSERT_FALSE(bool(plan));
+  EXPECT_TRUE(contains(toString(plan.takeError()),
+                       "no layer of multi-token prediction"));
+}
+
 TEST_F(GgufImport, ReportsTensorsByTheFilesNames) {
   GgufBuilder file = smallModel();
   file.tensors[1].name = "output_nrm.weight";

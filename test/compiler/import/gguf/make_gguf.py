@@ -2,14 +2,14 @@
 """Writes a Hugging Face checkpoint of the family as GGUF, as llama.cpp's converter does.
 
     make_gguf.py CHECKPOINT OUT.gguf [--type f32|bf16|f16|q8_0|q4_0] [--parts N]
-                 [--checkpoint DIR] [--fused]
+                 [--checkpoint DIR] [--fused] [--mtp]
 
 --type is that of the matrices; what the converter keeps in F32 (norms, router,
 convolution, decay) stays so, and matrices whose rows are no whole number of blocks are
 F16. --parts writes OUT-00001-of-0000N.gguf and so on. --checkpoint also writes a
 safetensors checkpoint in F32 that has exactly the values that the GGUF stands for:
 quantized and widened again. --fused (Qwen3-Next only) writes ssm_in as older converters
-did. Needs Python 3.9 and numpy.
+did. --mtp writes the layer of multi-token prediction, too. Needs Python 3.9 and numpy.
 """
 import argparse
 import json
@@ -101,7 +101,7 @@ def encode(values, kind):
 class Converter:
     """The tensors of a GGUF, and the checkpoint that they stand for."""
 
-    def __init__(self, directory, kind, fused):
+    def __init__(self, directory, kind, fused, with_mtp=False):
         config = json.loads((directory / "config.json").read_text())
         self.root = config
         self.config = config.get("text_config", config)
@@ -109,7 +109,7 @@ class Converter:
         if family.endswith("_text"):
             family = family[:-len("_text")]
         self.architecture = ARCHITECTURES[family]
-        self.kind, self.fused = kind, fused
+        self.kind, self.fused, self.with_mtp = kind, fused, with_mtp
         self.tensors = {}     # name -> (shape, type, bytes), shape slowest first
         self.checkpoint = {}  # name -> values
         files = sorted(directory.glob("*.safetensors"))
@@ -239,6 +239,28 @@ class Converter:
             self.plain(f"{blk}ffn_{part}_shexp.weight",
                        f"{hf}shared_expert.{part}_proj.weight")
 
+    def layer(self, blk, hf):
+        self.norm(blk + "attn_norm.weight", hf + "input_layernorm.weight")
+        self.norm(blk + "post_attention_norm.weight",
+                  hf + "post_attention_layernorm.weight")
+        if hf + "linear_attn.A_log" in self.source:
+            self.delta_net(blk, hf + "linear_attn.")
+        else:
+            self.attention(blk, hf + "self_attn.")
+        if hf + "mlp.gate.weight" in self.source:
+            self.experts(blk, hf + "mlp.")
+        else:
+            for part in ("gate", "up", "down"):
+                self.plain(f"{blk}ffn_{part}.weight", f"{hf}mlp.{part}_proj.weight")
+
+    def mtp(self, blk):
+        for part, name in (("enorm", "pre_fc_norm_embedding"),
+                           ("hnorm", "pre_fc_norm_hidden"),
+                           ("shared_head_norm", "norm")):
+            self.norm(f"{blk}nextn.{part}.weight", f"mtp.{name}.weight")
+        self.plain(blk + "nextn.eh_proj.weight", "mtp.fc.weight")
+        self.layer(blk, "mtp.layers.0.")
+
     def run(self):
         root = next(name for name in self.source if name.endswith("embed_tokens.weight"))
         root = root[:-len("embed_tokens.weight")]
@@ -247,19 +269,9 @@ class Converter:
         if not self.config.get("tie_word_embeddings"):
             self.plain("output.weight", "lm_head.weight")
         for layer in range(self.config["num_hidden_layers"]):
-            blk, hf = f"blk.{layer}.", f"{root}layers.{layer}."
-            self.norm(blk + "attn_norm.weight", hf + "input_layernorm.weight")
-            self.norm(blk + "post_attention_norm.weight",
-                      hf + "post_attention_layernorm.weight")
-            if hf + "linear_attn.A_log" in self.source:
-                self.delta_net(blk, hf + "linear_attn.")
-            else:
-                self.attention(blk, hf + "self_attn.")
-            if hf + "mlp.gate.weight" in self.source:
-                self.experts(blk, hf + "mlp.")
-            else:
-                for part in ("gate", "up", "down"):
-                    self.plain(f"{blk}ffn_{part}.weight", f"{hf}mlp.{part}_proj.weight")
+            self.layer(f"blk.{layer}.", f"{root}layers.{layer}.")
+        if self.with_mtp:
+            self.mtp(f"blk.{self.config['num_hidden_layers']}.")
         left = [n for n in self.source if not n.startswith(("mtp.", "model.visual."))]
         assert not left, left
 
@@ -271,7 +283,8 @@ class Converter:
         yield "general.architecture", STRING, arch
         yield "general.alignment", U32, ALIGNMENT
         for key, value in (
-                ("block_count", c["num_hidden_layers"]),
+                ("block_count", c["num_hidden_layers"] + self.with_mtp),
+                ("nextn_predict_layers", 1 if self.with_mtp else None),
                 ("context_length", c["max_position_embeddings"]),
                 ("embedding_length", c["hidden_size"]),
                 ("attention.head_count", c["num_attention_heads"]),
@@ -369,9 +382,9 @@ def write_gguf(path, entries, tensors):
             file.write(raw + bytes(-len(raw) % ALIGNMENT))
 
 
-def convert(directory, out, kind, parts=1, checkpoint=None, fused=False):
+def convert(directory, out, kind, parts=1, checkpoint=None, fused=False, mtp=False):
     """Converts; the path of the first file."""
-    converter = Converter(directory, TYPES[kind], fused)
+    converter = Converter(directory, TYPES[kind], fused, mtp)
     converter.run()
     if checkpoint:
         checkpoint.mkdir(parents=True, exist_ok=True)
@@ -402,9 +415,10 @@ def main():
     parser.add_argument("--parts", type=int, default=1)
     parser.add_argument("--checkpoint", type=pathlib.Path)
     parser.add_argument("--fused", action="store_true")
+    parser.add_argument("--mtp", action="store_true")
     arguments = parser.parse_args()
     print(convert(arguments.directory, arguments.out, arguments.type, arguments.parts,
-                  arguments.checkpoint, arguments.fused))
+                  arguments.checkpoint, arguments.fused, arguments.mtp))
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ F32_GENERIC = F32 + GENERIC
 
 # Name: checkpoint, type, parts, fused inputs, flags for the GGUF and the safetensors.
 CASES = {
+    "moe-release-mtp-bf16": ("moe-release", "bf16", 1, False, BF16 + ["--mtp"],
+                             BF16 + ["--mtp"]),
     "moe-f32": ("moe", "f32", 1, False, F32, F32),
     "moe-bf16": ("moe", "bf16", 1, False, BF16, BF16),
     "moe-default": ("moe", "bf16", 1, False, [], BF16),
@@ -58,9 +60,9 @@ def run(*command):
     return done.stdout
 
 
-def logits(program):
+def logits(program, *options):
     rows = program.with_suffix(".npy")
-    run(program, "logits", "--tokens", ",".join(map(str, TOKENS)), "-o", rows)
+    run(program, "logits", "--tokens", ",".join(map(str, TOKENS)), "-o", rows, *options)
     return np.load(rows)
 
 
@@ -70,15 +72,17 @@ def check(quartetc, scratch, name):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     exact = folder / "checkpoint"
+    mtp = "--mtp" in flags
     gguf = make_gguf.convert(GOLDEN / case, folder / "model.gguf", kind, parts, exact,
-                             fused)
+                             fused, mtp)
     run(quartetc, "inspect", gguf)
     programs = []
     for model, output, options in ((gguf, "gguf", flags),
                                    (exact, "safetensors", exact_flags)):
         run(quartetc, "build", model, "-o", folder / output, "-q", *options)
         programs.append(folder / output)
-    found, expected = map(logits, programs)
+    more = ["--mtp", "--drafts", "3"] if mtp else []
+    found, expected = (logits(program, *more) for program in programs)
     bound = BOUNDS.get(name)
     worst = np.abs(found - expected).max() / np.abs(expected).max()
     if bound:
