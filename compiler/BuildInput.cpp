@@ -18,7 +18,10 @@ llvm::Error Build::readModel() {
     return opened.takeError();
   input = std::move(*opened);
   config = input->config();
-  WeightOptions options{command.dtype};
+  WeightOptions options{command.dtype, command.mtp};
+  if (command.mtp)
+    if (std::string why = whyNotMtp(config); !why.empty())
+      return llvm::createStringError("--mtp: " + why);
   if (!command.quant.empty() || command.quantGroup) {
     auto chosen = Recipe::fromOption(
         command.quant.empty() ? "int4" : command.quant, command.quantGroup);

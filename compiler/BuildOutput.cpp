@@ -41,6 +41,7 @@ llvm::Error Build::link() {
   facts.quantization = recipe.str();
   facts.stateDtype = irOptions.stateDtype;
   facts.plan = stepPlan;
+  facts.mtp = command.mtp;
   // The states are declared in the quartet IR, which lowering has consumed.
   auto model = buildModel(context, config, plan, irOptions);
   manifest = writeManifest(facts, *model);

@@ -28,6 +28,7 @@ struct BuildCommand {
   Lowering lowering = Lowering::Auto;
   std::optional<uint64_t> syntheticSeed;
   bool withoutWeights = false, embedWeights = false;
+  bool mtp = false; ///< compile the layer of multi-token prediction, too
   ConfigOptions config;
   std::string dumpStages; ///< folder for the IR after each stage
   Emit emit = Emit::Executable;

@@ -59,7 +59,7 @@ static std::string patternOf(llvm::StringRef name) {
 /// "l3.qkv" as "l*.qkv".
 static std::string weightPattern(llvm::StringRef name) {
   auto [layer, part] = name.split('.');
-  return part.empty() ? name.str() : "l*." + part.str();
+  return part.empty() || layer == "mtp" ? name.str() : "l*." + part.str();
 }
 
 static void groupTensors(const ModelInput &input, const WeightPlan *plan,
@@ -109,6 +109,7 @@ static llvm::Error addTensors(ModelInput &input, const InspectOptions &options,
     return plan.takeError();
   }
   report.planned = true;
+  report.mtp = options.weights.mtp;
   groupTensors(input, &*plan, report);
   for (const Weight &weight : plan->weights) {
     int64_t bytes = byteSize(weight.dtype);

@@ -32,9 +32,10 @@ struct InspectReport {
   std::string directory;
   ModelConfig config;
   ParameterCounts counts;
-  bool hasWeights = false;         ///< the directory has safetensors files
-                                   ///< (a GGUF always has weights)
-  bool planned = false;            ///< the tensors fit the config
+  bool hasWeights = false; ///< the directory has safetensors files
+                           ///< (a GGUF always has weights)
+  bool planned = false;    ///< the tensors fit the config
+  bool mtp = false;        ///< multi-token prediction is part of the plan
   std::vector<TensorGroup> groups; ///< in the order of their patterns
   int64_t tensorCount = 0, checkpointBytes = 0;
   int64_t weightBytes = 0; ///< data in the weight file, when planned

@@ -146,7 +146,8 @@ void printParameters(const InspectReport &report, llvm::raw_ostream &os) {
     row(part.name, part.count, percent(part.count), grouped(part.active));
   row("text total", total, percent(total), grouped(report.counts.active()));
   if (report.counts.mtp)
-    row("multi-token prediction", report.counts.mtp, "not used", "");
+    row("multi-token prediction", report.counts.mtp,
+        report.mtp ? "own step" : "not used", "");
   if (report.counts.vision)
     row("vision tower", report.counts.vision, "not used", "");
 }

@@ -140,6 +140,8 @@ std::string quartet::writeManifest(const ManifestFacts &facts,
     weights.push_back(describeWeight(weight));
   json["weights"] = std::move(weights);
   json["states"] = describeStates(model);
+  if (facts.mtp)
+    json["mtp"] = {{"layers", 1}};
   json["generation"] = describeGeneration(facts.config.generation);
   Json plan = Json::parse(facts.plan, nullptr, /*allow_exceptions=*/false);
   if (plan.is_object())

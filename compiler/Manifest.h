@@ -18,6 +18,7 @@ struct ManifestFacts {
   Dtype matrixDtype = Dtype::BF16, stateDtype = Dtype::BF16;
   std::string quantization = {}; ///< "int4:64"; empty: none, the matrices' type
   std::string plan = {}; ///< JSON object, see docs/manifest.md; empty: none
+  bool mtp = false;      ///< with a step of multi-token prediction
 };
 
 /// JSON text; the states come from the quartet.state ops of \p model.

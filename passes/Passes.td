@@ -57,7 +57,8 @@ def LowerEntry : Pass<"quartet-lower-entry", "::mlir::ModuleOp"> {
     `quartet-lower-model` leaves a function whose arguments are buffers. This
     pass adds a function that reads addresses and extents from the struct of
     `runtime/include/quartet/abi.h` and calls it, and `quartet_programs` with one
-    bucket that runs any step through it.
+    bucket that runs any step through it. A function with `quartet.mtp` too goes
+    into the buckets of multi-token prediction.
 
     Requires: buffers instead of tensors, a function with `quartet.entry`.
     Ensures: the only public symbols are `quartet_programs` and
@@ -69,9 +70,9 @@ def LowerEntry : Pass<"quartet-lower-entry", "::mlir::ModuleOp"> {
 }
 
 def LowerModel : Pass<"quartet-lower-model", "::mlir::ModuleOp"> {
-  let summary = "Turn a quartet.model into a function over buffers";
+  let summary = "Turn the steps of a quartet.model into functions over buffers";
   let description = [{
-    Weights, states, inputs and outputs become arguments; `quartet.block` becomes
+    One function for each step: weights, states, inputs and outputs become arguments; `quartet.block` becomes
     a loop that carries the activations; `load_weight`, `load_state` and
     `store_state` become views of the arguments. A state is updated in place:
     bufferization must find no reason to copy it.
@@ -184,7 +185,7 @@ def QuartetToTile : Pass<"quartet-to-tile", "::mlir::ModuleOp"> {
     Each `quartet.phase` becomes a `tile.phase`: its ops become tasks on tiles,
     values between phases become buffers, the residual stream one buffer that is
     added to in place. There is one `tile.step` per bucket; buckets of more than
-    16 tokens are of kind `many`.
+    16 tokens are of kind `many`. A `quartet.step mtp` becomes steps of its own.
 
     Requires: quartet-quantize (all matrices packed), quartet-form-phases.
     Ensures: no quartet op remains.

@@ -71,6 +71,10 @@ def whole(example, number):
         free = [v for v in free if v not in elided]
     if example.startswith("quartet.model"):
         return example
+    if example.startswith("quartet.return "):
+        body = "".join(f"    {v} = ub.poison : {types[v]}\n" for v in free) + example
+        head = STEP[: STEP.index("BODY")]
+        return f"quartet.model @example{number} {{\n{head}{body}\n  }}\n}}"
     if re.match(r"quartet\.(weight|state) ", example):
         return f"quartet.model @example{number} {{\n{example}\n{STEP.replace('BODY', '')}\n}}"
     symbol = re.search(

@@ -249,7 +249,7 @@ ProgramPlan quartet::planProgram(ModuleOp module) {
         (state.getDim() == tile::StateDim::Pages ? plan.pageBytes
                                                  : plan.slotBytes) +=
             int64_t(state.getRepeat()) * bytesOf(state.getType());
-      else if (auto step = dyn_cast<tile::StepOp>(op))
+      else if (auto step = dyn_cast<tile::StepOp>(op); step && !step.getMtp())
         plan.steps.push_back(planStep(program, step));
     }
   });

@@ -105,8 +105,8 @@ struct ProgramPlan {
   const StepPlan *stepFor(double tokens) const;
 };
 
-/// Counts the program in \p module, after buildTilePipeline. A module without a
-/// tile.program has no steps.
+/// Counts the program in \p module, after buildTilePipeline: its own steps, not
+/// those of multi-token prediction. A module without a tile.program has none.
 ProgramPlan planProgram(mlir::ModuleOp module);
 
 /// The manifest's "plan" (docs/manifest.md), a JSON object on one line.

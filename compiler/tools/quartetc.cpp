@@ -113,6 +113,11 @@ static void addBuild(CLI::App &app, BuildCommand &command) {
       "same layout");
   build->add_flag("--embed-weights", command.embedWeights,
                   "Put the weights into the executable (small models)");
+  build->add_flag("--mtp", command.mtp,
+                  "Compile the checkpoint's layer of multi-token prediction, "
+                  "too: a second step beside the model's, which drafts the "
+                  "token after the next. 'run' does not use it yet; 'logits "
+                  "--mtp' does");
   build->add_option("--rope-yarn-factor", command.config.ropeYarnFactor,
                     "Extend the context by this factor with YaRN, up to "
                     "1,010,000 positions; e.g. 4");
@@ -150,6 +155,9 @@ static void addInspect(CLI::App &app, InspectOptions &command) {
       ->add_option("MODEL", command.directory,
                    "Hugging Face directory or GGUF file")
       ->required();
+  inspect->add_flag("--mtp", command.weights.mtp,
+                    "Check the layer of multi-token prediction, too, as build "
+                    "--mtp imports it");
   inspect->add_flag("--json", command.json, "Machine-readable output");
   inspect->footer(
       "Fails when a tensor of the checkpoint is missing, unknown or of "

@@ -39,13 +39,15 @@ enum StepInput : unsigned {
   kTopP,
   kMinP,
   kUniform,
-  kNumStepInputs
+  kNumStepInputs,
+  kHiddenIn = kNumStepInputs ///< of a step with `mtp` only
 };
 
 /// The shape of \p type, a ranked tensor or a packed matrix.
 llvm::ArrayRef<int64_t> weightShape(mlir::Type type);
 
 /// Name and type of each input of a step: i32 or f32 tensors, dynamic extents.
+/// Not for kHiddenIn, whose width is the model's.
 llvm::StringRef stepInputName(StepInput input);
 mlir::RankedTensorType stepInputType(mlir::MLIRContext *context,
                                      StepInput input);

@@ -7,7 +7,7 @@ using namespace mlir;
 using namespace quartet;
 
 LogicalResult ModelOp::verifyRegions() {
-  StepOp step;
+  StepOp step, mtp;
   for (Operation &op : getBody().front()) {
     // C1
     if (!isa<WeightOp, StateOp, StepOp>(op))
@@ -18,11 +18,13 @@ LogicalResult ModelOp::verifyRegions() {
     if (!found)
       continue;
     // C2
-    if (step)
+    StepOp &place = found.getMtp() ? mtp : step;
+    if (place)
       return found.emitOpError()
-             << "expected exactly one quartet.step in quartet.model @"
-             << getSymName() << ", found a second one";
-    step = found;
+             << "expected " << (found.getMtp() ? "at most" : "exactly")
+             << " one quartet.step" << (found.getMtp() ? " mtp" : "")
+             << " in quartet.model @" << getSymName() << ", found a second one";
+    place = found;
   }
   // C2
   if (!step)
@@ -103,13 +105,34 @@ LogicalResult StateOp::verify() {
   return verifyRepeat(*this, getRepeat()); // C2
 }
 
+/// C1 and C2 of quartet.step for what only a step with `mtp` has.
+static LogicalResult verifyHidden(StepOp step, ReturnOp end) {
+  Value input = step.getBody().getArgument(kHiddenIn);
+  auto type = dyn_cast<RankedTensorType>(input.getType());
+  // C1
+  if (!type || type.getRank() != 2 || !type.getElementType().isF32() ||
+      !type.isDynamicDim(0) || type.isDynamicDim(1))
+    return step.emitOpError()
+           << "expected argument " << unsigned(kHiddenIn)
+           << " (hidden_in) to be f32 rows of a fixed width, found "
+           << input.getType();
+  // C2
+  if (!end.getHidden() || end.getHidden().getType() != type)
+    return end.emitOpError()
+           << "expected hidden rows of the type of hidden_in, " << type
+           << ", at the end of a step of multi-token prediction";
+  return success();
+}
+
 LogicalResult StepOp::verifyRegions() {
   Block &body = getBody().front();
+  unsigned inputs = kNumStepInputs + (getMtp() ? 1 : 0);
   // C1
-  if (body.getNumArguments() != kNumStepInputs)
-    return emitOpError() << "expected " << unsigned(kNumStepInputs)
-                         << " arguments, found " << body.getNumArguments();
-  for (BlockArgument argument : body.getArguments()) {
+  if (body.getNumArguments() != inputs)
+    return emitOpError() << "expected " << inputs << " arguments, found "
+                         << body.getNumArguments();
+  for (BlockArgument argument :
+       body.getArguments().take_front(kNumStepInputs)) {
     auto input = static_cast<StepInput>(argument.getArgNumber());
     RankedTensorType expected = stepInputType(getContext(), input);
     // C1
@@ -122,6 +145,8 @@ LogicalResult StepOp::verifyRegions() {
   if (!isa<ReturnOp>(body.back()))
     return emitOpError() << "expected the body to end in quartet.return, found "
                          << body.back().getName();
+  if (getMtp())
+    return verifyHidden(*this, cast<ReturnOp>(body.back()));
   return success();
 }
 

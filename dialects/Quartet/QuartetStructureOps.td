@@ -15,7 +15,7 @@ def ModelOp : Quartet_Op<"model", [
   let description = [{
     Constraints:
     - (C1) holds only `quartet.weight`, `quartet.state` and `quartet.step`,
-    - (C2) exactly one `quartet.step`.
+    - (C2) exactly one `quartet.step`, and at most one `quartet.step mtp`.
 
     The order of the weights and of the states is the order in which the
     runtime passes their addresses.
@@ -109,23 +109,42 @@ def StepOp : Quartet_Op<"step", [
     The block's arguments are the step's inputs, in the order of
     `StepInput` (QuartetOps.h).
 
+    With `mtp` it is the step of multi-token prediction, which drafts the token
+    after the next. It has one more input: for each token x the output, after
+    the last norm, that came with the token before x, of the model or of this
+    step itself.
+
     Constraints: (C1) the arguments are those of the example of
-    `quartet.model`, in number and type, (C2) the body ends in
-    `quartet.return`.
+    `quartet.model`, in number and type; with `mtp` one more, of f32 [N, H],
+    (C2) the body ends in `quartet.return`; with `mtp` it returns the hidden
+    rows, of the type of that argument.
   }];
+  let arguments = (ins UnitAttr:$mtp);
   let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = "attr-dict-with-keyword $body";
+  let assemblyFormat = "(`mtp` $mtp^)? attr-dict-with-keyword $body";
   let hasRegionVerifier = 1;
 }
 
 def ReturnOp : Quartet_Op<"return", [HasParent<"StepOp">, Terminator, Pure]> {
   let summary = "End the step with its logits and sampled tokens";
   let description = [{
-    Constraints: (C1) both operands agree on R.
+    `hidden`: the rows behind the last norm, of all tokens; a step of
+    multi-token prediction reads them.
+
+    Constraints: (C1) logits and sampled agree on R.
+
+    ```mlir
+    quartet.return %logits, %sampled hidden %h
+      : tensor<?x128xf32>, tensor<?xi32>, tensor<?x64xf32>
+    ```
   }];
-  let arguments = (ins 2DTensorOf<[F32]>:$logits,   // [R, V]
-                       1DTensorOf<[I32]>:$sampled); // [R]
-  let assemblyFormat = "$logits `,` $sampled attr-dict `:` type($logits) `,` type($sampled)";
+  let arguments = (ins 2DTensorOf<[F32]>:$logits,              // [R, V]
+                       1DTensorOf<[I32]>:$sampled,             // [R]
+                       Optional<2DTensorOf<[F32]>>:$hidden);   // [N, H]
+  let assemblyFormat = [{
+    $logits `,` $sampled (`hidden` $hidden^)? attr-dict
+    `:` type($logits) `,` type($sampled) (`,` type($hidden)^)?
+  }];
   let hasVerifier = 1;
 }
 

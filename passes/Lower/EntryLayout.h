@@ -8,6 +8,8 @@ namespace quartet {
 
 /// On the function: it is the step.
 constexpr llvm::StringLiteral kEntryAttr = "quartet.entry";
+/// On such a function: it is the step of multi-token prediction.
+constexpr llvm::StringLiteral kMtpAttr = "quartet.mtp";
 /// On the module: what the program table says about the machine that the code
 /// is for (quartet_program::target and ::features). Absent: "any" and "".
 constexpr llvm::StringLiteral kTargetAttr = "quartet.target";
@@ -29,7 +31,7 @@ constexpr llvm::StringLiteral kStepFields[] = {
     "seq_past",    "seq_slot",      "page_table", "rows",      "temperature",
     "top_k",       "top_p",         "min_p",      "uniform",   "weights",
     "states",      "logits",        "sampled",    "scratch",   "local",
-    "sync"};
+    "sync",        "hidden_in",     "hidden_out"};
 constexpr unsigned kNumCounts = 6;
 
 } // namespace quartet

@@ -1,6 +1,7 @@
 // Adds the C entry of the runtime's ABI, which turns the addresses and extents
 // of quartet_step_args into the step function's buffers, and a program table
-// whose one bucket takes any step with it.
+// whose one bucket takes any step with it; the same for the step of multi-token
+// prediction, if there is one.
 #include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -29,7 +30,12 @@ public:
       : step(step), b(step.getLoc(), step.getContext()),
         converter(step.getContext()) {}
 
+  /// Adds the entry; its name is entryName().
   LogicalResult build();
+  bool isMtp() { return step->hasAttr(kMtpAttr); }
+  std::string entryName() {
+    return isMtp() ? "quartet_run_mtp_any" : "quartet_run_any";
+  }
 
 private:
   /// The value of a field of the struct, or null when there is no such field.
@@ -115,8 +121,7 @@ LogicalResult Entry::build() {
   b.setInsertionPointAfter(step);
   Type i64 = b.getI64Type(), none = LLVM::LLVMVoidType::get(b.getContext());
   entry = LLVM::LLVMFuncOp::create(
-      b, "quartet_run_any",
-      LLVM::LLVMFunctionType::get(none, {pointer, i64, i64}),
+      b, entryName(), LLVM::LLVMFunctionType::get(none, {pointer, i64, i64}),
       LLVM::Linkage::Internal);
   b.setInsertionPointToStart(entry.addEntryBlock(b));
   SmallVector<Value> buffers;
@@ -131,16 +136,20 @@ LogicalResult Entry::build() {
   step.setPrivate();
   step->setAttr("llvm.linkage", LLVM::LinkageAttr::get(
                                     b.getContext(), LLVM::Linkage::Internal));
-  auto module = step->getParentOfType<ModuleOp>();
+  return success();
+}
+
+/// The table of a module's one program.
+static void emitTable(ModuleOp module, ProgramBucket step,
+                      std::optional<ProgramBucket> mtp) {
   auto text = [&](StringRef name, StringRef absent) {
     auto attr = module->getAttrOfType<StringAttr>(name);
     return attr ? attr.getValue().str() : absent.str();
   };
-  ProgramBucket any;
-  any.run = entry.getName().str();
-  emitProgramTable(
-      module, {{text(kTargetAttr, "any"), text(kFeaturesAttr, ""), {any}}});
-  return success();
+  Program program{text(kTargetAttr, "any"), text(kFeaturesAttr, ""), {step}};
+  if (mtp)
+    program.mtpBuckets.push_back(*mtp);
+  emitProgramTable(module, {program});
 }
 
 namespace {
@@ -148,10 +157,18 @@ struct LowerEntryPass : quartet::impl::LowerEntryBase<LowerEntryPass> {
   using Base::Base;
 
   void runOnOperation() override {
+    std::optional<ProgramBucket> step, mtp;
     for (auto func :
-         llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
-      if (func->hasAttr(kEntryAttr) && failed(Entry(func).build()))
+         llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
+      if (!func->hasAttr(kEntryAttr))
+        continue;
+      Entry entry(func);
+      if (failed(entry.build()))
         return signalPassFailure();
+      (entry.isMtp() ? mtp : step).emplace().run = entry.entryName();
+    }
+    if (step)
+      emitTable(getOperation(), *step, mtp);
   }
 };
 } // namespace

@@ -1,5 +1,6 @@
-// Turns a quartet.model into a function over buffers: weights, states, inputs
-// and outputs become arguments, the repeated block becomes a loop.
+// Turns each step of a quartet.model into a function over buffers: weights,
+// states, inputs and outputs become arguments, the repeated block becomes a
+// loop.
 #include "dialects/Quartet/QuartetOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "passes/Lower/EntryLayout.h"
@@ -44,11 +45,11 @@ static SmallVector<StringRef> inputExtents(StepInput input) {
 }
 
 namespace {
-/// Builds the function of one model.
-class ModelLowering {
+/// Builds the function of one step of a model.
+class StepToFunction {
 public:
-  explicit ModelLowering(ModelOp model)
-      : model(model), b(model.getLoc(), model.getContext()) {}
+  StepToFunction(ModelOp model, StepOp step)
+      : model(model), step(step), b(model.getLoc(), model.getContext()) {}
 
   LogicalResult run();
 
@@ -60,7 +61,7 @@ private:
     SmallVector<StringRef> extents;
   };
 
-  void declareArguments(StepOp step, ReturnOp end);
+  void declareArguments(ReturnOp end);
   func::FuncOp createFunction();
   /// The buffer that a load or store of \p symbol means at the insertion point:
   /// the argument, or its part for the running repetition.
@@ -69,6 +70,7 @@ private:
   LogicalResult lowerAccesses(Block &body);
 
   ModelOp model;
+  StepOp step;
   ImplicitLocOpBuilder b;
   SmallVector<Argument> arguments;
   llvm::StringMap<unsigned> argumentOf; // weights and states
@@ -79,7 +81,7 @@ private:
 };
 } // namespace
 
-void ModelLowering::declareArguments(StepOp step, ReturnOp end) {
+void StepToFunction::declareArguments(ReturnOp end) {
   for (unsigned i = 0; i < kNumStepInputs; ++i) {
     auto input = StepInput(i);
     auto tensor = stepInputType(model.getContext(), input);
@@ -87,6 +89,12 @@ void ModelLowering::declareArguments(StepOp step, ReturnOp end) {
         {MemRefType::get(tensor.getShape(), tensor.getElementType()),
          stepInputName(input), -1, inputExtents(input)});
   }
+  if (step.getMtp())
+    arguments.push_back(
+        {bufferType({}, step.getBody().getArgument(kHiddenIn).getType()),
+         "hidden_in",
+         -1,
+         {"num_tokens"}});
   int64_t weights = 0, states = 0;
   for (auto weight : model.getOps<WeightOp>()) {
     argumentOf[weight.getSymName()] = arguments.size();
@@ -109,16 +117,24 @@ void ModelLowering::declareArguments(StepOp step, ReturnOp end) {
                        "sampled",
                        -1,
                        {"num_rows"}});
+  if (end.getHidden())
+    arguments.push_back({bufferType({}, end.getHidden().getType()),
+                         "hidden_out",
+                         -1,
+                         {"num_tokens"}});
 }
 
-func::FuncOp ModelLowering::createFunction() {
+func::FuncOp StepToFunction::createFunction() {
   SmallVector<Type> types;
   for (const Argument &argument : arguments)
     types.push_back(argument.type);
   b.setInsertionPoint(model);
-  auto name = (model.getSymName() + "_step").str();
+  StringRef suffix = step.getMtp() ? "_mtp_step" : "_step";
+  auto name = (model.getSymName() + suffix).str();
   auto func = func::FuncOp::create(b, name, b.getFunctionType(types, {}));
   func->setAttr(kEntryAttr, b.getUnitAttr());
+  if (step.getMtp())
+    func->setAttr(kMtpAttr, b.getUnitAttr());
   for (auto [i, argument] : llvm::enumerate(arguments)) {
     func.setArgAttr(i, kFieldAttr, b.getStringAttr(argument.field));
     if (argument.place >= 0)
@@ -129,7 +145,7 @@ func::FuncOp ModelLowering::createFunction() {
   return func;
 }
 
-Value ModelLowering::view(StringRef symbol, Type tensorType) {
+Value StepToFunction::view(StringRef symbol, Type tensorType) {
   unsigned number = argumentOf.lookup(symbol);
   Value argument = function.getArgument(number);
   auto tensor = cast<RankedTensorType>(tensorType);
@@ -159,7 +175,7 @@ Value ModelLowering::view(StringRef symbol, Type tensorType) {
   return known;
 }
 
-LogicalResult ModelLowering::lowerAccesses(Block &block) {
+LogicalResult StepToFunction::lowerAccesses(Block &block) {
   body = &block;
   for (Operation &op : llvm::make_early_inc_range(block)) {
     b.setLoc(op.getLoc());
@@ -193,7 +209,7 @@ LogicalResult ModelLowering::lowerAccesses(Block &block) {
   return success();
 }
 
-LogicalResult ModelLowering::lowerBlock(BlockOp block) {
+LogicalResult StepToFunction::lowerBlock(BlockOp block) {
   b.setLoc(block.getLoc());
   b.setInsertionPoint(block);
   Value from = arith::ConstantIndexOp::create(b, 0);
@@ -219,11 +235,10 @@ LogicalResult ModelLowering::lowerBlock(BlockOp block) {
   return lowerAccesses(*loop.getBody());
 }
 
-LogicalResult ModelLowering::run() {
-  auto step = *model.getOps<StepOp>().begin();
+LogicalResult StepToFunction::run() {
   Block &source = step.getBody().front();
   auto end = cast<ReturnOp>(source.getTerminator());
-  declareArguments(step, end);
+  declareArguments(end);
   function = createFunction();
   Block *entry = function.addEntryBlock();
   b.setInsertionPointToStart(entry);
@@ -243,14 +258,13 @@ LogicalResult ModelLowering::run() {
 
   b.setLoc(end.getLoc());
   b.setInsertionPoint(end);
-  unsigned outputs = arguments.size() - 2;
+  unsigned outputs = arguments.size() - end->getNumOperands();
   for (auto [i, value] : llvm::enumerate(end->getOperands()))
     bufferization::MaterializeInDestinationOp::create(
         b, TypeRange{}, value, function.getArgument(outputs + i),
         /*restrict=*/true, /*writable=*/true);
   func::ReturnOp::create(b);
   end.erase();
-  model.erase();
   return success();
 }
 
@@ -260,9 +274,12 @@ struct LowerModelPass : quartet::impl::LowerModelBase<LowerModelPass> {
 
   void runOnOperation() override {
     for (auto model :
-         llvm::make_early_inc_range(getOperation().getOps<ModelOp>()))
-      if (failed(ModelLowering(model).run()))
-        return signalPassFailure();
+         llvm::make_early_inc_range(getOperation().getOps<ModelOp>())) {
+      for (auto step : model.getOps<StepOp>())
+        if (failed(StepToFunction(model, step).run()))
+          return signalPassFailure();
+      model.erase();
+    }
   }
 };
 } // namespace

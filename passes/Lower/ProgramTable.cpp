@@ -9,7 +9,7 @@ using namespace mlir;
 using namespace quartet;
 
 static_assert(sizeof(quartet_bucket) == 8 * 8);
-static_assert(sizeof(quartet_program) == 8 * 4);
+static_assert(sizeof(quartet_program) == 8 * 6);
 
 namespace {
 class Table {
@@ -22,7 +22,7 @@ public:
     fields.push_back(pointer);
     bucketType = LLVM::LLVMStructType::getLiteral(b.getContext(), fields);
     programType = LLVM::LLVMStructType::getLiteral(
-        b.getContext(), {pointer, pointer, pointer, i64});
+        b.getContext(), {pointer, pointer, pointer, i64, pointer, i64});
   }
 
   void emit(const std::vector<Program> &programs);
@@ -35,6 +35,7 @@ private:
     return LLVM::AddressOfOp::create(b, pointer, symbol);
   }
   void string(const std::string &name, StringRef text);
+  void buckets(StringRef name, const std::vector<ProgramBucket> &list);
   /// A constant array of \p rows, each the values of one struct's fields.
   void array(StringRef name, Type rowType, int64_t rows, bool exported,
              llvm::function_ref<SmallVector<Value>(int64_t)> fieldsOf);
@@ -69,6 +70,21 @@ void Table::array(StringRef name, Type rowType, int64_t rows, bool exported,
   LLVM::ReturnOp::create(b, value);
 }
 
+void Table::buckets(StringRef name, const std::vector<ProgramBucket> &list) {
+  array(name, bucketType, int64_t(list.size()), /*exported=*/false,
+        [&](int64_t i) {
+          const ProgramBucket &bucket = list[size_t(i)];
+          SmallVector<Value> fields;
+          for (int64_t value :
+               {bucket.tokens, bucket.sequences, bucket.scratchBytes,
+                bucket.scratchPageBytes, bucket.localBytes, bucket.syncCounters,
+                int64_t(bucket.team)})
+            fields.push_back(number(value));
+          fields.push_back(address(bucket.run));
+          return fields;
+        });
+}
+
 void Table::emit(const std::vector<Program> &programs) {
   auto name = [](const char *what, size_t program) {
     return "quartet_program" + std::to_string(program) + what;
@@ -77,26 +93,22 @@ void Table::emit(const std::vector<Program> &programs) {
     const Program &program = programs[p];
     string(name("_target", p), program.target);
     string(name("_features", p), program.features);
-    array(name("_buckets", p), bucketType, int64_t(program.buckets.size()),
-          /*exported=*/false, [&](int64_t i) {
-            const ProgramBucket &bucket = program.buckets[size_t(i)];
-            SmallVector<Value> fields;
-            for (int64_t value :
-                 {bucket.tokens, bucket.sequences, bucket.scratchBytes,
-                  bucket.scratchPageBytes, bucket.localBytes,
-                  bucket.syncCounters, int64_t(bucket.team)})
-              fields.push_back(number(value));
-            fields.push_back(address(bucket.run));
-            return fields;
-          });
+    buckets(name("_buckets", p), program.buckets);
+    if (!program.mtpBuckets.empty())
+      buckets(name("_mtp_buckets", p), program.mtpBuckets);
   }
   array("quartet_programs", programType, int64_t(programs.size()),
         /*exported=*/true, [&](int64_t i) {
           size_t p = size_t(i);
+          int64_t mtp = int64_t(programs[p].mtpBuckets.size());
           return SmallVector<Value>{
-              address(name("_target", p)), address(name("_features", p)),
+              address(name("_target", p)),
+              address(name("_features", p)),
               address(name("_buckets", p)),
-              number(int64_t(programs[p].buckets.size()))};
+              number(int64_t(programs[p].buckets.size())),
+              mtp ? address(name("_mtp_buckets", p))
+                  : Value(LLVM::ZeroOp::create(b, pointer)),
+              number(mtp)};
         });
   LLVM::GlobalOp::create(b, b.getI64Type(), /*isConstant=*/true,
                          LLVM::Linkage::External, "quartet_num_programs",

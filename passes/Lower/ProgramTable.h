@@ -21,7 +21,8 @@ struct ProgramBucket {
 /// quartet_program.
 struct Program {
   std::string target, features;
-  std::vector<ProgramBucket> buckets; ///< ascending tokens
+  std::vector<ProgramBucket> buckets;         ///< ascending tokens
+  std::vector<ProgramBucket> mtpBuckets = {}; ///< the same; none: no such step
 };
 
 /// Defines quartet_programs and quartet_num_programs at the end of \p module,

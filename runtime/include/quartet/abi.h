@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-enum { QUARTET_ABI_VERSION = 2 };
+enum { QUARTET_ABI_VERSION = 3 };
 
 /// Tokens of KV cache per page.
 enum { QUARTET_PAGE_TOKENS = 64 };
@@ -60,6 +60,13 @@ typedef struct quartet_step_args {
   /// The bucket's sync_counters counters, QUARTET_SYNC_STRIDE apart; all zero
   /// when a step begins.
   uint32_t *sync;
+  /// [N, hidden] Read by the buckets of multi-token prediction only: for each
+  /// token x what hidden_out said of the token before x.
+  const float *hidden_in;
+  /// [N, hidden] Written if the program has such buckets, by all of its
+  /// buckets: what the last norm gives for each token. Without them it may be
+  /// null. Must not overlap hidden_in.
+  float *hidden_out;
 } quartet_step_args;
 
 /// One compiled specialisation of the step. Advances the states of the
@@ -86,6 +93,12 @@ typedef struct quartet_program {
   const char *features;
   const quartet_bucket *buckets; ///< ascending tokens
   int64_t num_buckets;
+  /// The step of multi-token prediction, which drafts from pairs of a token and
+  /// the hidden state of the token before it; null and 0 when it was not
+  /// compiled. `seq_past` counts the pairs that it has seen, and `positions`
+  /// are those of the hidden states.
+  const quartet_bucket *mtp_buckets; ///< ascending tokens
+  int64_t num_mtp_buckets;
 } quartet_program;
 
 /// The compiled model, best program first: the runtime takes the first one

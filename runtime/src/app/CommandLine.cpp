@@ -245,6 +245,15 @@ void Parser::declareLogits() {
             "NumPy file to write: float32 [tokens, vocabulary], sequence after "
             "sequence")
       ->required();
+  CLI::Option *mtp = sub->add_flag(
+      "--mtp", logits.mtp,
+      "Write those of multi-token prediction instead: a row for each token but "
+      "the first, from it and the model's state before it, which drafts the "
+      "token after it (needs quartetc build --mtp)");
+  addOption(sub, "--drafts", logits.drafts,
+            "With --mtp: this many rows more for each sequence, each from the "
+            "draft of the row before (default: 0)")
+      ->needs(mtp);
   prefillOption(sub, logitsChunk);
 }
 
@@ -381,6 +390,8 @@ std::string Parser::finish() {
   run.prefillChunk = runChunk.value_or(0);
   result.logits.prefillChunk = logitsChunk.value_or(0);
   result.bench.prefillChunk = benchChunk.value_or(0);
+  if (result.logits.drafts < 0 || result.logits.drafts > (1 << 20))
+    return outside("--drafts", result.logits.drafts, 0, 1 << 20);
   if (result.command == Command::Bench)
     return finishBench();
   for (const std::string &stop : run.stops)

@@ -35,6 +35,8 @@ struct RunOptions {
 struct LogitsOptions {
   std::string tokens, output;
   std::optional<std::string> split;
+  bool mtp = false;         ///< of multi-token prediction instead
+  int64_t drafts = 0;       ///< that it makes from its own output
   int64_t prefillChunk = 0; ///< 0 = as GenerateRequest says
 };
 

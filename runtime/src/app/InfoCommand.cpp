@@ -80,30 +80,40 @@ Numbers compute(const Session &session) {
   return numbers;
 }
 
+nlohmann::ordered_json bucketsJson(const quartet_bucket *buckets,
+                                   int64_t count) {
+  using Ordered = nlohmann::ordered_json;
+  Ordered list = Ordered::array();
+  for (int64_t i = 0; i != count; ++i) {
+    const quartet_bucket &bucket = buckets[i];
+    auto most = [](int64_t number) {
+      return number == INT64_MAX ? Ordered("any") : Ordered(number);
+    };
+    list.push_back({{"tokens", most(bucket.tokens)},
+                    {"sequences", most(bucket.sequences)},
+                    {"scratch_bytes", bucket.scratch_bytes},
+                    {"scratch_page_bytes", bucket.scratch_page_bytes},
+                    {"local_bytes", bucket.local_bytes},
+                    {"sync_counters", bucket.sync_counters},
+                    {"team", bucket.team != 0}});
+  }
+  return list;
+}
+
 nlohmann::ordered_json programsJson(const Image &image,
                                     const quartet_program *chosen) {
   using Ordered = nlohmann::ordered_json;
   Ordered list = Ordered::array();
   for (int64_t i = 0; i != image.numPrograms; ++i) {
     const quartet_program &program = image.programs[i];
-    Ordered buckets = Ordered::array();
-    for (int64_t b = 0; b != program.num_buckets; ++b) {
-      const quartet_bucket &bucket = program.buckets[b];
-      auto most = [](int64_t number) {
-        return number == INT64_MAX ? Ordered("any") : Ordered(number);
-      };
-      buckets.push_back({{"tokens", most(bucket.tokens)},
-                         {"sequences", most(bucket.sequences)},
-                         {"scratch_bytes", bucket.scratch_bytes},
-                         {"scratch_page_bytes", bucket.scratch_page_bytes},
-                         {"local_bytes", bucket.local_bytes},
-                         {"sync_counters", bucket.sync_counters},
-                         {"team", bucket.team != 0}});
-    }
-    list.push_back({{"target", program.target},
-                    {"features", program.features},
-                    {"chosen", &program == chosen},
-                    {"buckets", buckets}});
+    list.push_back(
+        {{"target", program.target},
+         {"features", program.features},
+         {"chosen", &program == chosen},
+         {"buckets", bucketsJson(program.buckets, program.num_buckets)}});
+    if (program.num_mtp_buckets)
+      list.back()["mtp_buckets"] =
+          bucketsJson(program.mtp_buckets, program.num_mtp_buckets);
   }
   return list;
 }
@@ -240,6 +250,8 @@ std::string readableText(const Session &session, const Numbers &numbers) {
     line("parameters", parametersText(manifest, model));
   for (const auto &[label, value] : modelLines(model))
     line(label, value);
+  if (manifest.mtp)
+    line("drafts", "multi-token prediction, by 'logits --mtp' only");
 
   text += "\n";
   line("compiled by", "quartet " + manifest.version);

@@ -1,75 +1,37 @@
 // logits: all logits of given sequences in a NumPy file, for comparisons with
 // other implementations and between ways to cut the work into steps.
 #include "runtime/src/app/Commands.h"
-#include "runtime/src/app/NpyFile.h"
-#include "runtime/src/app/TokenList.h"
+#include "runtime/src/app/MtpLogits.h"
+#include "runtime/src/app/SequenceCutter.h"
 #include "runtime/src/engine/Generate.h"
-#include <algorithm>
 
 namespace quartet::rt {
-
-namespace {
-/// A sequence on its way through the model.
-struct Progress {
-  int32_t id = -1;      ///< in the engine
-  size_t piece = 0;     ///< next one to run
-  int64_t done = 0;     ///< tokens
-  int64_t firstRow = 0; ///< in the file
-};
-} // namespace
-
-/// Cuts pieces that are larger than a step into several.
-static void cutToSteps(NumberLists &pieces, int64_t limit) {
-  for (std::vector<int32_t> &list : pieces) {
-    std::vector<int32_t> cut;
-    for (int32_t size : list)
-      for (int64_t left = size; left > 0; left -= limit)
-        cut.push_back(int32_t(std::min(left, limit)));
-    list = std::move(cut);
-  }
-}
 
 /// Runs the sequences step by step; in each step all take part that have pieces
 /// left, as far as they fit.
 static bool writeLogits(Engine &engine, const NumberLists &sequences,
                         const NumberLists &pieces, NpyFile &file,
                         std::string *error) {
-  std::vector<Progress> progress(sequences.size());
+  SequenceCutter cutter(engine, sequences, pieces);
+  if (!cutter.open(engine, error))
+    return false;
+  std::vector<int64_t> firstRow; // in the file
   int64_t rows = 0;
-  for (size_t s = 0; s != sequences.size(); ++s) {
-    progress[s].id = engine.open(error);
-    if (progress[s].id < 0)
-      return false;
-    progress[s].firstRow = rows;
-    rows += int64_t(sequences[s].size());
+  for (const std::vector<int32_t> &sequence : sequences) {
+    firstRow.push_back(rows);
+    rows += int64_t(sequence.size());
   }
-  while (true) {
+  for (std::vector<CutPiece> cut = cutter.next(); !cut.empty();
+       cut = cutter.next()) {
     std::vector<StepPiece> step;
     std::vector<int64_t> rowOf; // in the file, of each row of the step
-    int64_t tokens = 0;
-    for (size_t s = 0; s != sequences.size(); ++s) {
-      Progress &at = progress[s];
-      if (at.piece == pieces[s].size())
-        continue;
-      int32_t size = pieces[s][at.piece];
-      if (int64_t(step.size()) == engine.limits().sequences ||
-          size > engine.limits().tokens - tokens)
-        break;
-      ++at.piece;
-      tokens += size;
-      StepPiece piece;
-      piece.sequence = at.id;
-      auto begin = sequences[s].begin() + at.done;
-      piece.tokens.assign(begin, begin + size);
-      for (int32_t i = 0; i != size; ++i) {
-        piece.rows.push_back({i, RowSampling()});
-        rowOf.push_back(at.firstRow + at.done + i);
+    for (CutPiece &piece : cut) {
+      for (size_t i = 0; i != piece.step.tokens.size(); ++i) {
+        piece.step.rows.push_back({int32_t(i), RowSampling()});
+        rowOf.push_back(firstRow[piece.sequence] + piece.first + int64_t(i));
       }
-      at.done += size;
-      step.push_back(std::move(piece));
+      step.push_back(std::move(piece.step));
     }
-    if (step.empty())
-      return true;
     StepResult result;
     if (!engine.step(step, result, error))
       return false;
@@ -79,6 +41,7 @@ static bool writeLogits(Engine &engine, const NumberLists &sequences,
                          error))
         return false;
   }
+  return true;
 }
 
 int logitsCommand(const Session &session) {
@@ -88,7 +51,10 @@ int logitsCommand(const Session &session) {
       parseLists(options.tokens, "--tokens", &error);
   if (!sequences)
     return session.fail(error, ExitUsage);
-  std::vector<int64_t> lengths;
+  if (options.mtp && !session.manifest.mtp)
+    return session.fail("this executable has no multi-token prediction; "
+                        "compile the model with quartetc build --mtp");
+  std::vector<int64_t> lengths; // of what the model runs
   EngineOptions engineOptions;
   engineOptions.sequences = int64_t(sequences->size());
   int64_t total = 0;
@@ -96,7 +62,13 @@ int logitsCommand(const Session &session) {
     if (std::string why = session.whyNotTokens(sequence); !why.empty())
       return session.fail("--tokens: " + why, ExitUsage);
     int64_t length = int64_t(sequence.size());
-    lengths.push_back(length);
+    if (options.mtp && length < 2)
+      return session.fail("--mtp: a sequence of 1 token has no pairs, expected "
+                          "at least 2 tokens in each",
+                          ExitUsage);
+    lengths.push_back(options.mtp ? length - 1 : length);
+    if (options.mtp)
+      length = mtpRows(length, options.drafts);
     total += length;
     engineOptions.pages +=
         (length + QUARTET_PAGE_TOKENS - 1) / QUARTET_PAGE_TOKENS;
@@ -116,12 +88,15 @@ int logitsCommand(const Session &session) {
   if (!pieces)
     pieces = chunkSequences(lengths,
                             prefillTokens(*model.engine, options.prefillChunk));
-  cutToSteps(*pieces, model.engine->limits().tokens);
   std::unique_ptr<NpyFile> file =
       NpyFile::create(options.output, total, session.manifest.vocab, &error);
-  if (!file ||
-      !writeLogits(*model.engine, *sequences, *pieces, *file, &error) ||
-      !file->finish(&error))
+  auto write = [&] {
+    return options.mtp
+               ? writeMtpLogits(*model.engine, *sequences, *pieces,
+                                options.drafts, *file, &error)
+               : writeLogits(*model.engine, *sequences, *pieces, *file, &error);
+  };
+  if (!file || !write() || !file->finish(&error))
     return session.fail(error);
   return 0;
 }

@@ -55,7 +55,7 @@ std::unique_ptr<Engine> Engine::create(const Manifest &manifest,
   for (auto *list : {&engine->rows, &engine->topK, &engine->sampled})
     list->reserve(16);
   for (auto *list : {&engine->temperature, &engine->topP, &engine->minP,
-                     &engine->uniform, &engine->logits})
+                     &engine->uniform, &engine->logits, &engine->hiddenIn})
     list->reserve(16);
   engine->sequences.resize(size_t(options.sequences));
   engine->pageTable.assign(size_t(options.sequences * engine->tableWidth), 0);
@@ -67,8 +67,12 @@ std::unique_ptr<Engine> Engine::create(const Manifest &manifest,
 bool Engine::reserveScratch(std::string *error) {
   int64_t scratchBytes = 0, localBytes = 0, counters = 0;
   int64_t workers = team ? team->workers() : 1;
-  for (int64_t i = 0; i != program->num_buckets; ++i) {
-    const quartet_bucket &bucket = program->buckets[i];
+  for (int64_t i = 0; i != program->num_buckets + program->num_mtp_buckets;
+       ++i) {
+    const quartet_bucket &bucket =
+        i < program->num_buckets
+            ? program->buckets[i]
+            : program->mtp_buckets[i - program->num_buckets];
     int64_t bytes = 0;
     if (__builtin_mul_overflow(bucket.scratch_page_bytes, tableWidth, &bytes) ||
         __builtin_add_overflow(bytes, bucket.scratch_bytes, &bytes))
@@ -133,51 +137,50 @@ int64_t Engine::length(int32_t sequence) const {
   return isOpen(sequence) ? sequences[size_t(sequence)].length : 0;
 }
 
-/// Says what is wrong with \p pieces, or returns an empty string.
-std::string Engine::whyNotStep(const std::vector<StepPiece> &pieces) const {
-  if (pieces.empty())
-    return "a step without sequences";
-  std::vector<bool> taken(sequences.size(), false);
-  int64_t newPages = 0, total = 0;
-  for (const StepPiece &piece : pieces) {
-    std::string name = "sequence " + std::to_string(piece.sequence);
-    if (!isOpen(piece.sequence))
-      return name + " is not open";
-    if (taken[size_t(piece.sequence)])
-      return name + " is twice in one step";
-    taken[size_t(piece.sequence)] = true;
-    if (piece.tokens.empty())
-      return name + " has no tokens in this step";
-    const Sequence &sequence = sequences[size_t(piece.sequence)];
-    int64_t length = sequence.length + int64_t(piece.tokens.size());
-    if (length > contextLimit)
-      return name + " would have " + std::to_string(length) +
-             " tokens, the context holds " + std::to_string(contextLimit) +
-             (contextLimit < model->maxPositions
-                  ? "; --context N raises it to at most " +
-                        std::to_string(model->maxPositions)
-                  : " (the model's max_positions)");
-    for (int32_t token : piece.tokens)
-      if (token < 0 || token >= model->vocab)
-        return "token id " + std::to_string(token) + ", expected 0 to " +
-               std::to_string(model->vocab - 1);
-    for (const StepRow &row : piece.rows) {
-      if (row.token < 0 || size_t(row.token) >= piece.tokens.size())
-        return "logits of token " + std::to_string(row.token) + " of " + name +
-               ", expected 0 to " + std::to_string(piece.tokens.size() - 1);
-      if (row.sampling.topK < 1 ||
-          row.sampling.topK > QUARTET_SAMPLE_CANDIDATES)
-        return "top-k of a step is " + std::to_string(row.sampling.topK) +
-               ", expected 1 to " + std::to_string(QUARTET_SAMPLE_CANDIDATES);
-    }
-    newPages += pagesFor(length) - int64_t(sequence.pages.size());
-    total += int64_t(piece.tokens.size());
+int64_t Engine::missingPages(int32_t sequence, int64_t length) const {
+  const std::vector<int32_t> &pages = sequences[size_t(sequence)].pages;
+  return std::max<int64_t>(0, pagesFor(length) - int64_t(pages.size()));
+}
+
+/// Says what is wrong with \p piece, which begins behind \p past tokens; marks
+/// its sequence as taken.
+std::string Engine::whyNotPiece(const StepPiece &piece, int64_t past,
+                                std::vector<bool> &taken) const {
+  std::string name = "sequence " + std::to_string(piece.sequence);
+  if (taken[size_t(piece.sequence)])
+    return name + " is twice in one step";
+  taken[size_t(piece.sequence)] = true;
+  if (piece.tokens.empty())
+    return name + " has no tokens in this step";
+  int64_t length = past + int64_t(piece.tokens.size());
+  if (length > contextLimit)
+    return name + " would have " + std::to_string(length) +
+           " tokens, the context holds " + std::to_string(contextLimit) +
+           (contextLimit < model->maxPositions
+                ? "; --context N raises it to at most " +
+                      std::to_string(model->maxPositions)
+                : " (the model's max_positions)");
+  for (int32_t token : piece.tokens)
+    if (token < 0 || token >= model->vocab)
+      return "token id " + std::to_string(token) + ", expected 0 to " +
+             std::to_string(model->vocab - 1);
+  for (const StepRow &row : piece.rows) {
+    if (row.token < 0 || size_t(row.token) >= piece.tokens.size())
+      return "logits of token " + std::to_string(row.token) + " of " + name +
+             ", expected 0 to " + std::to_string(piece.tokens.size() - 1);
+    if (row.sampling.topK < 1 || row.sampling.topK > QUARTET_SAMPLE_CANDIDATES)
+      return "top-k of a step is " + std::to_string(row.sampling.topK) +
+             ", expected 1 to " + std::to_string(QUARTET_SAMPLE_CANDIDATES);
   }
-  if (total > INT32_MAX)
-    return std::to_string(total) + " tokens in one step";
-  if (!chooseBucket(*program, total, int64_t(pieces.size())))
-    return std::to_string(total) + " tokens of " +
-           std::to_string(pieces.size()) +
+  return "";
+}
+
+std::string Engine::whyNotFits(const quartet_bucket *bucket, int64_t tokens,
+                               int64_t count, int64_t newPages) const {
+  if (tokens > INT32_MAX)
+    return std::to_string(tokens) + " tokens in one step";
+  if (!bucket)
+    return std::to_string(tokens) + " tokens of " + std::to_string(count) +
            " sequences in one step, this executable runs up to " +
            std::to_string(stepLimits.tokens) + " of " +
            std::to_string(stepLimits.sequences);
@@ -187,6 +190,26 @@ std::string Engine::whyNotStep(const std::vector<StepPiece> &pieces) const {
            " tokens are needed, " + std::to_string(states->freePages()) +
            " are free";
   return "";
+}
+
+/// Says what is wrong with \p pieces, or returns an empty string.
+std::string Engine::whyNotStep(const std::vector<StepPiece> &pieces) const {
+  if (pieces.empty())
+    return "a step without sequences";
+  std::vector<bool> taken(sequences.size(), false);
+  int64_t newPages = 0, total = 0;
+  for (const StepPiece &piece : pieces) {
+    if (!isOpen(piece.sequence))
+      return "sequence " + std::to_string(piece.sequence) + " is not open";
+    int64_t past = sequences[size_t(piece.sequence)].length;
+    if (std::string why = whyNotPiece(piece, past, taken); !why.empty())
+      return why;
+    int64_t count = int64_t(piece.tokens.size());
+    newPages += missingPages(piece.sequence, past + count);
+    total += count;
+  }
+  return whyNotFits(chooseBucket(*program, total, int64_t(pieces.size())),
+                    total, int64_t(pieces.size()), newPages);
 }
 
 /// Makes \p sequence own the pages of its first \p length tokens.
@@ -199,37 +222,38 @@ void Engine::growPages(int32_t sequence, int64_t length) {
   }
 }
 
-/// Fills the arrays of the step's arguments.
-void Engine::layOut(const std::vector<StepPiece> &pieces) {
-  for (auto *list :
-       {&tokens, &tokenSeq, &seqStart, &seqPast, &seqSlot, &rows, &topK})
+void Engine::beginLayout() {
+  for (auto *list : {&tokens, &positions, &tokenSeq, &seqStart, &seqPast,
+                     &seqSlot, &rows, &topK})
     list->clear();
   for (auto *list : {&temperature, &topP, &minP, &uniform})
     list->clear();
-  std::vector<int32_t> &time = positions;
-  time.clear();
-  for (size_t s = 0; s != pieces.size(); ++s) {
-    const StepPiece &piece = pieces[s];
-    int64_t past = sequences[size_t(piece.sequence)].length;
-    growPages(piece.sequence, past + int64_t(piece.tokens.size()));
-    int32_t start = int32_t(tokens.size());
-    seqStart.push_back(start);
-    seqPast.push_back(int32_t(past));
-    seqSlot.push_back(piece.sequence);
-    tokens.insert(tokens.end(), piece.tokens.begin(), piece.tokens.end());
-    for (size_t i = 0; i != piece.tokens.size(); ++i) {
-      tokenSeq.push_back(int32_t(s));
-      time.push_back(int32_t(past) + int32_t(i));
-    }
-    for (const StepRow &row : piece.rows) {
-      rows.push_back(start + row.token);
-      temperature.push_back(row.sampling.temperature);
-      topK.push_back(row.sampling.topK);
-      topP.push_back(row.sampling.topP);
-      minP.push_back(row.sampling.minP);
-      uniform.push_back(row.sampling.uniform);
-    }
+}
+
+/// \p piece, behind \p past tokens of its sequence, goes into the arrays of the
+/// step's arguments.
+void Engine::addPiece(const StepPiece &piece, int64_t past) {
+  growPages(piece.sequence, past + int64_t(piece.tokens.size()));
+  int32_t start = int32_t(tokens.size()), number = int32_t(seqSlot.size());
+  seqStart.push_back(start);
+  seqPast.push_back(int32_t(past));
+  seqSlot.push_back(piece.sequence);
+  tokens.insert(tokens.end(), piece.tokens.begin(), piece.tokens.end());
+  for (size_t i = 0; i != piece.tokens.size(); ++i) {
+    tokenSeq.push_back(number);
+    positions.push_back(int32_t(past) + int32_t(i));
   }
+  for (const StepRow &row : piece.rows) {
+    rows.push_back(start + row.token);
+    temperature.push_back(row.sampling.temperature);
+    topK.push_back(row.sampling.topK);
+    topP.push_back(row.sampling.topP);
+    minP.push_back(row.sampling.minP);
+    uniform.push_back(row.sampling.uniform);
+  }
+}
+
+void Engine::finishLayout() {
   seqStart.push_back(int32_t(tokens.size()));
   // Text has the same position on all three axes.
   size_t count = tokens.size();
@@ -240,46 +264,34 @@ void Engine::layOut(const std::vector<StepPiece> &pieces) {
   if (logits.size() < wanted)
     logits.resize(wanted);
   sampled.assign(rows.size(), 0);
+  if (hasMtp() && hiddenOut.size() < count * size_t(model->hidden))
+    hiddenOut.resize(count * size_t(model->hidden));
 }
 
-/// Runs the smallest bucket that holds the step.
-void Engine::runBucket(quartet_step_args &args) {
-  const quartet_bucket *bucket =
-      chooseBucket(*program, args.num_tokens, args.num_sequences);
+void Engine::runBucket(const quartet_bucket &bucket, quartet_step_args &args) {
   args.scratch = reinterpret_cast<char *>(scratch.data());
   args.local = reinterpret_cast<char *>(local.data());
   args.sync = reinterpret_cast<uint32_t *>(sync.data());
-  for (int64_t i = 0; i != bucket->sync_counters; ++i)
+  for (int64_t i = 0; i != bucket.sync_counters; ++i)
     args.sync[i * QUARTET_SYNC_STRIDE] = 0;
-  if (!bucket->team || !team)
-    return bucket->run(&args, 0, 1);
+  if (!bucket.team || !team)
+    return bucket.run(&args, 0, 1);
   struct Call {
-    const quartet_bucket *bucket;
-    const quartet_step_args *args;
-  } call = {bucket, &args};
+    const quartet_bucket &bucket;
+    const quartet_step_args &args;
+  } call = {bucket, args};
   team->run(
       [](void *context, int64_t worker, int64_t workers) {
         auto *call = static_cast<Call *>(context);
-        call->bucket->run(call->args, worker, workers);
+        call->bucket.run(&call->args, worker, workers);
       },
       &call);
 }
 
-bool Engine::step(const std::vector<StepPiece> &pieces, StepResult &result,
-                  std::string *error) {
-  auto fail = [&](const std::string &message) {
-    if (error)
-      *error = message;
-    return false;
-  };
-  std::string problem = whyNotStep(pieces);
-  if (!problem.empty())
-    return fail(problem);
-  layOut(pieces);
-
+void Engine::runStep(const quartet_bucket &bucket, StepResult &result) {
   quartet_step_args args = {};
   args.num_tokens = int64_t(tokens.size());
-  args.num_sequences = int64_t(pieces.size());
+  args.num_sequences = int64_t(seqSlot.size());
   args.num_rows = int64_t(rows.size());
   args.num_slots = states->slots();
   args.num_pages = states->pages();
@@ -301,13 +313,32 @@ bool Engine::step(const std::vector<StepPiece> &pieces, StepResult &result,
   args.states = states->pointers();
   args.logits = logits.data();
   args.sampled = sampled.data();
-  runBucket(args);
-
-  for (const StepPiece &piece : pieces)
-    sequences[size_t(piece.sequence)].length += int64_t(piece.tokens.size());
+  args.hidden_in = hiddenIn.data();
+  args.hidden_out = hasMtp() ? hiddenOut.data() : nullptr;
+  runBucket(bucket, args);
   result.rows = args.num_rows;
   result.logits = logits.data();
   result.sampled = sampled.data();
+  result.hidden = args.hidden_out;
+}
+
+bool Engine::step(const std::vector<StepPiece> &pieces, StepResult &result,
+                  std::string *error) {
+  std::string problem = whyNotStep(pieces);
+  if (!problem.empty()) {
+    if (error)
+      *error = problem;
+    return false;
+  }
+  beginLayout();
+  for (const StepPiece &piece : pieces)
+    addPiece(piece, sequences[size_t(piece.sequence)].length);
+  finishLayout();
+  runStep(
+      *chooseBucket(*program, int64_t(tokens.size()), int64_t(pieces.size())),
+      result);
+  for (const StepPiece &piece : pieces)
+    sequences[size_t(piece.sequence)].length += int64_t(piece.tokens.size());
   return true;
 }
 

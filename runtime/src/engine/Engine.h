@@ -50,12 +50,25 @@ struct StepPiece {
   std::vector<StepRow> rows;   ///< in any order; may be empty
 };
 
+/// The part of one sequence in a step of multi-token prediction: pairs of a
+/// token and the hidden state of the token before it. Rows are the pairs whose
+/// logits are wanted: drafts of the token after the pair's.
+struct MtpPiece : StepPiece {
+  /// Pairs of the sequence that stay; those behind them, made from drafts that
+  /// were not taken, are forgotten. Pair i has the hidden state of token i.
+  int64_t past = 0;
+  const float *hidden = nullptr; ///< [tokens, hidden]: StepResult::hidden
+};
+
 /// What a step gives back, rows in the order of the pieces and their rows.
 /// Valid until the next step.
 struct StepResult {
   int64_t rows = 0;
   const float *logits = nullptr;    ///< [rows, vocab]
   const int32_t *sampled = nullptr; ///< [rows]
+  /// [tokens, hidden] of all tokens in the order of the pieces; null without
+  /// multi-token prediction.
+  const float *hidden = nullptr;
 };
 
 /// Not safe for use by several threads at once.
@@ -89,19 +102,41 @@ public:
   bool step(const std::vector<StepPiece> &pieces, StepResult &result,
             std::string *error);
 
+  /// Whether the program has a step of multi-token prediction.
+  bool hasMtp() const { return program->num_mtp_buckets > 0; }
+  /// Pairs that the multi-token prediction of \p sequence has seen.
+  int64_t mtpLength(int32_t sequence) const;
+  /// Runs multi-token prediction on pairs of the sequences, in one step. The
+  /// model's own state and lengths stay. Refuses what step() refuses, and pasts
+  /// beyond mtpLength().
+  bool mtpStep(const std::vector<MtpPiece> &pieces, StepResult &result,
+               std::string *error);
+
 private:
   struct Sequence {
     bool open = false;
-    int64_t length = 0;
+    int64_t length = 0, mtpLength = 0;
     std::vector<int32_t> pages;
   };
   Engine() = default;
   bool reserveScratch(std::string *error);
-  void runBucket(quartet_step_args &args);
   bool isOpen(int32_t sequence) const;
+  std::string whyNotPiece(const StepPiece &piece, int64_t past,
+                          std::vector<bool> &taken) const;
+  /// Pages that a sequence of \p length tokens needs beyond those it has.
+  int64_t missingPages(int32_t sequence, int64_t length) const;
+  std::string whyNotFits(const quartet_bucket *bucket, int64_t tokens,
+                         int64_t sequences, int64_t newPages) const;
   std::string whyNotStep(const std::vector<StepPiece> &pieces) const;
-  void layOut(const std::vector<StepPiece> &pieces);
+  std::string whyNotMtp(const std::vector<MtpPiece> &pieces) const;
+  // The arguments of a step: begin, all pieces, finish.
+  void beginLayout();
+  void addPiece(const StepPiece &piece, int64_t past);
+  void finishLayout();
   void growPages(int32_t sequence, int64_t length);
+  /// Runs the step that was laid out by \p bucket.
+  void runStep(const quartet_bucket &bucket, StepResult &result);
+  void runBucket(const quartet_bucket &bucket, quartet_step_args &args);
 
   const Manifest *model = nullptr;
   const quartet_program *program = nullptr;
@@ -118,6 +153,7 @@ private:
   std::vector<int32_t> tokens, positions, tokenSeq, seqStart, seqPast, seqSlot;
   std::vector<int32_t> rows, topK, sampled;
   std::vector<float> temperature, topP, minP, uniform, logits;
+  std::vector<float> hiddenIn, hiddenOut; ///< of multi-token prediction
 };
 
 } // namespace quartet::rt

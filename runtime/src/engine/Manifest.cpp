@@ -350,6 +350,11 @@ std::optional<Manifest> parseManifest(std::string_view text,
   list(json, "states", &Reader::state);
   if (find(json, "plan"))
     list(object("plan"), "buckets", &Reader::planBucket);
+  if (find(json, "mtp")) {
+    int64_t layers = 0;
+    reader.count(object("mtp"), "layers", layers, 1, 1);
+    manifest.mtp = true;
+  }
   if (find(json, "generation"))
     reader.generation(object("generation"), manifest);
   if (!reader.ok)

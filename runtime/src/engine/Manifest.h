@@ -78,6 +78,7 @@ struct Manifest {
   uint64_t weightsBytes = 0;
   std::vector<WeightInfo> weights;
   std::vector<StateInfo> states;
+  bool mtp = false; ///< has a step of multi-token prediction
   GenerationInfo generation;
   std::vector<PlanBucket> plan; ///< ascending tokens; empty when there is none
 

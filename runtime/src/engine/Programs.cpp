@@ -32,13 +32,17 @@ const quartet_program *chooseProgram(const quartet_program *programs,
   return nullptr;
 }
 
+const quartet_bucket *chooseBucket(const quartet_bucket *buckets, int64_t count,
+                                   int64_t tokens, int64_t sequences) {
+  for (int64_t i = 0; i != count; ++i)
+    if (tokens <= buckets[i].tokens && sequences <= buckets[i].sequences)
+      return &buckets[i];
+  return nullptr;
+}
+
 const quartet_bucket *chooseBucket(const quartet_program &program,
                                    int64_t tokens, int64_t sequences) {
-  for (int64_t i = 0; i != program.num_buckets; ++i)
-    if (tokens <= program.buckets[i].tokens &&
-        sequences <= program.buckets[i].sequences)
-      return &program.buckets[i];
-  return nullptr;
+  return chooseBucket(program.buckets, program.num_buckets, tokens, sequences);
 }
 
 bool hasBucket(const quartet_program &program, bool team) {
@@ -48,19 +52,17 @@ bool hasBucket(const quartet_program &program, bool team) {
   return false;
 }
 
-std::string whyNotProgram(const quartet_program &program) {
-  std::string name = "program '" + std::string(program.target) + "'";
-  if (program.num_buckets < 1 || !program.buckets)
-    return name + " has no buckets";
-  for (int64_t i = 0; i != program.num_buckets; ++i) {
-    const quartet_bucket &bucket = program.buckets[i];
-    std::string what = name + ", bucket " + std::to_string(i) + ": ";
+static std::string whyNotBuckets(const std::string &name,
+                                 const quartet_bucket *buckets, int64_t count) {
+  for (int64_t i = 0; i != count; ++i) {
+    const quartet_bucket &bucket = buckets[i];
+    std::string what = name + " " + std::to_string(i) + ": ";
     if (!bucket.run)
       return what + "has no code";
     if (bucket.tokens < 1 || bucket.sequences < 1)
       return what + "is for " + std::to_string(bucket.tokens) + " tokens of " +
              std::to_string(bucket.sequences) + " sequences";
-    if (i > 0 && bucket.tokens < program.buckets[i - 1].tokens)
+    if (i > 0 && bucket.tokens < buckets[i - 1].tokens)
       return what + "is for " + std::to_string(bucket.tokens) +
              " tokens, fewer than the one before";
     if (bucket.scratch_bytes < 0 || bucket.scratch_page_bytes < 0 ||
@@ -69,6 +71,22 @@ std::string whyNotProgram(const quartet_program &program) {
       return what + "has sizes that are negative or not aligned";
   }
   return "";
+}
+
+std::string whyNotProgram(const quartet_program &program) {
+  std::string name = "program '" + std::string(program.target) + "'";
+  if (program.num_buckets < 1 || !program.buckets)
+    return name + " has no buckets";
+  if (program.num_mtp_buckets < 0 ||
+      (program.num_mtp_buckets > 0 && !program.mtp_buckets))
+    return name + " has no buckets of multi-token prediction, but says " +
+           std::to_string(program.num_mtp_buckets);
+  std::string why =
+      whyNotBuckets(name + ", bucket", program.buckets, program.num_buckets);
+  if (!why.empty())
+    return why;
+  return whyNotBuckets(name + ", bucket of multi-token prediction",
+                       program.mtp_buckets, program.num_mtp_buckets);
 }
 
 } // namespace quartet::rt

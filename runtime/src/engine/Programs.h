@@ -17,6 +17,9 @@ const quartet_program *chooseProgram(const quartet_program *programs,
 
 /// The first, that is smallest, bucket for a step of \p tokens of \p sequences;
 /// null when there is none.
+const quartet_bucket *chooseBucket(const quartet_bucket *buckets, int64_t count,
+                                   int64_t tokens, int64_t sequences);
+/// The same among the model's own steps.
 const quartet_bucket *chooseBucket(const quartet_program &program,
                                    int64_t tokens, int64_t sequences);
 

@@ -59,11 +59,12 @@
 // CHECK:         llvm.insertvalue %[[TEAM]], %{{.*}}[0, 6]
 // CHECK:         llvm.insertvalue %[[ENTRY]], %{{.*}}[0, 7]
 // CHECK-LABEL: llvm.mlir.global external constant @quartet_programs
-// CHECK-SAME:    !llvm.array<1 x struct<(ptr, ptr, ptr, i64)>>
+// CHECK-SAME:    !llvm.array<1 x struct<(ptr, ptr, ptr, i64, ptr, i64)>>
 // CHECK:         %[[BUCKETS:.*]] = llvm.mlir.addressof @quartet_program0_buckets
 // CHECK:         %[[ONE:.*]] = llvm.mlir.constant(1 : i64)
 // CHECK:         llvm.insertvalue %[[BUCKETS]], %{{.*}}[0, 2]
 // CHECK:         llvm.insertvalue %[[ONE]], %{{.*}}[0, 3]
+// CHECK:         llvm.insertvalue %{{.*}}, %{{.*}}[0, 5]
 // CHECK:       llvm.mlir.global external constant @quartet_num_programs(1 : i64)
 func.func @m_step(
     %tokens: memref<?xi32> {quartet.field = "tokens", quartet.extents = ["num_tokens"]},

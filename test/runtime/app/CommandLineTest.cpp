@@ -167,6 +167,9 @@ TEST(CommandLine, RefusesBadInput) {
               "--context is 301, expected 1 to 300");
   expectError({"logits", "-o", "x"}, "--tokens");
   expectError({"logits", "--tokens", "1"}, "--output");
+  expectError({"logits", "--tokens", "1", "-o", "x", "--drafts", "1"}, "--mtp");
+  expectError({"logits", "--tokens", "1", "-o", "x", "--mtp", "--drafts", "-1"},
+              "--drafts is -1, expected 0 to 1048576");
   expectError({"detokenize"}, "IDS");
   expectError({"info", "run", "x"}, "x");
 }

@@ -72,5 +72,5 @@ static const quartet_bucket buckets[] = {
     {1, 1, 64, 0, 64, 1, 1, run_one},
     {INT64_MAX, INT64_MAX, 0, 0, 0, 0, 0, run_any}};
 const quartet_program quartet_programs[] = {
-    {"impossible", "quantum", buckets, 2}, {"any", "", buckets, 2}};
+    {"impossible", "quantum", buckets, 2, 0, 0}, {"any", "", buckets, 2, 0, 0}};
 const int64_t quartet_num_programs = 2;

@@ -11,9 +11,10 @@ void run(const quartet_step_args *, int64_t, int64_t) {}
 const quartet_bucket buckets[] = {{1, 1, 0, 0, 0, 0, 1, run},
                                   {16, 16, 0, 0, 0, 0, 1, run},
                                   {512, 64, 0, 0, 0, 0, 1, run}};
-const quartet_program programs[] = {{"v4", "avx512f,avx512_vnni", buckets, 3},
-                                    {"v3", "avx2,fma", buckets, 3},
-                                    {"amx", "amx_tile", buckets, 3}};
+const quartet_program programs[] = {
+    {"v4", "avx512f,avx512_vnni", buckets, 3, nullptr, 0},
+    {"v3", "avx2,fma", buckets, 3, nullptr, 0},
+    {"amx", "amx_tile", buckets, 3, nullptr, 0}};
 
 const char *chosen(const char *features, std::string *error = nullptr) {
   const quartet_program *program =
@@ -65,15 +66,15 @@ TEST(Programs, TakesTheSmallestBucket) {
 TEST(Programs, KnowsWhoRunsBuckets) {
   quartet_bucket mixed[] = {{1, 1, 0, 0, 0, 0, 1, run},
                             {2, 2, 0, 0, 0, 0, 0, run}};
-  EXPECT_TRUE(hasBucket({"", "", mixed, 2}, true));
-  EXPECT_TRUE(hasBucket({"", "", mixed, 2}, false));
-  EXPECT_FALSE(hasBucket({"", "", mixed, 1}, false));
+  EXPECT_TRUE(hasBucket({"", "", mixed, 2, nullptr, 0}, true));
+  EXPECT_TRUE(hasBucket({"", "", mixed, 2, nullptr, 0}, false));
+  EXPECT_FALSE(hasBucket({"", "", mixed, 1, nullptr, 0}, false));
 }
 
 TEST(Programs, RefusesDamagedTables) {
   auto why = [](quartet_bucket second) {
     quartet_bucket list[] = {{8, 8, 0, 0, 64, 0, 1, run}, second};
-    return whyNotProgram({"v4", "", list, 2});
+    return whyNotProgram({"v4", "", list, 2, nullptr, 0});
   };
   EXPECT_EQ(why({8, 8, 0, 0, 64, 0, 1, run}), "");
   EXPECT_NE(why({8, 8, 0, 0, 0, 0, 1, nullptr}).find("no code"),
@@ -86,7 +87,8 @@ TEST(Programs, RefusesDamagedTables) {
             std::string::npos);
   EXPECT_NE(why({8, 8, -1, 0, 64, 0, 1, run}).find("negative"),
             std::string::npos);
-  EXPECT_NE(whyNotProgram({"v4", "", nullptr, 0}).find("no buckets"),
-            std::string::npos);
+  EXPECT_NE(
+      whyNotProgram({"v4", "", nullptr, 0, nullptr, 0}).find("no buckets"),
+      std::string::npos);
 }
 } // namespace

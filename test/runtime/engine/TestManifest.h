@@ -20,8 +20,10 @@ struct TestProgram {
       : TestProgram(std::vector<quartet_bucket>{
             {INT64_MAX, INT64_MAX, 0, 0, 0, 0, 0, run}}) {}
   explicit TestProgram(std::vector<quartet_bucket> list)
-      : buckets(std::move(list)), program{"test", "", buckets.data(),
-                                          int64_t(buckets.size())} {}
+      : buckets(std::move(list)), program{
+                                      "test",         "",
+                                      buckets.data(), int64_t(buckets.size()),
+                                      nullptr,        0} {}
   TestProgram(const TestProgram &) = delete;
   TestProgram &operator=(const TestProgram &) = delete;
 
