@@ -44,6 +44,15 @@ void RopeTableOp::getAccesses(Accesses &accesses) {
   write(accesses, getTable(), {{getToken(), Axis::Tokens, int64_t(getTile())}});
 }
 
+void ReadHiddenOp::getAccesses(Accesses &accesses) {
+  write(accesses, getX(), {{getToken(), Axis::Tokens, int64_t(getTile())}});
+}
+
+void WriteHiddenOp::getAccesses(Accesses &accesses) {
+  read(accesses, getX(), {{getToken(), Axis::Tokens, int64_t(getTile())}});
+  read(accesses, getWeight());
+}
+
 LogicalResult RopeTableOp::verify() {
   // C1
   if (getAxes().size() != getInvFreq().size())

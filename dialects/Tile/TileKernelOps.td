@@ -43,6 +43,43 @@ def RopeTableOp : Tile_Kernel<"rope_table", [HasParent<"TasksOp">]> {
   let hasVerifier = 1;
 }
 
+def ReadHiddenOp : Tile_Kernel<"read_hidden", [HasParent<"TasksOp">]> {
+  let summary = "Bring the hidden states of a tile of tokens into a buffer";
+  let description = [{
+    `x[t, :] = hidden_in[t, :]`, an argument of the step, for the tokens of tile
+    `token`.
+
+    Constraints: (C1) x is a buffer of f32, (C2) the step is one of multi-token
+    prediction.
+
+    ```mlir
+    tile.read_hidden @hidden[%t] tile 16
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$x, Index:$token, I64Attr:$tile);
+  let assemblyFormat = "$x `[` $token `]` `tile` $tile attr-dict";
+}
+
+def WriteHiddenOp : Tile_Kernel<"write_hidden", [HasParent<"TasksOp">]> {
+  let summary = "Write the last norm of a tile of tokens as the step's hidden states";
+  let description = [{
+    `hidden_out[t, :] = rms_norm(x[t, :])` with `weight` and `eps`, for the tokens
+    of tile `token`.
+
+    Constraints: (C1) x is a buffer of f32, (C2) the weight is a `tile.vector`
+    with as many columns.
+
+    ```mlir
+    tile.write_hidden @x[%t] tile 16 weight @norm eps 1.0e-6
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$x, Index:$token, I64Attr:$tile,
+                       FlatSymbolRefAttr:$weight, F32Attr:$eps);
+  let assemblyFormat = [{
+    $x `[` $token `]` `tile` $tile `weight` $weight `eps` $eps attr-dict
+  }];
+}
+
 def StageOp : Tile_Kernel<"stage", [ParentOneOf<["PhaseOp", "TasksOp"]>]> {
   let summary = "Bring rows of activations into local memory";
   let description = [{

@@ -8,7 +8,7 @@ using namespace mlir;
 using namespace quartet::tile;
 
 LogicalResult ProgramOp::verifyRegions() {
-  int64_t last = 0;
+  int64_t lastOfKind[2] = {0, 0};
   for (Operation &op : getBody().front()) {
     // C1
     if (!isa<MatrixOp, VectorOp, StateOp, StepOp>(op))
@@ -17,14 +17,16 @@ LogicalResult ProgramOp::verifyRegions() {
     if (!step)
       continue;
     // C2
+    int64_t &last = lastOfKind[step.getMtp()];
     if (int64_t(step.getTokens()) <= last)
       return step.emitOpError()
              << "has " << step.getTokens()
              << " tokens, no more than the step before (" << last << ")";
     last = step.getTokens();
   }
-  if (last == 0)
-    return emitOpError() << "needs at least one tile.step";
+  if (lastOfKind[0] == 0)
+    return emitOpError() << "needs at least one tile.step"
+                         << (lastOfKind[1] ? " that is not 'mtp'" : "");
   return success();
 }
 

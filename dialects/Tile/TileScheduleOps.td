@@ -16,7 +16,8 @@ def ProgramOp : Tile_Op<"program", [
     states in theirs are its states.
 
     Constraints: (C1) holds only `tile.matrix`, `tile.vector`, `tile.state` and
-    `tile.step`, (C2) at least one step, in ascending order of tokens.
+    `tile.step`, (C2) at least one step that is not `mtp`, and both kinds in
+    ascending order of tokens.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name);
   let regions = (region SizedRegion<1>:$body);
@@ -93,17 +94,20 @@ def StepOp : Tile_Op<"step", [
     bytes: the buffers need scratch + scratch_per_page * W where W is the width of
     the page table; each worker needs `local` for its local values.
 
+    `mtp`: the step of multi-token prediction, see `quartet.step`.
+
     Constraints: (C1) holds only the ops above, (C2) tokens and sequences are at
     least 1, (C3) no two phases have one name.
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, Tile_StepKindAttr:$kind,
+  let arguments = (ins SymbolNameAttr:$sym_name, UnitAttr:$mtp,
+                       Tile_StepKindAttr:$kind,
                        I64Attr:$tokens, I64Attr:$sequences,
                        OptionalAttr<I64Attr>:$scratchBytes,
                        OptionalAttr<I64Attr>:$scratchPageBytes,
                        OptionalAttr<I64Attr>:$localBytes);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    $sym_name $kind `tokens` $tokens `sequences` $sequences
+    $sym_name (`mtp` $mtp^)? $kind `tokens` $tokens `sequences` $sequences
     (`scratch` $scratchBytes^)? (`scratch_per_page` $scratchPageBytes^)?
     (`local` $localBytes^)? attr-dict-with-keyword $body
   }];

@@ -169,6 +169,24 @@ LogicalResult RopeTableOp::verifySymbolUses(SymbolTableCollection &) {
   return success(bool(findFloats(*this, getTable(), 2 * getInvFreq().size())));
 }
 
+LogicalResult ReadHiddenOp::verifySymbolUses(SymbolTableCollection &) {
+  // C1
+  if (!findFloats(*this, getX(), 1))
+    return failure();
+  // C2
+  if (!(*this)->getParentOfType<StepOp>().getMtp())
+    return emitOpError() << "stands in a step without hidden states; expected "
+                            "one of 'mtp'";
+  return success();
+}
+
+LogicalResult WriteHiddenOp::verifySymbolUses(SymbolTableCollection &) {
+  // C1
+  auto x = findFloats(*this, getX(), 1);
+  // C2
+  return success(x && findVector(*this, getWeight(), {columnsOf(x)}));
+}
+
 /// C3 of tile.stage.
 static LogicalResult checkSource(StageOp op) {
   auto source = find<BufferOp>(op, op.getSource());

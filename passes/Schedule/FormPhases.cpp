@@ -349,8 +349,8 @@ struct FormPhasesPass : quartet::impl::FormPhasesBase<FormPhasesPass> {
 
   void runOnOperation() override {
     for (auto model : getOperation().getOps<ModelOp>()) {
-      llvm::StringSet<> names;
       for (auto step : model.getOps<StepOp>()) {
+        llvm::StringSet<> names;
         Block &body = step.getBody().front();
         for (auto block : body.getOps<BlockOp>())
           if (failed(

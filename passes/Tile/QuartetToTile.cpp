@@ -1,5 +1,5 @@
 // Turns a model whose ops stand in phases into the schedule of its steps: one
-// tile.step per bucket.
+// tile.step per bucket, of the model and of its multi-token prediction.
 #include "passes/Tile/QuartetToTile.h"
 #include "passes/Passes.h"
 
@@ -66,15 +66,17 @@ struct QuartetToTilePass : quartet::impl::QuartetToTileBase<QuartetToTilePass> {
     SmallVector<int64_t> sizes(buckets.begin(), buckets.end());
     llvm::sort(sizes);
     sizes.erase(llvm::unique(sizes), sizes.end());
-    for (int64_t tokens : sizes) {
+    for (int64_t tokens : sizes)
       if (tokens < 1)
         return model.emitError() << "a bucket of " << tokens << " tokens";
-      BucketSpec spec{tokens, tokens <= kFewTokens ? tile::StepKind::Few
-                                                   : tile::StepKind::Many};
-      OpBuilder::InsertionGuard guard(b);
-      if (failed(StepBuilder(b, model, spec).build()))
-        return failure();
-    }
+    for (auto step : model.getBody().front().getOps<StepOp>())
+      for (int64_t tokens : sizes) {
+        BucketSpec spec{tokens, tokens <= kFewTokens ? tile::StepKind::Few
+                                                     : tile::StepKind::Many};
+        OpBuilder::InsertionGuard guard(b);
+        if (failed(StepBuilder(b, step, spec).build()))
+          return failure();
+      }
     model.erase();
     return success();
   }

@@ -35,10 +35,10 @@ struct HeadRole {
 /// The value behind results of phases.
 mlir::Value throughPhases(mlir::Value value);
 
-/// Converts the phases of a model into one tile.step.
+/// Converts the phases of a step of a model into one tile.step.
 class StepBuilder {
 public:
-  StepBuilder(mlir::ImplicitLocOpBuilder &b, ModelOp model, BucketSpec bucket);
+  StepBuilder(mlir::ImplicitLocOpBuilder &b, StepOp source, BucketSpec bucket);
   mlir::LogicalResult build();
 
 private:
@@ -75,6 +75,8 @@ private:
   mlir::LogicalResult expertDown(ExpertDownOp op);
   mlir::LogicalResult mlpUp(MlpUpOp op);
   mlir::LogicalResult head(LmHeadOp op);
+  /// Tasks that write the rows that the step returns as hidden, if any.
+  mlir::LogicalResult writeHidden();
   mlir::LogicalResult sample(SampleOp op);
 
   /// Stages the rows that \p x stands for, with what happens on the way.
@@ -98,7 +100,7 @@ private:
   int64_t rowTile(PackedType type, int64_t count) const;
 
   mlir::ImplicitLocOpBuilder &b;
-  ModelOp model;
+  StepOp source;
   BucketSpec bucket;
   tile::StepOp step;
   tile::PhaseOp phase;

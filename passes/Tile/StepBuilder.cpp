@@ -6,9 +6,9 @@
 using namespace mlir;
 using namespace quartet;
 
-StepBuilder::StepBuilder(ImplicitLocOpBuilder &b, ModelOp model,
+StepBuilder::StepBuilder(ImplicitLocOpBuilder &b, StepOp source,
                          BucketSpec bucket)
-    : b(b), model(model), bucket(bucket) {}
+    : b(b), source(source), bucket(bucket) {}
 
 FlatSymbolRefAttr StepBuilder::symbol(StringRef name) {
   return FlatSymbolRefAttr::get(b.getContext(), name);
@@ -142,7 +142,7 @@ static Value projectionOf(Value value, int64_t &offset) {
 }
 
 void StepBuilder::findHeadRoles() {
-  model.walk([&](GatedAttentionOp attention) {
+  source.walk([&](GatedAttentionOp attention) {
     int64_t offset = 0;
     auto add = [&](HeadRole::Kind kind, Value value) {
       HeadRole role;
@@ -245,14 +245,14 @@ LogicalResult StepBuilder::convertBlock(Block &block) {
 
 LogicalResult StepBuilder::build() {
   const char *kind = many() ? "many" : "few";
-  step =
-      tile::StepOp::create(b, (Twine(kind) + "_" + Twine(bucket.tokens)).str(),
-                           bucket.kind, bucket.tokens, bucket.tokens,
-                           IntegerAttr(), IntegerAttr(), IntegerAttr());
+  StringRef prefix = source.getMtp() ? "mtp_" : "";
+  step = tile::StepOp::create(
+      b, (prefix + kind + "_" + Twine(bucket.tokens)).str(), source.getMtp(),
+      bucket.kind, bucket.tokens, bucket.tokens, IntegerAttr(), IntegerAttr(),
+      IntegerAttr());
   step.getBody().emplaceBlock();
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&step.getBody().front());
   findHeadRoles();
-  auto source = *model.getBody().front().getOps<StepOp>().begin();
   return convertBlock(source.getBody().front());
 }

@@ -50,7 +50,7 @@ LogicalResult StepBuilder::embed(EmbedOp op) {
   places[op.getY()] = {x, 0, hidden};
   int64_t tile = std::min<int64_t>(bucket.tokens, 16);
   RopeOp rope;
-  model.walk([&](RopeOp found) {
+  source.walk([&](RopeOp found) {
     if (!rope)
       rope = found;
   });
@@ -58,6 +58,11 @@ LogicalResult StepBuilder::embed(EmbedOp op) {
     ropeTable = addBuffer(
         "rope",
         f32Buffer({bucket.tokens, 2 * int64_t(rope.getInvFreq().size())}));
+  std::string hiddenIn;
+  if (source.getMtp()) {
+    hiddenIn = addBuffer("hidden", f32Buffer({bucket.tokens, hidden}));
+    places[source.getBody().getArgument(kHiddenIn)] = {hiddenIn, 0, hidden};
+  }
   tasks({extent(tile::ExtentKind::Tokens, tile)}, [&](ValueRange at) {
     tile::EmbedOp::create(b, symbolOf(op.getTable()), symbol(x), at[0],
                           b.getI64IntegerAttr(tile));
@@ -65,6 +70,9 @@ LogicalResult StepBuilder::embed(EmbedOp op) {
       tile::RopeTableOp::create(
           b, symbol(ropeTable), at[0], b.getI64IntegerAttr(tile),
           rope.getInvFreqAttr(), rope.getAxesAttr(), rope.getScaleAttr());
+    if (!hiddenIn.empty())
+      tile::ReadHiddenOp::create(b, symbol(hiddenIn), at[0],
+                                 b.getI64IntegerAttr(tile));
   });
   return success();
 }
@@ -280,8 +288,8 @@ LogicalResult StepBuilder::projectOne(Operation *op, Value x, Value weight,
       });
 }
 
-LogicalResult StepBuilder::project(PhaseOp source) {
-  for (Operation &op : source.getBody().front()) {
+LogicalResult StepBuilder::project(PhaseOp from) {
+  for (Operation &op : from.getBody().front()) {
     LogicalResult result = success();
     if (auto linear = dyn_cast<LinearOp>(op))
       result = projectOne(&op, linear.getX(), linear.getWeight(), {0});
@@ -291,17 +299,17 @@ LogicalResult StepBuilder::project(PhaseOp source) {
     if (failed(result))
       return failure();
   }
-  return many() ? publish(source) : success();
+  return many() ? publish(from) : success();
 }
 
-LogicalResult StepBuilder::publish(PhaseOp source) {
+LogicalResult StepBuilder::publish(PhaseOp from) {
   // Experts gather rows of tokens: they are staged once, here, not per expert.
   LogicalResult result = success();
-  for (Operation &op : source.getBody().front()) {
+  for (Operation &op : from.getBody().front()) {
     auto norm = dyn_cast<RmsNormOp>(op);
     if (!norm)
       continue;
-    model.walk([&](ExpertUpOp up) {
+    source.walk([&](ExpertUpOp up) {
       if (throughPhases(up.getX()) != norm.getY())
         return;
       int64_t hidden = cast<RankedTensorType>(norm.getType()).getDimSize(1);
@@ -431,7 +439,7 @@ LogicalResult StepBuilder::expertUp(SelectExpertsOp select, ExpertUpOp op) {
       cast<RankedTensorType>(select.getLogits().getType()).getDimSize(1);
   // What reads h decides how it is stored.
   int64_t hGroup = 0;
-  model.walk([&](ExpertDownOp down) {
+  source.walk([&](ExpertDownOp down) {
     if (throughPhases(down.getH()) == op.getH())
       hGroup = groupOf(packedType(down.getDown()));
   });
@@ -502,7 +510,7 @@ LogicalResult StepBuilder::mlpUp(MlpUpOp op) {
       cast<RankedTensorType>(op.getH().getType()).getDimSize(1);
   int64_t upRow = roundUp(intermediate, kPanelRows);
   int64_t hGroup = 0;
-  model.walk([&](LinearOp linear) {
+  source.walk([&](LinearOp linear) {
     if (throughPhases(linear.getX()) == op.getH())
       hGroup = groupOf(packedType(linear.getWeight()));
   });
@@ -526,15 +534,36 @@ LogicalResult StepBuilder::mlpUp(MlpUpOp op) {
                      });
 }
 
+LogicalResult StepBuilder::writeHidden() {
+  auto end = cast<ReturnOp>(source.getBody().front().getTerminator());
+  if (!end.getHidden())
+    return success();
+  auto norm = throughPhases(end.getHidden()).getDefiningOp<RmsNormOp>();
+  if (!norm)
+    return end.emitError() << "returns hidden states that no norm makes";
+  FailureOr<Place> x = placeOf(norm.getX());
+  if (failed(x))
+    return failure();
+  int64_t tile = std::min<int64_t>(bucket.tokens, 16);
+  tasks({extent(tile::ExtentKind::Tokens, tile)}, [&](ValueRange at) {
+    tile::WriteHiddenOp::create(b, symbol(x->buffer), at[0],
+                                b.getI64IntegerAttr(tile),
+                                symbolOf(norm.getWeight()), norm.getEpsAttr());
+  });
+  return success();
+}
+
 LogicalResult StepBuilder::head(LmHeadOp op) {
   PackedType type = packedType(op.getWeight());
   int64_t count = type.getShape()[0];
   SampleOp sampling;
-  model.walk([&](SampleOp found) { sampling = found; });
+  source.walk([&](SampleOp found) { sampling = found; });
   maximaTile = std::min<int64_t>(256, roundUp(count, kPanelRows));
   maxima = addBuffer(
       (phase.getSymName() + ".maxima").str(),
       f32Buffer({bucket.tokens, (count + maximaTile - 1) / maximaTile}));
+  if (failed(writeHidden()))
+    return failure();
   return matmulTasks(op.getX(), type, count, maximaTile, true,
                      [&](Value rows, Value token, Value index) {
                        Value weights = stream(b, symbolOf(op.getWeight()), type,

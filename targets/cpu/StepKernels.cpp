@@ -14,14 +14,14 @@ using namespace quartet::cpu;
 
 LogicalResult StepLowering::lowerOp(Operation &op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
-      .Case<tile::EmbedOp, tile::RopeTableOp, tile::StageOp, tile::StreamOp,
-            tile::StoreOp, tile::StoreHeadOp, tile::StoreLogitsOp,
-            tile::SiluMulOp, tile::DeltaScanOp, tile::AttendOp,
-            tile::ExpertUpOp, tile::ExpertDownOp, tile::SampleOp>(
-          [&](auto kernel) {
-            lower(kernel);
-            return success();
-          })
+      .Case<tile::EmbedOp, tile::RopeTableOp, tile::ReadHiddenOp,
+            tile::WriteHiddenOp, tile::StageOp, tile::StreamOp, tile::StoreOp,
+            tile::StoreHeadOp, tile::StoreLogitsOp, tile::SiluMulOp,
+            tile::DeltaScanOp, tile::AttendOp, tile::ExpertUpOp,
+            tile::ExpertDownOp, tile::SampleOp>([&](auto kernel) {
+        lower(kernel);
+        return success();
+      })
       .Case([&](tile::MatmulOp matmul) { return lower(matmul); })
       .Default([](Operation *other) {
         return other->emitOpError() << "has no lowering for CPUs";
@@ -47,6 +47,26 @@ void StepLowering::lower(tile::RopeTableOp op) {
                          op.getScale().convertToFloat()),
          {field("positions") + tokens.first * 4, numTokens * 4, tokens.count,
           table.data + tokens.first * table.rowBytes, k.i64(table.rowBytes)});
+}
+
+void StepLowering::lower(tile::ReadHiddenOp op) {
+  TokenRange tokens = tokensOf(op.getToken(), op.getTile(), false);
+  Buffer x = buffer(op.getX()); // rows without padding, as in the argument
+  k.copy(x.data + tokens.first * x.rowBytes,
+         field("hidden_in") + tokens.first * x.rowBytes,
+         tokens.count * x.rowBytes);
+}
+
+void StepLowering::lower(tile::WriteHiddenOp op) {
+  TokenRange tokens = tokensOf(op.getToken(), op.getTile(), false);
+  Buffer x = buffer(op.getX());
+  V first = tokens.first * x.rowBytes;
+  k.loop(tokens.count, [&](V i) {
+    V row = first + i * x.rowBytes;
+    k.call(rmsNormRow(k), {x.data + row, weightData(op.getWeight()),
+                           k.f32(op.getEps().convertToDouble()),
+                           k.i64(x.rowBytes / 4), field("hidden_out") + row});
+  });
 }
 
 void StepLowering::lower(tile::StageOp op) {

@@ -97,6 +97,8 @@ private:
   mlir::LogicalResult lowerOp(mlir::Operation &op);
   void lower(tile::EmbedOp op);
   void lower(tile::RopeTableOp op);
+  void lower(tile::ReadHiddenOp op);
+  void lower(tile::WriteHiddenOp op);
   void lower(tile::StageOp op);
   void lower(tile::StreamOp op);
   mlir::LogicalResult lower(tile::MatmulOp op);

@@ -133,7 +133,7 @@ LogicalResult TileToCpuPass::lower(tile::ProgramOp program, const Isa &isa) {
     bucket.syncCounters = lowered->syncCounters;
     bucket.team = true;
     bucket.run = addEntry(k, lowered->function);
-    entry.buckets.push_back(bucket);
+    (step.getMtp() ? entry.mtpBuckets : entry.buckets).push_back(bucket);
   }
   emitProgramTable(module, {entry});
   program.erase();
