@@ -13,6 +13,7 @@
 #include "quartet/abi.h"
 #include "targets/Target.h"
 #include "targets/cpu/Isa.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Format.h"
 #include <set>
@@ -104,13 +105,20 @@ llvm::Error Planner::findMachine() {
     assumed.push_back("1 worker: the target names none; --workers says how "
                       "many the machine has");
   }
+  double together = facts.readGBs * double(machine.workers);
   machine.readGBs = choose(
-      command.readGBs, facts.readGBs, kAssumedReadGBs,
+      command.readGBs, together, kAssumedReadGBs,
       printed("memory reads %.0f GB/s (two channels of DDR5): unknown for this "
               "target; --bandwidth says it, 'bench' of an executable measures "
               "it",
               kAssumedReadGBs),
       assumed);
+  if (together > 0 && command.readGBs <= 0)
+    assumed.push_back(
+        printed("every worker reads %.1f GB/s of its own, as the target's "
+                "description says; --bandwidth says what the machine's memory "
+                "can do",
+                facts.readGBs));
   double f32 = kAssumedFmasPerSecond * 2 * isa->lanes / 1e9;
   machine.f32Gflops =
       choose(command.f32Gflops, facts.f32Gflops, f32,
@@ -164,6 +172,7 @@ llvm::Error Planner::readModel() {
   WeightOptions options{command.dtype};
   if (llvm::Error error = readWeights(options)) {
     std::string why = llvm::toString(std::move(error));
+    llvm::replace(why, '\n', ' ');
     weights = planWeights(config, options);
     report.assumptions.push_back(
         (input->hasWeights()

@@ -91,12 +91,22 @@ static void printStep(const PlanReport &report, const StepPlan &step,
   os << "\n";
 }
 
+/// "6.916 GB", "19.317 MB".
+static std::string sizeText(double bytes) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  if (bytes >= 1e9)
+    stream << format("%.3f GB", bytes / 1e9);
+  else
+    stream << format("%.3f MB", bytes / 1e6);
+  return text;
+}
+
 static void printMemory(const PlanReport &report, llvm::raw_ostream &os) {
   const ProgramPlan &program = report.program;
-  os << format("memory     weights %.3f GB; a sequence %.3f MB and %.0f bytes "
-               "per position\n",
-               double(report.weightFileBytes) / 1e9,
-               double(program.slotBytes) / 1e6,
+  os << "memory     weights " << sizeText(double(report.weightFileBytes))
+     << "; a sequence " << sizeText(double(program.slotBytes))
+     << format(" and %.0f bytes per position\n",
                double(program.pageBytes) / QUARTET_PAGE_TOKENS);
   for (const StepPlan &step : program.steps)
     os << format("           scratch of bucket %lld: %.3f MB, %.3f MB per "
@@ -133,11 +143,11 @@ void quartet::printPlan(const PlanReport &report, llvm::raw_ostream &os) {
                  prefill.time.computes ? "compute" : "memory");
   for (const PlannedDecode &decode : report.decode)
     os << format("  decode  %-3lld at context %-6lld%10.2f tokens/s%11.2f "
-                 "MB/token%11.2f MFLOP/token, bound by %s, in %.3f GB\n",
+                 "MB/token%11.2f MFLOP/token, bound by %s",
                  (long long)decode.batch, (long long)decode.context,
                  double(decode.batch) / decode.time.seconds,
                  decode.time.bytes / double(decode.batch) / 1e6,
                  decode.time.flops / double(decode.batch) / 1e6,
-                 decode.time.computes ? "compute" : "memory",
-                 double(decode.memory) / 1e9);
+                 decode.time.computes ? "compute" : "memory")
+       << ", in " << sizeText(double(decode.memory)) << "\n";
 }
