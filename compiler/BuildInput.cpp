@@ -57,6 +57,7 @@ llvm::Error Build::readModel() {
     if (weight.role == WeightRole::Embedding)
       matrixDtype = weight.dtype;
   irOptions.stateDtype = matrixDtype;
+  irOptions.kvType = command.kvType.value_or(kvTypeOf(matrixDtype));
   return llvm::Error::success();
 }
 

@@ -39,7 +39,7 @@ llvm::Error Build::link() {
   facts.tokenLimit = tokenLimit ? tokenLimit : config.vocabSize;
   facts.matrixDtype = matrixDtype;
   facts.quantization = recipe.str();
-  facts.stateDtype = irOptions.stateDtype;
+  facts.kvType = irOptions.kvType;
   facts.plan = stepPlan;
   facts.mtp = command.mtp;
   // The states are declared in the quartet IR, which lowering has consumed.

@@ -33,6 +33,8 @@ struct BuildCommand {
   std::string dumpStages; ///< folder for the IR after each stage
   Emit emit = Emit::Executable;
   bool quiet = false; ///< no progress on standard error
+  /// Element type of the KV cache; absent: that of the matrices.
+  std::optional<KvType> kvType;
 };
 
 /// Runs the whole build. Outputs appear under their final name only when

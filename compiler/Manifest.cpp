@@ -94,9 +94,10 @@ static Json describeStates(mlir::ModuleOp module) {
     for (int64_t extent : type.getShape().drop_front())
       shape.push_back(extent);
     mlir::Type element = type.getElementType();
-    llvm::StringRef dtype = stringify(element.isF32()    ? Dtype::F32
-                                      : element.isBF16() ? Dtype::BF16
-                                                         : Dtype::F16);
+    llvm::StringRef dtype = element.isInteger(8) ? "I8"
+                            : element.isF32()    ? stringify(Dtype::F32)
+                            : element.isBF16()   ? stringify(Dtype::BF16)
+                                                 : stringify(Dtype::F16);
     states.push_back({{"name", state.getSymName().str()},
                       {"dtype", dtype.str()},
                       {"shape", shape}});
@@ -127,7 +128,7 @@ std::string quartet::writeManifest(const ManifestFacts &facts,
   json["model"] = describeModel(facts);
   auto lower = [](Dtype dtype) { return stringify(dtype).lower(); };
   json["dtype"] = lower(facts.matrixDtype);
-  json["kv_dtype"] = lower(facts.stateDtype);
+  json["kv_dtype"] = stringify(facts.kvType).str();
   json["quantization"] = facts.quantization.empty() ? lower(facts.matrixDtype)
                                                     : facts.quantization;
   json["page_tokens"] = int(QUARTET_PAGE_TOKENS);

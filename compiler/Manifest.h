@@ -15,7 +15,8 @@ struct ManifestFacts {
   std::string weightsId;   ///< empty for a build without weights
   std::string weightsFile; ///< file name beside the executable
   int64_t tokenLimit = 0;
-  Dtype matrixDtype = Dtype::BF16, stateDtype = Dtype::BF16;
+  Dtype matrixDtype = Dtype::BF16;
+  KvType kvType = KvType::BF16;
   std::string quantization = {}; ///< "int4:64"; empty: none, the matrices' type
   std::string plan = {}; ///< JSON object, see docs/manifest.md; empty: none
   bool mtp = false;      ///< with a step of multi-token prediction

@@ -21,6 +21,20 @@ static Type elementType(MLIRContext *context, Dtype dtype) {
   return {};
 }
 
+static Type elementType(MLIRContext *context, KvType type) {
+  switch (type) {
+  case KvType::F32:
+    return Float32Type::get(context);
+  case KvType::F16:
+    return Float16Type::get(context);
+  case KvType::BF16:
+    return BFloat16Type::get(context);
+  case KvType::Int8:
+    return IntegerType::get(context, 8);
+  }
+  return {};
+}
+
 namespace {
 class ModelBuilder {
 public:
@@ -36,7 +50,7 @@ private:
   void declareStates();
   /// \p repeat 0: one, outside of the block.
   void declareState(const Twine &layer, int64_t repeat, StringRef part,
-                    StateDim dim, ArrayRef<int64_t> shape, Dtype dtype);
+                    StateDim dim, ArrayRef<int64_t> shape, Type element);
   void declareCaches(const Twine &layer, int64_t repeat);
   Value buildBlock(Value x, Block &step);
   Value buildMtpLayer(Value x, Block &step);
@@ -87,10 +101,10 @@ void ModelBuilder::declareWeights() {
 
 void ModelBuilder::declareState(const Twine &layer, int64_t repeat,
                                 StringRef part, StateDim dim,
-                                ArrayRef<int64_t> shape, Dtype dtype) {
+                                ArrayRef<int64_t> shape, Type element) {
   SmallVector<int64_t> full{ShapedType::kDynamic};
   llvm::append_range(full, shape);
-  auto type = RankedTensorType::get(full, elementType(&context, dtype));
+  auto type = RankedTensorType::get(full, element);
   std::string name = (layer + "." + part).str();
   types[name] = type;
   StateOp::create(b, name, dim,
@@ -98,10 +112,12 @@ void ModelBuilder::declareState(const Twine &layer, int64_t repeat,
 }
 
 void ModelBuilder::declareCaches(const Twine &layer, int64_t repeat) {
-  SmallVector<int64_t> page{config.numKvHeads, kPageTokens, config.headDim};
+  bool int8 = options.kvType == KvType::Int8;
+  SmallVector<int64_t> page{config.numKvHeads, pageRows(int8, config.headDim),
+                            config.headDim};
   for (StringRef part : {"key_cache", "value_cache"})
     declareState(layer, repeat, part, StateDim::Pages, page,
-                 options.stateDtype);
+                 elementType(&context, options.kvType));
 }
 
 void ModelBuilder::declareStates() {
@@ -114,10 +130,10 @@ void ModelBuilder::declareStates() {
     }
     declareState(layer, repeat, "conv_window", StateDim::Slots,
                  {config.convKernel - 1, config.convChannels()},
-                 options.stateDtype);
+                 elementType(&context, options.stateDtype));
     declareState(layer, repeat, "delta_state", StateDim::Slots,
                  {config.valueHeads, config.valueDim, config.keyDim},
-                 Dtype::F32);
+                 b.getF32Type());
   }
   if (hasMtp)
     declareCaches("mtp", 0);

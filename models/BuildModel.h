@@ -8,9 +8,9 @@
 namespace quartet {
 
 struct BuildOptions {
-  /// Element type of KV cache and convolution windows; the delta-rule state is
-  /// always f32.
+  /// Element type of convolution windows; the delta-rule state is always f32.
   Dtype stateDtype = Dtype::BF16;
+  KvType kvType = KvType::BF16;
   /// Ids from here on have no token and are never sampled; 0 = the vocabulary.
   int64_t tokenLimit = 0;
 };

@@ -58,6 +58,26 @@ llvm::StringRef stringify(Dtype dtype) {
 
 int64_t byteSize(Dtype dtype) { return dtype == Dtype::F32 ? 4 : 2; }
 
+llvm::StringRef stringify(KvType type) {
+  switch (type) {
+  case KvType::F32:
+    return "f32";
+  case KvType::F16:
+    return "f16";
+  case KvType::BF16:
+    return "bf16";
+  case KvType::Int8:
+    return "int8";
+  }
+  return "";
+}
+
+KvType kvTypeOf(Dtype dtype) {
+  return dtype == Dtype::F32   ? KvType::F32
+         : dtype == Dtype::F16 ? KvType::F16
+                               : KvType::BF16;
+}
+
 int64_t ModelConfig::blockPeriod() const {
   size_t count = layers.size();
   for (size_t period = 1; period < count; ++period) {

@@ -18,6 +18,8 @@ enum class Family { Qwen35Moe, Qwen35, Qwen3Next };
 enum class LayerKind { LinearAttention, FullAttention };
 /// Element type of a stored tensor.
 enum class Dtype { F32, F16, BF16 };
+/// Element type of the KV cache. Int8: with a scale for each token and head.
+enum class KvType { F32, F16, BF16, Int8 };
 /// Activation on z in DeltaNet's gated norm.
 enum class GateKind { Silu, Sigmoid };
 
@@ -25,6 +27,8 @@ llvm::StringRef stringify(Family family);  // "qwen3_5_moe", ...
 llvm::StringRef stringify(LayerKind kind); // "linear_attention", ...
 llvm::StringRef stringify(Dtype dtype);    // safetensors spelling: "BF16", ...
 int64_t byteSize(Dtype dtype);
+llvm::StringRef stringify(KvType type); // "bf16", "int8", ...
+KvType kvTypeOf(Dtype dtype);
 
 /// Rotary embedding of the attention layers.
 struct RopeConfig {

@@ -74,6 +74,15 @@ static void addBuild(CLI::App &app, BuildCommand &command) {
       "Element type of the matrices and the KV cache: f32, bf16 or f16 "
       "(default: "
       "as in the checkpoint)");
+  addChoice<KvType>(
+      build, "--kv-cache",
+      {{"f32", KvType::F32},
+       {"bf16", KvType::BF16},
+       {"f16", KvType::F16},
+       {"int8", KvType::Int8}},
+      [&](KvType type) { command.kvType = type; },
+      "Element type of the KV cache: f32, bf16, f16, or int8 with a scale for "
+      "each token and head (default: that of the matrices)");
   build->add_option(
       "--quant", command.quant,
       "Format of the weight matrices: bf16, f16, fp8, int8, int6, int4 (all of "

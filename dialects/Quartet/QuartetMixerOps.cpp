@@ -101,7 +101,7 @@ LogicalResult RopeOp::verify() {
 }
 
 LogicalResult GatedAttentionOp::verify() {
-  Extent n("N"), pages("pages"), tokens("64", kPageTokens);
+  Extent n("N"), pages("pages");
   Extent heads("Hq", Extent::kStatic), d("D", Extent::kStatic),
       keyHeads("Hkv", Extent::kStatic);
   if (failed(checkShape(*this, "q", getQ(), {&n, &heads, &d})) ||     // C1
@@ -110,12 +110,17 @@ LogicalResult GatedAttentionOp::verify() {
        failed(checkShape(*this, "gate", getGate(), {&n, &heads, &d}))) || // C1
       failed(checkShape(*this, "k", getK(), {&n, &keyHeads, &d})) ||      // C2
       failed(checkShape(*this, "v", getV(), {&n, &keyHeads, &d})) ||      // C2
-      failed(checkHeadGroups(*this, "Hq", heads, "Hkv", keyHeads)) ||     // C3
-      failed(checkShape(*this, "key_in", getKeyIn(),
-                        {&pages, &keyHeads, &tokens, &d})) || // C4
-      failed(checkShape(*this, "value_in", getValueIn(),
-                        {&pages, &keyHeads, &tokens, &d})) ||      // C4
-      failed(checkShape(*this, "token_seq", getTokenSeq(), {&n}))) // C6
+      failed(checkHeadGroups(*this, "Hq", heads, "Hkv", keyHeads)))       // C3
     return failure();
-  return success();
+  Type element = cast<RankedTensorType>(getKeyIn().getType()).getElementType();
+  bool int8 = element.isInteger(8);
+  int64_t count = pageRows(int8, d.getValue());
+  Extent rows =
+      int8 ? Extent("64 + ceil(256 / D)", count, "q") : Extent("64", count);
+  if (failed(checkShape(*this, "key_in", getKeyIn(),
+                        {&pages, &keyHeads, &rows, &d})) || // C4
+      failed(checkShape(*this, "value_in", getValueIn(),
+                        {&pages, &keyHeads, &rows, &d}))) // C4
+    return failure();
+  return checkShape(*this, "token_seq", getTokenSeq(), {&n}); // C6
 }

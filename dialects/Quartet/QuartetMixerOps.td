@@ -256,7 +256,8 @@ def GatedAttentionOp : Quartet_Op<"gated_attention", [
     Token t of sequence s stands at place n = seq_past[s] + t - seq_start[s] of
     its sequence. Its k and v are first put into the cache, rounded to the
     cache's type, at [page_table[seq_slot[s], n / 64], :, n % 64, :]. Then, for
-    query head h with KV head j = h / (Hq / Hkv), over the places m <= n:
+    query head h with KV head j = h / (Hq / Hkv), over the places m <= n, with
+    key and value as the cache gives them:
 
     ```
     p[m] = softmax_m( scale * sum_d q[t,h,d] * key[j,m,d] )
@@ -267,9 +268,20 @@ def GatedAttentionOp : Quartet_Op<"gated_attention", [
     bits do not depend on what else is in the step. Without `gate` there is no
     factor.
 
+    A cache of i8 has a scale for each row (one token of one head), an f32 stored
+    behind the rows (KvPage.h):
+
+    ```
+    scale = max_d |x[d]| / 127        // NaN if there is one in the row
+    q[d]  = x[d] / scale, as x[d] * (1 / scale), to the nearest integer, ties to
+            even, within -127..127; 0 if scale is 0
+    x[d] is read as q[d] * scale      // the scale once per score and per weight
+    ```
+
     Constraints: (C1) shape(q) = shape(out) = shape(gate) = [N, Hq, D], Hq and D
     static, (C2) shape(k) = shape(v) = [N, Hkv, D], Hkv static, (C3) Hq is a
-    multiple of Hkv, (C4) key_in and value_in are [pages, Hkv, 64, D], (C5)
+    multiple of Hkv, (C4) key_in and value_in are [pages, Hkv, 64, D], of i8
+    [pages, Hkv, 64 + ceil(256 / D), D], (C5)
     type(key_out) = type(key_in) = type(value_out) = type(value_in), (C6)
     token_seq has N elements.
 
@@ -290,8 +302,8 @@ def GatedAttentionOp : Quartet_Op<"gated_attention", [
                        3DTensorOf<FloatTypes>:$k,              // [N, Hkv, D]
                        3DTensorOf<FloatTypes>:$v,              // [N, Hkv, D]
                        Optional<3DTensorOf<FloatTypes>>:$gate, // [N, Hq, D]
-                       4DTensorOf<FloatTypes>:$keyIn,          // [pages, Hkv, 64, D]
-                       4DTensorOf<FloatTypes>:$valueIn,        // [pages, Hkv, 64, D]
+                       4DTensorOf<CacheTypes>:$keyIn,          // [pages, Hkv, 64, D]
+                       4DTensorOf<CacheTypes>:$valueIn,        // [pages, Hkv, 64, D]
                        1DTensorOf<[I32]>:$tokenSeq,            // [N]
                        1DTensorOf<[I32]>:$seqStart,            // [S + 1]
                        1DTensorOf<[I32]>:$seqPast,             // [S]
@@ -299,8 +311,8 @@ def GatedAttentionOp : Quartet_Op<"gated_attention", [
                        2DTensorOf<[I32]>:$pageTable,           // [slots, width]
                        F32Attr:$scale);
   let results = (outs 3DTensorOf<FloatTypes>:$out,             // [N, Hq, D]
-                      4DTensorOf<FloatTypes>:$keyOut,
-                      4DTensorOf<FloatTypes>:$valueOut);
+                      4DTensorOf<CacheTypes>:$keyOut,
+                      4DTensorOf<CacheTypes>:$valueOut);
   let assemblyFormat = [{
     $q `,` $k `,` $v (`gate` `(` $gate^ `)`)? `cache` `(` $keyIn `,` $valueIn `)`
     `ragged` `(` $tokenSeq `,` $seqStart `,` $seqPast `,` $seqSlot `)`

@@ -1,6 +1,7 @@
 // The quartet dialect's classes, and the order of a step's inputs.
 #ifndef QUARTET_DIALECTS_QUARTET_QUARTETOPS_H
 #define QUARTET_DIALECTS_QUARTET_QUARTETOPS_H
+#include "dialects/Quartet/KvPage.h"
 #include "dialects/Quartet/PackedFormat.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/BuiltinTypes.h"
@@ -20,9 +21,6 @@
 #include "dialects/Quartet/QuartetOps.h.inc"
 
 namespace quartet {
-
-/// Tokens per KV page; QUARTET_PAGE_TOKENS of the ABI.
-constexpr int64_t kPageTokens = 64;
 
 /// The block arguments of quartet.step, in order.
 enum StepInput : unsigned {

@@ -98,9 +98,11 @@ LogicalResult StateOp::verify() {
   auto type = cast<RankedTensorType>(getType());
   // C1
   if (type.getRank() < 1 || !type.isDynamicDim(0) ||
-      type.getNumDynamicDims() != 1 || !isModelFloat(type.getElementType()))
-    return emitOpError() << "expected a tensor of f32, f16 or bf16 whose first "
-                            "dimension alone is dynamic, found "
+      type.getNumDynamicDims() != 1 ||
+      !(isModelFloat(type.getElementType()) ||
+        type.getElementType().isInteger(8)))
+    return emitOpError() << "expected a tensor of f32, f16, bf16 or i8 whose "
+                            "first dimension alone is dynamic, found "
                          << type;
   return verifyRepeat(*this, getRepeat()); // C2
 }

@@ -88,7 +88,7 @@ def StateOp : Quartet_Op<"state", [Symbol, HasParent<"ModelOp">]> {
     `repeat B` there is one such state for each repetition of the block.
 
     Constraints: (C1) the first dimension is dynamic and no other is, the element
-    type is f32, f16 or bf16, (C2) `repeat` is at least 1.
+    type is f32, f16, bf16 or i8, (C2) `repeat` is at least 1.
 
     ```mlir
     quartet.state @l0.conv slots repeat 10 : tensor<?x3x8192xbf16>

@@ -40,6 +40,8 @@ class Quartet_PackedOfRank<int rank> : Type<
     rank # "D packed matrix", "::quartet::PackedType">;
 
 defvar FloatTypes = [F16, BF16, F32];
+/// Of KV pages.
+defvar CacheTypes = [F16, BF16, F32, I8];
 
 /// A weight matrix [R, K], and those of experts [E, R, K].
 def Quartet_Matrix : AnyTypeOf<[2DTensorOf<FloatTypes>, Quartet_PackedOfRank<2>]>;

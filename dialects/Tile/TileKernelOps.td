@@ -211,10 +211,13 @@ def StoreHeadOp : Tile_Kernel<"store_head", [HasParent<"MatmulOp">]> {
     Columns `from` .. of the results, `width` of them, are one head. With `norm`: `quartet.rms_norm` over the
     head; with `rope`: rotated by the table. Then to `target`: a buffer
     `[tokens, heads, D]`, or with `cache` a state of pages
-    `[pages, heads, 64, D]` at each token's place in its sequence.
+    `[pages, heads, 64, D]` at each token's place in its sequence, rounded to its
+    type: rows of i8 as `quartet.gated_attention` says, with their scales behind
+    the 64 rows.
 
     Constraints: (C1) `target` is a buffer of f32 with heads of D columns, or with
-    `cache` a state of pages of that shape, D = width, (C2) `norm` is
+    `cache` a state of pages of that shape (of i8 with ceil(256 / D) rows more), D =
+    width, (C2) `norm` is
     a `tile.vector` of D, and comes with an eps, (C3) `rope` is a buffer of f32 with
     an even number of columns, at most D, (C4) the results have the columns.
   }];
@@ -309,7 +312,7 @@ def AttendOp : Tile_Kernel<"attend", [HasParent<"TasksOp">]> {
 
     Constraints: (C1) query heads are a multiple of KV heads, (C2) `query` is a
     buffer of f32 with heads * D columns, (C3) `key` and `value` are states of pages
-    [pages, KV heads, 64, D], (C4) `partials` is a buffer of f32
+    [pages, KV heads, 64, D] (of i8 with ceil(256 / D) rows more) of one type, (C4) `partials` is a buffer of f32
     [N, heads, ranges, D + 2 or more] in pieces of `pages`; of one range when
     `pages` is 2^20, more than any sequence has.
   }];

@@ -1,5 +1,6 @@
 // Checks of symbols: what an op names exists, is of the right kind, and has the
 // columns, groups and shapes that the op works on.
+#include "dialects/Quartet/KvPage.h"
 #include "dialects/Quartet/PackedFormat.h"
 #include "dialects/Tile/TileSizes.h"
 
@@ -108,6 +109,17 @@ static StateOp findState(Operation *op, StringRef name, StateDim dim,
   error << "] in @" << name << ", not " << stringifyStateDim(state.getDim())
         << " of " << type;
   return nullptr;
+}
+
+/// A state of pages of \p heads KV heads (-1: any number) of \p width columns.
+static StateOp findCache(Operation *op, StringRef name, int64_t heads,
+                         int64_t width) {
+  auto state = find<StateOp>(op, name);
+  if (!state)
+    return nullptr;
+  auto type = cast<RankedTensorType>(state.getType());
+  int64_t rows = quartet::pageRows(type.getElementType().isInteger(8), width);
+  return findState(op, name, StateDim::Pages, {heads, rows, width});
 }
 
 /// The group that activations have when they meet \p matrix.
@@ -301,7 +313,7 @@ LogicalResult StoreHeadOp::verifySymbolUses(SymbolTableCollection &) {
                          << int64_t(getFrom()) << " of " << getAcc().getType();
   // C1
   if (getCache()) {
-    if (!findState(*this, getTarget(), StateDim::Pages, {-1, 64, head}))
+    if (!findCache(*this, getTarget(), -1, head))
       return failure();
   } else {
     auto target = findFloats(*this, getTarget(), head);
@@ -403,10 +415,14 @@ LogicalResult AttendOp::verifySymbolUses(SymbolTableCollection &) {
   if (!findFloats(*this, getQuery(), heads * dim))
     return failure();
   // C3
-  for (StringRef name : {getKey(), getValue()})
-    if (!findState(*this, name, StateDim::Pages,
-                   {int64_t(getKvHeads()), 64, dim}))
-      return failure();
+  StateOp key = findCache(*this, getKey(), getKvHeads(), dim);
+  StateOp value = key ? findCache(*this, getValue(), getKvHeads(), dim) : key;
+  if (!key || !value)
+    return failure();
+  if (key.getType() != value.getType())
+    return emitOpError() << "needs one type in @" << getKey() << " and @"
+                         << getValue() << ", not " << key.getType() << " and "
+                         << value.getType();
   // C4
   auto partials = findFloats(*this, getPartials(), 1);
   if (!partials)

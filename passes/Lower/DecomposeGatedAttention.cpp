@@ -1,5 +1,6 @@
 // Decomposition of quartet.gated_attention: append k and v to their pages, then
 // one task per (token, query head) that walks the pages with a running softmax.
+// Pages of int8 have their scales in the rows behind the 64 of the tokens.
 #include "passes/Lower/Decompose.h"
 #include "passes/Lower/DecomposeUtils.h"
 
@@ -20,6 +21,91 @@ struct Place {
 };
 } // namespace
 
+static Type elementOf(Value cache) {
+  return cast<RankedTensorType>(cache.getType()).getElementType();
+}
+static bool isInt8(Value cache) { return elementOf(cache).isInteger(8); }
+
+static Value bitcast(Emitter &e, Type type, Value value) {
+  return arith::BitcastOp::create(e, type, value);
+}
+
+/// Where byte \p i of the scale of row \p m stands: [page, head, row, column].
+static SmallVector<Value> scaleByte(Emitter &e, Value cache, Value page,
+                                    Value head, Value m, int64_t i) {
+  int64_t width = cast<RankedTensorType>(cache.getType()).getDimSize(3);
+  Value byte = e.add(e.mul(m, e.index(kScaleBytes)), e.index(i));
+  return {page, head, e.add(e.index(kPageTokens), e.div(byte, e.index(width))),
+          e.rem(byte, e.index(width))};
+}
+
+/// The scale of row \p m of a page of int8.
+static Value scaleOf(Emitter &e, Value cache, Value page, Value head, Value m) {
+  Value bits = e.i32(0);
+  for (int64_t i = 0; i < kScaleBytes; ++i) {
+    Value byte = tensor::ExtractOp::create(
+        e, cache, scaleByte(e, cache, page, head, m, i));
+    byte = arith::ExtUIOp::create(e, e.getI32Type(), byte);
+    byte = arith::ShLIOp::create(e, byte, e.i32(int32_t(8 * i)));
+    bits = arith::OrIOp::create(e, bits, byte);
+  }
+  return bitcast(e, e.getF32Type(), bits);
+}
+
+/// An element of a page as f32; of int8 without its scale.
+static Value element(Emitter &e, Value cache, ValueRange at) {
+  Value value = e.at(cache, at);
+  return isInt8(cache) ? arith::SIToFPOp::create(e, e.getF32Type(), value)
+                       : value;
+}
+
+/// Writes a row of \p width values row(d) as int8, and its scale.
+static Value appendInt8(Emitter &e, int64_t width,
+                        llvm::function_ref<Value(Emitter &, Value d)> row,
+                        Value cache, Value page, Value head, Value m) {
+  // Sizes of floats are in the order of their bits, NaN last: one NaN makes the
+  // scale, and so the whole row, NaN.
+  Value largest =
+      e.fold(e.index(0), e.index(width), e.i32(0),
+             [&](Emitter &r, Value d, Value acc) -> Value {
+               Value bits = bitcast(r, r.getI32Type(), row(r, d));
+               bits = arith::AndIOp::create(r, bits, r.i32(0x7fffffff));
+               return arith::MaxSIOp::create(r, acc, bits);
+             });
+  Value scale = e.div(bitcast(e, e.getF32Type(), largest), e.f32(127.0));
+  auto choose = [](Emitter &r, arith::CmpFPredicate is, Value a, Value b,
+                   Value yes, Value no) -> Value {
+    Value condition = arith::CmpFOp::create(r, is, a, b);
+    return arith::SelectOp::create(r, condition, yes, no);
+  };
+  Value factor = choose(e, arith::CmpFPredicate::OGT, scale, e.f32(0.0),
+                        e.div(e.f32(1.0), scale), e.f32(0.0));
+  cache =
+      e.foldMany(e.index(0), e.index(width), cache,
+                 [&](Emitter &r, Value d, ValueRange acc) {
+                   Value x = r.mul(row(r, d), factor);
+                   Value most = r.f32(127.0), least = r.f32(-127.0);
+                   x = choose(r, arith::CmpFPredicate::OLT, x, most, x, most);
+                   x = choose(r, arith::CmpFPredicate::OGT, x, least, x, least);
+                   // Adding 1.5 * 2^23 leaves no bits behind the point: rounds
+                   // to nearest even on every CPU, without a function of a
+                   // library.
+                   Value shift = r.f32(12582912.0);
+                   x = r.sub(r.add(x, shift), shift);
+                   Value q = arith::FPToSIOp::create(r, r.getI8Type(), x);
+                   return SmallVector<Value>{tensor::InsertOp::create(
+                       r, q, acc[0], {page, head, m, d})};
+                 })[0];
+  Value bits = bitcast(e, e.getI32Type(), scale);
+  for (int64_t i = 0; i < kScaleBytes; ++i) {
+    Value byte = arith::ShRUIOp::create(e, bits, e.i32(int32_t(8 * i)));
+    byte = arith::TruncIOp::create(e, e.getI8Type(), byte);
+    cache = tensor::InsertOp::create(e, byte, cache,
+                                     scaleByte(e, cache, page, head, m, i));
+  }
+  return cache;
+}
+
 /// Writes the step's rows of k or v into \p cache, in order of tokens. Element
 /// by element: a row is strided in the cache, and a strided copy of buffers
 /// would be a call of a library that executables don't have.
@@ -37,6 +123,13 @@ static Value append(Emitter &e, GatedAttentionOp op, Value rows, Value cache) {
         return p.foldMany(
             p.index(0), p.index(heads), acc,
             [&](Emitter &q, Value head, ValueRange acc) {
+              if (isInt8(cache))
+                return SmallVector<Value>{appendInt8(
+                    q, width,
+                    [&](Emitter &r, Value d) {
+                      return r.at(rows, {token, head, d});
+                    },
+                    acc[0], page, head, offset)};
               return q.foldMany(
                   q.index(0), q.index(width), acc,
                   [&](Emitter &r, Value d, ValueRange acc) {
@@ -95,9 +188,12 @@ Results quartet::decompose(OpBuilder &b, GatedAttentionOp op) {
               Value dot = r.fold(
                   c0, d1, r.f32(0.0), [&](Emitter &i, Value d, Value sum) {
                     return i.accumulate(sum, i.at(op.getQ(), {token, head, d}),
-                                        i.at(key, {page, kvHead, m, d}));
+                                        element(i, key, {page, kvHead, m, d}));
                   });
-              Value score = r.mul(dot, scale);
+              Value factor = scale;
+              if (isInt8(key))
+                factor = r.mul(scale, scaleOf(r, key, page, kvHead, m));
+              Value score = r.mul(dot, factor);
               return SmallVector<Value>{
                   tensor::InsertOp::create(r, score, s[0], m),
                   arith::MaximumFOp::create(r, s[1], score)};
@@ -114,11 +210,14 @@ Results quartet::decompose(OpBuilder &b, GatedAttentionOp op) {
             c0, count, {p.mul(acc[1], rescale), rescaled[0]},
             [&](Emitter &r, Value m, ValueRange s) {
               Value weight = r.exp(r.sub(r.at(scored[0], m), top));
+              Value factor = weight;
+              if (isInt8(value))
+                factor = r.mul(weight, scaleOf(r, value, page, kvHead, m));
               auto added = r.foldMany(
                   c0, d1, s[1], [&](Emitter &i, Value d, ValueRange v) {
-                    Value next =
-                        i.add(i.at(v[0], d),
-                              i.mul(weight, i.at(value, {page, kvHead, m, d})));
+                    Value next = i.add(
+                        i.at(v[0], d),
+                        i.mul(factor, element(i, value, {page, kvHead, m, d})));
                     return SmallVector<Value>{
                         tensor::InsertOp::create(i, next, v[0], d)};
                   });

@@ -22,9 +22,11 @@ static void append(const GatedAttention &op, const float *rows, float *cache,
       for (int64_t j = 0; j < op.keyHeads; ++j) {
         int64_t n = ragged.seqPast[s] + t - ragged.seqStart[s];
         float *to = cache + cacheRow(op, ragged.seqSlot[s], n, j);
+        const float *row = rows + (t * op.keyHeads + j) * op.width;
+        std::vector<int8_t> q(op.width);
+        float scale = op.int8Cache ? quantizeRow(row, op.width, q.data()) : 0;
         for (int64_t d = 0; d < op.width; ++d)
-          to[d] =
-              roundTo(op.cacheType, rows[(t * op.keyHeads + j) * op.width + d]);
+          to[d] = op.int8Cache ? q[d] * scale : roundTo(op.cacheType, row[d]);
       }
 }
 

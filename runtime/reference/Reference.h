@@ -18,6 +18,10 @@ float roundTo(Type type, float value);
 uint16_t toBits(Type type, float value);
 float fromBits(Type type, uint16_t bits);
 
+/// A row of int8 KV cache: the scale of \p x, its largest size / 127 (NaN if
+/// there is one), and into \p q its values / scale, to nearest, ties to even.
+float quantizeRow(const float *x, int64_t width, int8_t *q);
+
 /// The sequence operands of a step (QuartetDialect.td).
 struct Ragged {
   int64_t tokens;          ///< N
@@ -93,6 +97,8 @@ struct GatedAttention {
   const int32_t *pageTable; ///< [slots, tableWidth]
   Type cacheType;
   float *out; ///< [N, heads, width]
+  /// Rows of the cache are int8: key and value hold q * scale.
+  bool int8Cache = false;
 };
 void gatedAttention(const GatedAttention &op, const Ragged &ragged);
 

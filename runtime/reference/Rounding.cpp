@@ -1,5 +1,7 @@
-// Conversions between float and the two 16-bit types, by integer arithmetic.
+// Conversions between float and the two 16-bit types, by integer arithmetic,
+// and rows of int8.
 #include "runtime/reference/Reference.h"
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -52,4 +54,19 @@ float quartet::reference::fromBits(Type type, uint16_t bits) {
 
 float quartet::reference::roundTo(Type type, float value) {
   return type == Type::kF32 ? value : fromBits(type, toBits(type, value));
+}
+
+float quartet::reference::quantizeRow(const float *x, int64_t width,
+                                      int8_t *q) {
+  float largest = 0.0f;
+  for (int64_t d = 0; d < width; ++d)
+    if (!(std::fabs(x[d]) <= largest)) // NaN stays
+      largest = std::isnan(largest) ? largest : std::fabs(x[d]);
+  float scale = largest / 127.0f;
+  float factor = scale > 0.0f ? 1.0f / scale : 0.0f;
+  for (int64_t d = 0; d < width; ++d)
+    q[d] = std::isnan(scale) ? 0
+                             : static_cast<int8_t>(std::nearbyint(
+                                   std::clamp(x[d] * factor, -127.0f, 127.0f)));
+  return scale;
 }

@@ -1,4 +1,5 @@
 // The ends of the step, staging, matrix products and their epilogues.
+#include "dialects/Quartet/KvPage.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "targets/cpu/StepLowering.h"
 #include "targets/cpu/kernels/Dot.h"
@@ -230,8 +231,14 @@ void StepLowering::lower(tile::StoreHeadOp op) {
     V slot = element32(field("seq_slot"), element32(field("token_seq"), token));
     V page = element32(field("page_table"), slot * tableWidth + place / 64);
     int64_t rowBytes = width * cache.getElementTypeBitWidth() / 8;
-    V to = data + page * pageBytes + head * (64 * rowBytes) +
-           place % 64 * rowBytes;
+    V rows = data + page * pageBytes + head * (cache.getDimSize(2) * rowBytes);
+    V to = rows + place % kPageTokens * rowBytes;
+    if (cache.getElementType().isInteger(8)) {
+      V scale =
+          rows + kPageTokens * rowBytes + place % kPageTokens * kScaleBytes;
+      k.call(storeHeadInt8Kernel(k, width), {row, to, scale});
+      return;
+    }
     k.call(storeHeadKernel(k, width, cache.getElementType()), {row, to});
   });
 }

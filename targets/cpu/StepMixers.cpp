@@ -105,7 +105,7 @@ void StepLowering::lower(tile::AttendOp op) {
   int64_t size = cache.getElementTypeBitWidth() / 8;
   int64_t record = attendRecordBytes(width), pageBytes = 0;
   V head = coordinate(op.getHead()), range = coordinate(op.getRange());
-  V inPage = head * (64 * width * size);
+  V inPage = head * (cache.getDimSize(2) * width * size);
   V keys = stateData(op.getKey(), &pageBytes) + inPage;
   V values = stateData(op.getValue(), &pageBytes) + inPage;
   Buffer query = buffer(op.getQuery()), partials = buffer(op.getPartials());

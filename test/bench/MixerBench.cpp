@@ -166,17 +166,25 @@ static void benchDelta(double peak) {
   }
 }
 
-static void benchAttend(double peak) {
+static void benchAttend(double peak, bool int8) {
   constexpr int64_t width = 256, heads = 8, pages = 1024;
   KernelRunner runner;
-  auto *attend = runner.get<Attend>(runner.add(
-      cpu::attendKernel(runner.k(), width, heads, runner.k().bf16())));
-  int64_t pageBytes = cpu::kPageTokens * width * 2;
+  cpu::KernelBuilder &k = runner.k();
+  auto *attend = runner.get<Attend>(
+      runner.add(cpu::attendKernel(k, width, heads, int8 ? k.i8() : k.bf16())));
+  int64_t pageBytes = pageRows(int8, width) * width * (int8 ? 1 : 2);
+  printf("attention, cache of %s\n", int8 ? "int8" : "bf16");
   Large<uint16_t> keys(pages * pageBytes / 2), vals(pages * pageBytes / 2);
   for (int64_t i = 0; i < pages * pageBytes / 2; ++i) {
     keys.data()[i] = 0x3e00 + (i * 2654435761u >> 20) % 512;
     vals.data()[i] = 0x3f00 + (i * 2246822519u >> 20) % 512;
   }
+  for (int64_t page = 0; int8 && page < pages; ++page)
+    for (auto *memory : {&keys, &vals}) { // scales of 1 / 64
+      auto *rows = reinterpret_cast<uint8_t *>(memory->data());
+      auto *scales = rows + page * pageBytes + cpu::kPageTokens * width;
+      std::fill_n(reinterpret_cast<float *>(scales), cpu::kPageTokens, 0x1p-6f);
+    }
   std::vector<int32_t> table(pages);
   for (int64_t p = 0; p < pages; ++p)
     table[p] = static_cast<int32_t>((p * 37) % pages);
@@ -245,6 +253,7 @@ int main() {
   double peak = 2.0 * 16 * sums * steps / took;
   printf("peak of f32: %.0f GFLOP/s\n", peak * 1e-9);
   benchDelta(peak);
-  benchAttend(peak);
+  for (bool int8 : {false, true})
+    benchAttend(peak, int8);
   benchConv();
 }

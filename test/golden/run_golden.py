@@ -14,6 +14,8 @@ Each case is built several times (BUILDS and WAYS below). A build is then asked 
   sampling   random text: drawn in the step, by the runtime, with one thread
   together   several sequences in one step, against each alone: equal bits
   quant      packed formats, against the generic lowering of the same values
+  kv int8    an int8 KV cache: goldens within a wider bound, equal bits, and against
+             the generic lowering
 Bits are compared between steps of one kind: of few tokens, of many, or generic.
 One line per check. The exit status is 0 only if all passed. Needs Python 3.9 and
 numpy. The bounds are explained in README.md.
@@ -59,6 +61,12 @@ WAYS = [("step", [], None),
 QUANT_CASES = ["moe", "dense"]
 QUANTS = {"bf16": 1e-5, "f16": 1e-5, "fp8": 1e-5, "int8": 0.15, "int6": 0.15,
           "int4": 0.3}
+
+# Builds with an int8 KV cache. A value at the middle between two integers may be rounded
+# otherwise when it was computed otherwise: over all rows, that is little.
+KV_CASES = ["moe"]
+KV_WAY_BOUND = 1e-4    # mean, between the ways
+KV_GOLDEN_BOUND = 2e-2  # relative to the largest logit of the row
 
 F32_BOUND = 2e-4   # relative to the largest logit of the row
 BF16_FACTOR = 1.5  # times the largest error of transformers' own bf16 run
@@ -275,8 +283,41 @@ def check_quants(report, case, args, golden):
                                         f"bound {bound:.1e}")
 
 
+def check_kv(report, case, args, golden):
+    tokens, rows = golden["tokens"], {}
+    longest = max(golden["lengths"].tolist())
+    for way, flags, cuts in WAYS[1:]:
+        name = f"{case} kv int8 {way}"
+        path = (args.scratch / f"{case}-kv-{way}").resolve()
+        program = Program(path)
+        of_length = {}
+        rows[way] = report.attempt(name, lambda: command(
+            [args.quartetc, "build", HERE / case, "-o", path, "--dtype", "f32",
+             "--kv-cache", "int8", *flags, *args.build_flag])
+            and None or program.logits(tokens[:longest]))
+        if rows[way] is None:
+            continue
+        for n in golden["lengths"].tolist():
+            expected = golden[f"prefill_{n}"]
+            of_length[n] = report.attempt(name, lambda: program.logits(tokens[:n]))
+            found = None if of_length[n] is None else of_length[n][-len(expected):]
+            report.close(f"{name} prefill {n}", found, expected, KV_GOLDEN_BOUND)
+        if way == "generic":
+            continue
+        check_bits(report, name, program, tokens, of_length, cuts)
+    for way in ("few", "many"):
+        if rows[way] is not None and rows["generic"] is not None:
+            error = (np.abs(rows[way] - rows["generic"]).mean()
+                     / np.abs(rows["generic"]).mean())
+            report.line(error <= KV_WAY_BOUND,
+                        f"{case} kv int8 {way} and generic: mean error {error:.1e}, "
+                        f"bound {KV_WAY_BOUND:.1e}")
+
+
 def run_case(report, case, args):
     golden = dict(np.load(HERE / "results" / (case + ".npz")))
+    if case in KV_CASES:
+        check_kv(report, case, args, golden)
     if case in QUANT_CASES:
         check_quants(report, case, args, golden)
     for i, (build, flags, precision) in enumerate(BUILDS[case]):

@@ -2,7 +2,8 @@
 // the keys and then the values of the page stay in the nearest cache. A tile is
 // `rows` heads of one token times `together` places, rows * together <= 16: the
 // scores of a tile are one vector, the lane of (row r, place m) is
-// r * together + m, and softmax works on those vectors as they are.
+// r * together + m, and softmax works on those vectors as they are. Rows of i8
+// are multiplied as they are; a row's scale meets its score, or its weight.
 #include "targets/cpu/kernels/Attend.h"
 #include "targets/cpu/kernels/Lanes.h"
 
@@ -51,6 +52,7 @@ struct Attend {
       place, tokens, scale, records, recordTokenStride, recordHeadStride,
       workspace;
   int64_t cacheRow; ///< bytes of a row of a page
+  bool int8;        ///< the scales of the rows stand behind them
 
   Attend(KernelBuilder &k, int64_t width, int64_t heads, mlir::Type cacheType,
          ArrayRef<V> a)
@@ -59,7 +61,7 @@ struct Attend {
         pageStride(a[5]), pages(a[6]), page0(a[7]), page1(a[8]), place(a[9]),
         tokens(a[10]), scale(a[11]), records(a[12]), recordTokenStride(a[13]),
         recordHeadStride(a[14]), workspace(a[15]),
-        cacheRow(width * byteWidth(cacheType)) {}
+        cacheRow(width * byteWidth(cacheType)), int8(cacheType.isInteger(8)) {}
 
   mlir::Type lanes() { return k.vec(kLanes, k.f32()); }
   int64_t lanesOf(int64_t part) const {
@@ -87,6 +89,22 @@ struct Attend {
       result.push_back(static_cast<int32_t>(lane % at.together));
     return k.i32s(result);
   }
+  /// For each lane the scale of its place, of the tile of places from \p m on.
+  V scalesOf(V page, V m) {
+    V from = page + m * kScaleBytes;
+    int64_t scales = kPageTokens * cacheRow;
+    if (at.together == 1)
+      return k.splat(k.load(k.f32(), from, scales, /*align=*/1), kLanes);
+    V row = k.load(k.vec(at.together, k.f32()), from, scales, /*align=*/1);
+    SmallVector<int64_t> places;
+    for (int64_t lane = 0; lane < kLanes; ++lane)
+      places.push_back(lane % at.together);
+    return k.shuffle(row, row, places);
+  }
+  void prefetchScales(V page) {
+    if (int8)
+      prefetchLines(page + kPageTokens * cacheRow, kPageTokens * kScaleBytes);
+  }
   /// Each lane joined with those of the other places of its row.
   V acrossPlaces(V v, llvm::function_ref<V(V, V)> join) {
     for (int64_t distance = at.together / 2; distance > 0; distance /= 2) {
@@ -103,7 +121,7 @@ struct Attend {
   void score(V page, V ahead, V count, V token, V tile);
   void prefetchLines(V from, int64_t bytes);
   V dots(V query, V keyRows);
-  void softmax(V count, V token, V tile);
+  void softmax(V value, V count, V token, V tile);
   void accumulate(V page, V ahead, V count, V token, V tile);
   void accumulatePart(V page, V ahead, V count, V record, V scores, V state,
                       int64_t firstRow, int64_t rows, int64_t vectors,
@@ -177,10 +195,13 @@ void Attend::prefetchLines(V from, int64_t bytes) {
 
 void Attend::score(V page, V ahead, V count, V token, V tile) {
   V query = tileOf(token, tile), scores = scoresOf(token, tile);
+  prefetchScales(ahead);
   k.loop(k.i64(0), count, at.together, [&](V m) {
     prefetchLines(ahead + m * cacheRow, at.together * cacheRow);
     prefetchLines(page + (m + kKeysAhead) * cacheRow, at.together * cacheRow);
     V sums = dots(query, page + m * cacheRow);
+    if (int8)
+      sums = sums * scalesOf(page, m);
     V left = k.splat(k.truncate(count - m, k.i32()), kLanes);
     V seen = laneOfPlace() < left;
     k.store(k.select(seen, sums, k.constant(lanes(), kNone)), scores,
@@ -188,9 +209,9 @@ void Attend::score(V page, V ahead, V count, V token, V tile) {
   });
 }
 
-/// Scores become exp(score - largest); the state says by which factor the sums
-/// so far shrink.
-void Attend::softmax(V count, V token, V tile) {
+/// Scores become exp(score - largest), times the scale of the row of \p page,
+/// the values; the state says by which factor the sums so far shrink.
+void Attend::softmax(V page, V count, V token, V tile) {
   V scores = scoresOf(token, tile), state = stateOf(token, tile);
   int64_t bytes = 64 / at.together;
   V old = k.load(lanes(), state, Layout::kLargest);
@@ -205,7 +226,7 @@ void Attend::softmax(V count, V token, V tile) {
   sum = k.fold(k.i64(0), count, at.together, {sum},
                [&](V m, ArrayRef<V> so) -> SmallVector<V> {
                  V p = k.exp(k.load(lanes(), scores, m * bytes) - largest);
-                 k.store(p, scores, m * bytes);
+                 k.store(int8 ? p * scalesOf(page, m) : p, scores, m * bytes);
                  return {so[0] + p};
                })[0];
   k.store(largest, state, Layout::kLargest);
@@ -267,6 +288,7 @@ void Attend::accumulatePart(V page, V ahead, V count, V record, V scores,
 
 void Attend::accumulate(V page, V ahead, V count, V token, V tile) {
   int64_t rows = std::min(at.rows, accumulators(k));
+  prefetchScales(ahead);
   for (int64_t r = 0; r < at.rows; r += rows) {
     int64_t here = std::min(rows, at.rows - r);
     int64_t vectors = std::min(at.parts, accumulators(k) / here);
@@ -312,7 +334,7 @@ void Attend::emit() {
       V count = seen(token);
       k.ifThen(count >= 1, [&] {
         score(key, value, count, token, tile);
-        softmax(count, token, tile);
+        softmax(value, count, token, tile);
       });
     });
     eachTile([&](V token, V tile) {

@@ -2,12 +2,13 @@
 // that Merge.h joins with those of the other ranges.
 #ifndef QUARTET_TARGETS_CPU_KERNELS_ATTEND_H
 #define QUARTET_TARGETS_CPU_KERNELS_ATTEND_H
+#include "dialects/Quartet/KvPage.h"
 #include "targets/cpu/KernelBuilder.h"
 
 namespace quartet::cpu {
 
-/// Tokens of a KV page.
-constexpr int64_t kPageTokens = 64;
+using quartet::kPageTokens;
+using quartet::kScaleBytes;
 
 /// Bytes of a partial record: f32 [width] sums of p * value, not normalised,
 /// then the largest score and the sum of p; rounded up to 64 bytes.
@@ -23,7 +24,8 @@ int64_t attendWorkspace(int64_t width, int64_t headsPerKv, int64_t tokens);
 /// records over the places of pages [page0, page1) of the sequence, up to each
 /// token's own place. q f32 [token][head][width]; page p of the sequence has
 /// its rows [64][width] of \p cacheType at keys + pages[p] * pageStride and
-/// values + pages[p] * pageStride; pages i32; strides in bytes. A token with
+/// values + pages[p] * pageStride, of i8 with the rows' scales behind them
+/// (KvPage.h); pages i32; strides in bytes. A token with
 /// no place in the range gets largest = -3e38 and zeros. workspace and records
 /// are 64-byte aligned. A token's bits do not depend on the others of the call.
 mlir::func::FuncOp attendKernel(KernelBuilder &k, int64_t width,

@@ -100,3 +100,21 @@ mlir::func::FuncOp quartet::cpu::storeHeadKernel(KernelBuilder &k,
     }
   });
 }
+
+mlir::func::FuncOp quartet::cpu::storeHeadInt8Kernel(KernelBuilder &k,
+                                                     int64_t width) {
+  std::string name = "store_head_" + std::to_string(width) + "_i8";
+  return k.function(name, "ppp", [&](ArrayRef<V> a) {
+    SmallVector<V> parts;
+    for (int64_t d = 0; d < width; d += kLanes)
+      parts.push_back(loadLanes(k, a[0], 4 * d, std::min(kLanes, width - d)));
+    auto [scale, factor] = int8Scale(k, parts);
+    for (int64_t d = 0; d < width; d += kLanes) {
+      int64_t count = std::min(kLanes, width - d);
+      V integers = roundToInt8(k, parts[d / kLanes], factor);
+      V bytes = k.truncate(integers, k.vec(kLanes, k.i8()));
+      k.store(count == kLanes ? bytes : k.slice(bytes, 0, count), a[1], d);
+    }
+    k.store(scale, a[2], int64_t(0), /*align=*/1);
+  });
+}

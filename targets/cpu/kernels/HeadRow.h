@@ -27,5 +27,10 @@ mlir::func::FuncOp headRowKernel(KernelBuilder &k, int64_t width,
 mlir::func::FuncOp storeHeadKernel(KernelBuilder &k, int64_t width,
                                    mlir::Type cacheType);
 
+/// void storeHeadInt8(x, to, scale)    "ppp"
+/// The same as int8, with the row's scale (see Int8Scale) at \p scale, f32 of
+/// any alignment.
+mlir::func::FuncOp storeHeadInt8Kernel(KernelBuilder &k, int64_t width);
+
 } // namespace quartet::cpu
 #endif

@@ -6,7 +6,10 @@ using llvm::ArrayRef;
 using llvm::SmallVector;
 
 std::string quartet::cpu::typeName(mlir::Type type) {
-  return type.isBF16() ? "bf16" : type.isF16() ? "f16" : "f32";
+  return type.isBF16()       ? "bf16"
+         : type.isF16()      ? "f16"
+         : type.isInteger(8) ? "i8"
+                             : "f32";
 }
 
 int64_t quartet::cpu::byteWidth(mlir::Type type) {
@@ -31,7 +34,11 @@ V quartet::cpu::loadLanes(KernelBuilder &k, V pointer, int64_t offset,
   if (!element)
     element = k.f32();
   V value = k.load(k.vec(count, element), pointer, offset);
-  value = k.convert(value, k.vec(count, k.f32()));
+  if (element.isInteger(8))
+    value = k.toFloat(k.signExtend(value, k.vec(count, k.i32())),
+                      k.vec(count, k.f32()));
+  else
+    value = k.convert(value, k.vec(count, k.f32()));
   if (count == kLanes)
     return value;
   SmallVector<int64_t> mask;
@@ -48,6 +55,25 @@ void quartet::cpu::storeLanes(KernelBuilder &k, V value, V pointer,
   if (count != kLanes)
     value = k.slice(value, 0, count);
   k.store(k.convert(value, k.vec(count, element)), pointer, offset);
+}
+
+Int8Scale quartet::cpu::int8Scale(KernelBuilder &k, ArrayRef<V> vectors) {
+  // Sizes of floats are in the order of their bits, NaN last: one NaN makes the
+  // scale, and so every result, NaN.
+  mlir::Type ints = k.vec(kLanes, k.i32());
+  V largest = k.zero(ints);
+  for (V value : vectors)
+    largest = k.max(largest, k.bitcast(value, ints) & int64_t(0x7fffffff));
+  V scale = k.bitcast(k.largest(largest), k.f32()) / k.f32(127);
+  return {scale, k.select(scale > k.f32(0), k.f32(1) / scale, k.f32(0))};
+}
+
+V quartet::cpu::roundToInt8(KernelBuilder &k, V value, V factor) {
+  V limit = k.constant(value.type(), 127.0);
+  // The bounds hold unless 1 / scale overflowed or the scale is NaN.
+  V rounded = k.roundEven(value * k.splat(factor, kLanes));
+  rounded = k.max(k.min(rounded, limit), k.neg(limit));
+  return k.toInt(rounded, k.vec(kLanes, k.i32()));
 }
 
 /// Lanes of \p a whose bit \p distance is clear plus their partners at that

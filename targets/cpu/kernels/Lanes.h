@@ -21,18 +21,28 @@ inline int64_t accumulators(const KernelBuilder &k) {
   return k.machine.lanes == 16 ? 16 : 4;
 }
 
-/// "bf16", "f16" or "f32".
+/// "bf16", "f16", "f32" or "i8".
 std::string typeName(mlir::Type type);
 /// Bytes of one element.
 int64_t byteWidth(mlir::Type type);
 
-/// \p count (1 to 16) elements of type \p element (f32 when null) at
+/// \p count (1 to 16) elements of type \p element (f32 when null; i8 signed) at
 /// \p pointer + \p offset bytes, as 16 lanes of f32, the rest zero.
 V loadLanes(KernelBuilder &k, V pointer, int64_t offset, int64_t count,
             mlir::Type element = {});
 /// The first \p count lanes of the 16 of \p value, rounded to \p element.
 void storeLanes(KernelBuilder &k, V value, V pointer, int64_t offset,
                 int64_t count, mlir::Type element = {});
+
+/// How rows become int8: scale = largest size / 127, NaN if one is; factor = 1
+/// / scale, or 0 if the scale is 0 or NaN. Both f32.
+struct Int8Scale {
+  V scale, factor;
+};
+/// The scale of the values of all \p vectors.
+Int8Scale int8Scale(KernelBuilder &k, llvm::ArrayRef<V> vectors);
+/// value * factor to the nearest integer, ties to even, within -127..127, i32.
+V roundToInt8(KernelBuilder &k, V value, V factor);
 
 /// Lane i of the result is the sum of the lanes of vectors[i]; as many lanes as
 /// vectors, rounded up to a power of two. Each sum is formed as by

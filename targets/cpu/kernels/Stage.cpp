@@ -106,22 +106,10 @@ func::FuncOp quartet::cpu::stageFloatRow(KernelBuilder &k) {
 /// Quantizes the group whose values are \p lanes.
 static void quantizeGroup(KernelBuilder &k, ArrayRef<V> lanes, V values,
                           V scaleAddress, V sumAddress) {
-  Type type = k.vec(kLanes, k.f32()), ints = k.vec(kLanes, k.i32());
-  // Sizes of floats are in the order of their bits, NaN last: one NaN makes the
-  // scale, and so every result, NaN.
-  V largest = k.zero(ints);
-  for (V value : lanes)
-    largest = k.max(largest, k.bitcast(value, ints) & int64_t(0x7fffffff));
-  V scale = k.bitcast(k.largest(largest), k.f32()) / k.f32(127);
-  V inverse = k.select(scale > k.f32(0), k.f32(1) / scale, k.f32(0));
-  V factor = k.splat(inverse, kLanes);
-  V limit = k.constant(type, 127.0);
-  V sum = k.zero(ints);
+  auto [scale, factor] = int8Scale(k, lanes);
+  V sum = k.zero(k.vec(kLanes, k.i32()));
   for (auto [i, value] : llvm::enumerate(lanes)) {
-    // The bounds hold unless 1 / scale overflowed or the scale is NaN.
-    V rounded = k.roundEven(value * factor);
-    rounded = k.max(k.min(rounded, limit), k.neg(limit));
-    V integer = k.toInt(rounded, ints);
+    V integer = roundToInt8(k, value, factor);
     sum = sum + integer;
     k.store(k.truncate(integer, k.vec(kLanes, k.i8())), values,
             int64_t(i) * kLanes);

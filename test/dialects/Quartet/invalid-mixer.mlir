@@ -628,6 +628,38 @@ func.func @gated_attention_c4(%q: tensor<?x4x8xf32>, %k: tensor<?x2x8xf32>, %v:
 
 // -----
 
+// Pages of int8 without rows for the scales.
+func.func @gated_attention_c4_int8(%q: tensor<?x4x8xf32>, %k: tensor<?x2x8xf32>,
+                                   %key: tensor<?x2x64x8xi8>, %i: tensor<?xi32>,
+                                   %table: tensor<?x?xi32>) {
+  // expected-error @+1 {{expected 'key_in' to be [pages, Hkv, 64 + ceil(256 / D), D] with 64 + ceil(256 / D) = 96 as in 'q', found 'tensor<?x2x64x8xi8>'}}
+  %0:3 = quartet.gated_attention %q, %k, %k gate(%q) cache(%key, %key)
+      ragged(%i, %i, %i, %i) pages(%table) scale 0.5
+    : (tensor<?x4x8xf32>, tensor<?x2x8xf32>, tensor<?x2x8xf32>, tensor<?x4x8xf32>,
+       tensor<?x2x64x8xi8>, tensor<?x2x64x8xi8>, tensor<?xi32>, tensor<?xi32>,
+       tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32>)
+    -> (tensor<?x4x8xf32>, tensor<?x2x64x8xi8>, tensor<?x2x64x8xi8>)
+  return
+}
+
+// -----
+
+// Pages of floats with rows for scales.
+func.func @gated_attention_c4_float(%q: tensor<?x4x8xf32>, %k: tensor<?x2x8xf32>,
+                                    %key: tensor<?x2x96x8xf32>, %i: tensor<?xi32>,
+                                    %table: tensor<?x?xi32>) {
+  // expected-error @+1 {{expected 'key_in' to be [pages, Hkv, 64, D]}}
+  %0:3 = quartet.gated_attention %q, %k, %k gate(%q) cache(%key, %key)
+      ragged(%i, %i, %i, %i) pages(%table) scale 0.5
+    : (tensor<?x4x8xf32>, tensor<?x2x8xf32>, tensor<?x2x8xf32>, tensor<?x4x8xf32>,
+       tensor<?x2x96x8xf32>, tensor<?x2x96x8xf32>, tensor<?xi32>, tensor<?xi32>,
+       tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32>)
+    -> (tensor<?x4x8xf32>, tensor<?x2x96x8xf32>, tensor<?x2x96x8xf32>)
+  return
+}
+
+// -----
+
 // Values are kept in another type than keys.
 func.func @gated_attention_c5(%q: tensor<?x4x8xf32>, %k: tensor<?x2x8xf32>, %v:
                               tensor<?x2x8xf32>, %g: tensor<?x4x8xf32>, %key:

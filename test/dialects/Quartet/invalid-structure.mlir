@@ -123,7 +123,7 @@ quartet.weight @weight_parent : tensor<8xf32>
 
 // A state whose slots are fixed.
 quartet.model @state_c1 {
-  // expected-error @+1 {{expected a tensor of f32, f16 or bf16 whose first dimension alone is dynamic, found 'tensor<4x8xf32>'}}
+  // expected-error @+1 {{expected a tensor of f32, f16, bf16 or i8 whose first dimension alone is dynamic, found 'tensor<4x8xf32>'}}
   quartet.state @s slots : tensor<4x8xf32>
   quartet.step {
   ^bb0(%tokens: tensor<?xi32>, %positions: tensor<3x?xi32>,
@@ -142,7 +142,7 @@ quartet.model @state_c1 {
 
 // A state with two dynamic dimensions.
 quartet.model @state_c1_inner {
-  // expected-error @+1 {{expected a tensor of f32, f16 or bf16 whose first dimension alone is dynamic, found 'tensor<?x?xf32>'}}
+  // expected-error @+1 {{expected a tensor of f32, f16, bf16 or i8 whose first dimension alone is dynamic, found 'tensor<?x?xf32>'}}
   quartet.state @s slots : tensor<?x?xf32>
   quartet.step {
   ^bb0(%tokens: tensor<?xi32>, %positions: tensor<3x?xi32>,
@@ -161,7 +161,7 @@ quartet.model @state_c1_inner {
 
 // A state of f64.
 quartet.model @state_c1_element {
-  // expected-error @+1 {{expected a tensor of f32, f16 or bf16 whose first dimension alone is dynamic, found 'tensor<?x8xf64>'}}
+  // expected-error @+1 {{expected a tensor of f32, f16, bf16 or i8 whose first dimension alone is dynamic, found 'tensor<?x8xf64>'}}
   quartet.state @s slots : tensor<?x8xf64>
   quartet.step {
   ^bb0(%tokens: tensor<?xi32>, %positions: tensor<3x?xi32>,
@@ -180,7 +180,7 @@ quartet.model @state_c1_element {
 
 // A state without dimensions.
 quartet.model @state_c1_scalar {
-  // expected-error @+1 {{expected a tensor of f32, f16 or bf16 whose first dimension alone is dynamic, found 'tensor<f32>'}}
+  // expected-error @+1 {{expected a tensor of f32, f16, bf16 or i8 whose first dimension alone is dynamic, found 'tensor<f32>'}}
   quartet.state @s slots : tensor<f32>
   quartet.step {
   ^bb0(%tokens: tensor<?xi32>, %positions: tensor<3x?xi32>,

@@ -88,6 +88,21 @@ func.func @gated_attention(%q: tensor<?x4x8xf32>, %k: tensor<?x2x8xf32>,
   return
 }
 
+// Pages of int8 with their scales behind the rows.
+// CHECK-LABEL: func @gated_attention_int8
+// CHECK: quartet.gated_attention {{.*}} tensor<?x2x96x8xi8>
+func.func @gated_attention_int8(%q: tensor<?x4x8xf32>, %k: tensor<?x2x8xf32>,
+                                %c: tensor<?x2x96x8xi8>, %i: tensor<?xi32>,
+                                %t: tensor<?x?xi32>) {
+  %0:3 = quartet.gated_attention %q, %k, %k cache(%c, %c)
+      ragged(%i, %i, %i, %i) pages(%t) scale 0.5
+    : (tensor<?x4x8xf32>, tensor<?x2x8xf32>, tensor<?x2x8xf32>,
+       tensor<?x2x96x8xi8>, tensor<?x2x96x8xi8>, tensor<?xi32>, tensor<?xi32>,
+       tensor<?xi32>, tensor<?xi32>, tensor<?x?xi32>)
+    -> (tensor<?x4x8xf32>, tensor<?x2x96x8xi8>, tensor<?x2x96x8xi8>)
+  return
+}
+
 // CHECK-LABEL: func @embed
 // CHECK: quartet.embed %{{.*}}, %{{.*}} : (tensor<?xi32>, tensor<32x8xbf16>) -> tensor<?x8xf32>
 func.func @embed(%t: tensor<?xi32>, %w: tensor<32x8xbf16>) {

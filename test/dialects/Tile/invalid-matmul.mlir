@@ -329,6 +329,28 @@ tile.program @store_head_c1 {
 
 // -----
 
+tile.program @store_head_c1_int8 {
+  tile.matrix @w rows 64 columns 32 format "int4:32"
+  tile.state @short pages : tensor<?x2x64x16xi8>
+  tile.step @s few tokens 4 sequences 2 {
+    tile.buffer @x : memref<4x32xf32>
+    tile.phase @p {
+      %a = tile.stage plain @x : !tile.rows<4, 32, 32>
+      tile.tasks [<count 2>] {
+      ^bb0(%r: index):
+        %w = tile.stream @w rows 0 count 16 : !tile.weights<16, 32, "int4:32">
+        tile.matmul %a, %w : !tile.rows<4, 32, 32>, !tile.weights<16, 32, "int4:32"> {
+        ^bb0(%acc: !tile.acc<4, 16>):
+          // expected-error @+1 {{needs pages of [any, 80, 16] in @short, not pages of 'tensor<?x2x64x16xi8>'}}
+          tile.store_head %acc width 16 cache to @short[%r] : !tile.acc<4, 16>
+        }
+      }
+    }
+  }
+}
+
+// -----
+
 tile.program @store_head_c1_width {
   tile.matrix @w rows 64 columns 32 format "int4:32"
   tile.state @k pages : tensor<?x2x64x16xf16>

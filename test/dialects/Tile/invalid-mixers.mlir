@@ -299,6 +299,44 @@ tile.program @attend_c3 {
 
 // -----
 
+tile.program @attend_c3_int8 {
+  tile.state @k pages : tensor<?x2x64x8xi8>
+  tile.state @v pages : tensor<?x2x64x8xi8>
+  tile.step @s few tokens 4 sequences 2 {
+    tile.buffer @q : memref<4x32xf32>
+    tile.buffer @parts pieces of 2 pages : memref<4x4x?x10xf32>
+    tile.phase @p {
+      tile.tasks [<tokens 1>, <count 2>, <ranges 2>] {
+      ^bb0(%t: index, %r: index, %n: index):
+        // expected-error @+1 {{needs pages of [2, 96, 8] in @k, not pages of 'tensor<?x2x64x8xi8>'}}
+        tile.attend[%t, %r, %n] tile 1 pages 2 query @q cache(@k, @v) to @parts
+          heads 4 kv_heads 2 head_dim 8 scale 0.5
+      }
+    }
+  }
+}
+
+// -----
+
+tile.program @attend_c3_types {
+  tile.state @k pages : tensor<?x2x96x8xi8>
+  tile.state @v pages : tensor<?x2x64x8xf16>
+  tile.step @s few tokens 4 sequences 2 {
+    tile.buffer @q : memref<4x32xf32>
+    tile.buffer @parts pieces of 2 pages : memref<4x4x?x10xf32>
+    tile.phase @p {
+      tile.tasks [<tokens 1>, <count 2>, <ranges 2>] {
+      ^bb0(%t: index, %r: index, %n: index):
+        // expected-error @+1 {{needs one type in @k and @v, not 'tensor<?x2x96x8xi8>' and 'tensor<?x2x64x8xf16>'}}
+        tile.attend[%t, %r, %n] tile 1 pages 2 query @q cache(@k, @v) to @parts
+          heads 4 kv_heads 2 head_dim 8 scale 0.5
+      }
+    }
+  }
+}
+
+// -----
+
 tile.program @attend_c4 {
   tile.state @k pages : tensor<?x2x64x8xf16>
   tile.state @v pages : tensor<?x2x64x8xf16>

@@ -67,3 +67,43 @@ func.func @ungated(%q: !q, %k: !k, %v: !k, %keys: !cache, %values: !cache,
     : (!q, !k, !k, !cache, !cache, !i, !i, !i, !i, tensor<?x?xi32>) -> (!q, !cache, !cache)
   return %o, %k1, %v1 : !q, !cache, !cache
 }
+
+// Pages of int8: a row's scale is its largest size / 127, stored byte by byte in the
+// rows from 64 on; scores and weights are multiplied by the scales of their rows.
+// CHECK-LABEL: func @int8
+// CHECK-SAME:    %[[KEYS:[^ ]*]]: tensor<?x2x96x8xi8>, %[[VALUES:[^ ]*]]: tensor<?x2x96x8xi8>
+// CHECK:         %[[NEWKEYS:.*]] = scf.for {{.*}} iter_args(%{{.*}} = %[[KEYS]])
+// CHECK:           %[[LARGEST:.*]] = scf.for {{.*}} -> (i32)
+// CHECK:             arith.maxsi
+// CHECK:           %[[SIZE:.*]] = arith.bitcast %[[LARGEST]] : i32 to f32
+// CHECK:           %[[SCALE:.*]] = arith.divf %[[SIZE]], %cst
+// CHECK:           %[[INVERSE:.*]] = arith.divf %{{.*}}, %[[SCALE]]
+// CHECK:           %[[FACTOR:.*]] = arith.select %{{.*}}, %[[INVERSE]]
+// CHECK:           scf.for
+// CHECK:             arith.mulf %{{.*}}, %[[FACTOR]]
+// CHECK:             %[[Q:.*]] = arith.fptosi {{.*}} : f32 to i8
+// CHECK:             tensor.insert %[[Q]]
+// CHECK:           %[[BITS:.*]] = arith.bitcast %[[SCALE]] : f32 to i32
+// CHECK-COUNT-4:   arith.trunci %{{.*}} : i32 to i8
+// CHECK:         %[[NEWVALUES:.*]] = scf.for {{.*}} iter_args(%{{.*}} = %[[VALUES]])
+// CHECK:         scf.forall
+// CHECK:               tensor.extract %[[NEWKEYS]]
+// CHECK:               arith.sitofp
+// CHECK-COUNT-4:       tensor.extract %[[NEWKEYS]]
+// CHECK:               %[[KEYSCALE:.*]] = arith.bitcast %{{.*}} : i32 to f32
+// CHECK:               %[[BOTH:.*]] = arith.mulf %[[KEYSCALE]]
+// CHECK:               arith.mulf %{{.*}}, %[[BOTH]]
+// CHECK:               %[[WEIGHT:.*]] = math.exp
+// CHECK-COUNT-4:       tensor.extract %[[NEWVALUES]]
+// CHECK:               %[[VALUESCALE:.*]] = arith.bitcast %{{.*}} : i32 to f32
+// CHECK:               arith.mulf %{{.*}}, %[[VALUESCALE]]
+// CHECK:               arith.sitofp
+func.func @int8(%q: !q, %k: !k, %v: !k, %keys: tensor<?x2x96x8xi8>, %values: tensor<?x2x96x8xi8>,
+                %token_seq: !i, %seq_start: !i, %seq_past: !i, %seq_slot: !i,
+                %page_table: tensor<?x?xi32>) -> (!q, tensor<?x2x96x8xi8>, tensor<?x2x96x8xi8>) {
+  %o, %k1, %v1 = quartet.gated_attention %q, %k, %v cache(%keys, %values)
+      ragged(%token_seq, %seq_start, %seq_past, %seq_slot) pages(%page_table) scale 5.0e-1
+    : (!q, !k, !k, tensor<?x2x96x8xi8>, tensor<?x2x96x8xi8>, !i, !i, !i, !i, tensor<?x?xi32>)
+    -> (!q, tensor<?x2x96x8xi8>, tensor<?x2x96x8xi8>)
+  return %o, %k1, %v1 : !q, tensor<?x2x96x8xi8>, tensor<?x2x96x8xi8>
+}

@@ -27,15 +27,16 @@ namespace {
 struct Attention {
   int64_t width, heads, past, tokens, pages;
   Type type;
+  bool int8; ///< type is f32
   float scale;
   std::vector<float> q, gate;    ///< [tokens][heads][width]
-  std::vector<float> key, value; ///< [2 * pages][64][width], rounded
+  std::vector<float> key, value; ///< [2 * pages][64][width]; rounded to type
   std::vector<int32_t> table;
 
   Attention(int64_t width, int64_t heads, int64_t past, int64_t tokens,
-            Type type)
+            Type type, bool int8 = false)
       : width(width), heads(heads), past(past), tokens(tokens),
-        pages((past + tokens + kPage - 1) / kPage), type(type),
+        pages((past + tokens + kPage - 1) / kPage), type(type), int8(int8),
         scale(1.0f / std::sqrt(static_cast<float>(width))) {
     Random random(11);
     q = random.floats(tokens * heads * width, -4, 4);
@@ -49,11 +50,23 @@ struct Attention {
       table.push_back(static_cast<int32_t>(2 * (pages - 1 - p) + p % 2));
   }
 
+  /// What the cache's \p rows stand for.
+  std::vector<float> held(std::vector<float> rows) const {
+    std::vector<int8_t> integers(width);
+    for (size_t row = 0; int8 && row < rows.size(); row += width) {
+      float rowScale =
+          reference::quantizeRow(&rows[row], width, integers.data());
+      for (int64_t d = 0; d < width; ++d)
+        rows[row + d] = integers[d] * rowScale;
+    }
+    return rows;
+  }
+
   std::vector<float> expected() const {
-    auto keys = key, values = value;
+    auto keys = held(key), values = held(value);
     std::vector<float> out(q.size()), k, v;
     for (int64_t t = past; t < past + tokens; ++t) // the rows already there
-      for (auto [rows, to] : {std::pair(&key, &k), {&value, &v}}) {
+      for (auto [rows, to] : {std::pair(&keys, &k), {&values, &v}}) {
         int64_t row = table[t / kPage] * kPage + t % kPage;
         to->insert(to->end(), rows->begin() + row * width,
                    rows->begin() + (row + 1) * width);
@@ -76,6 +89,8 @@ struct Attention {
       int64_t row = table[t / kPage] * kPage + t % kPage;
       std::copy_n(rows.begin() + row * width, width, all.begin() + row * width);
     }
+    if (int8)
+      return int8Cache(all);
     std::vector<uint8_t> bytes(all.size() * (type == Type::kF32 ? 4 : 2));
     for (size_t i = 0; i < all.size(); ++i) {
       uint16_t half = reference::toBits(type, all[i]);
@@ -83,6 +98,21 @@ struct Attention {
         std::memcpy(&bytes[4 * i], &all[i], 4);
       else
         std::memcpy(&bytes[2 * i], &half, 2);
+    }
+    return bytes;
+  }
+
+  /// The rows as int8, the scales of a page behind its rows.
+  std::vector<uint8_t> int8Cache(const std::vector<float> &rows) const {
+    int64_t page = pageRows(true, width) * width;
+    std::vector<uint8_t> bytes(2 * pages * page);
+    std::vector<int8_t> integers(width);
+    for (int64_t row = 0; row < 2 * pages * kPage; ++row) {
+      uint8_t *to = &bytes[row / kPage * page];
+      float rowScale =
+          reference::quantizeRow(&rows[row * width], width, integers.data());
+      std::memcpy(to + row % kPage * width, integers.data(), width);
+      std::memcpy(to + kPage * width + row % kPage * 4, &rowScale, 4);
     }
     return bytes;
   }
@@ -95,10 +125,12 @@ struct Kernels {
   GatedMergeFunction *gatedMerge;
   MergeFunction *merge;
 
-  Kernels(const std::string &cpu, int64_t width, int64_t heads, Type type)
+  Kernels(const std::string &cpu, int64_t width, int64_t heads, Type type,
+          bool int8 = false)
       : runner(llvm::StringRef(cpu)) {
     quartet::cpu::KernelBuilder &k = runner.k();
-    mlir::Type element = type == Type::kF32   ? k.f32()
+    mlir::Type element = int8                 ? k.i8()
+                         : type == Type::kF32 ? k.f32()
                          : type == Type::kF16 ? k.f16()
                                               : k.bf16();
     std::string attendName =
@@ -146,25 +178,31 @@ TEST(Attend, MatchesReference) {
   struct Shape {
     int64_t width, heads, past, tokens;
     Type type;
+    bool int8 = false;
   };
   const Shape shapes[] = {
-      {256, 8, 0, 1, Type::kBF16},  {256, 8, 150, 1, Type::kBF16},
-      {256, 8, 60, 9, Type::kBF16}, {64, 16, 63, 3, Type::kBF16},
-      {16, 1, 70, 3, Type::kF32},   {16, 2, 127, 2, Type::kF16},
-      {8, 3, 10, 130, Type::kBF16}, {24, 4, 64, 5, Type::kF32},
-      {40, 6, 200, 3, Type::kBF16}, {16, 12, 5, 70, Type::kBF16},
-      {20, 11, 65, 2, Type::kBF16}, {32, 5, 128, 1, Type::kF16}};
+      {256, 8, 0, 1, Type::kBF16},        {256, 8, 150, 1, Type::kBF16},
+      {256, 8, 60, 9, Type::kBF16},       {64, 16, 63, 3, Type::kBF16},
+      {16, 1, 70, 3, Type::kF32},         {16, 2, 127, 2, Type::kF16},
+      {8, 3, 10, 130, Type::kBF16},       {24, 4, 64, 5, Type::kF32},
+      {40, 6, 200, 3, Type::kBF16},       {16, 12, 5, 70, Type::kBF16},
+      {20, 11, 65, 2, Type::kBF16},       {32, 5, 128, 1, Type::kF16},
+      {256, 8, 150, 1, Type::kF32, true}, {256, 8, 60, 9, Type::kF32, true},
+      {6, 3, 10, 130, Type::kF32, true},  {24, 16, 63, 3, Type::kF32, true},
+      {40, 6, 200, 3, Type::kF32, true},  {20, 11, 65, 2, Type::kF32, true}};
   for (const std::string &cpu : kernelCpus()) {
     std::unique_ptr<Kernels> kernels;
     const Shape *last = nullptr;
     for (const Shape &shape : shapes) {
-      auto [width, heads, past, tokens, type] = shape;
-      SCOPED_TRACE(testing::Message() << width << " x " << heads << ", past "
-                                      << past << ", tokens " << tokens);
-      if (!last || last->width != width || last->heads != heads)
-        kernels = std::make_unique<Kernels>(cpu, width, heads, type);
+      auto [width, heads, past, tokens, type, int8] = shape;
+      SCOPED_TRACE(testing::Message()
+                   << width << " x " << heads << ", past " << past
+                   << ", tokens " << tokens << (int8 ? ", int8" : ""));
+      if (!last || last->width != width || last->heads != heads ||
+          last->int8 != int8)
+        kernels = std::make_unique<Kernels>(cpu, width, heads, type, int8);
       last = &shape;
-      Attention attention(width, heads, past, tokens, type);
+      Attention attention(width, heads, past, tokens, type, int8);
       expectNear(kernels->run(attention, 4, 2), attention.expected(), 2e-6,
                  "out");
     }
@@ -173,11 +211,13 @@ TEST(Attend, MatchesReference) {
 
 // The bits do not depend on the block of tokens, nor on the ISA.
 TEST(Attend, SameBitsForEveryBlock) {
-  for (int64_t heads : {8, 3}) {
-    Attention attention(64, heads, 90, 70, Type::kBF16);
+  for (auto [heads, type, int8] : {std::tuple(8, Type::kBF16, false),
+                                   {3, Type::kBF16, false},
+                                   {8, Type::kF32, true}}) {
+    Attention attention(64, heads, 90, 70, type, int8);
     std::vector<float> first;
     for (const std::string &cpu : kernelCpus()) {
-      Kernels kernels(cpu, 64, heads, Type::kBF16);
+      Kernels kernels(cpu, 64, heads, type, int8);
       for (int64_t block : {1, 5, 16, 70}) {
         std::vector<float> out = kernels.run(attention, block, 2);
         if (first.empty())

@@ -11,6 +11,7 @@ using TableFunction = void(const int32_t *positions, int64_t axisStride,
 using HeadFunction = void(const float *x, const float *weight, float eps,
                           const float *cosSin, float *out);
 using StoreFunction = void(const float *x, void *to);
+using StoreInt8Function = void(const float *x, int8_t *to, void *scale);
 
 static void testHead(const std::string &cpu, int64_t width, int64_t pairs) {
   SCOPED_TRACE(testing::Message() << width << ", pairs " << pairs);
@@ -92,4 +93,54 @@ TEST(StoreHead, RoundsToNearestEven) {
     runner.get<StoreFunction>(f32)(x.data(), same.data());
     expectSame(same, x, "f32");
   }
+}
+
+namespace {
+/// The kernel for int8 on one row, and what plain loops make of it.
+struct Int8Rows {
+  std::vector<int8_t> found, expected;
+  float scale, expectedScale;
+
+  Int8Rows(StoreInt8Function *store, const std::vector<float> &x)
+      : found(x.size() + 1, 99), expected(x.size()) {
+    char bytes[5]; // scales may stand anywhere
+    store(x.data(), found.data(), bytes + 1);
+    std::memcpy(&scale, bytes + 1, 4);
+    expectedScale = reference::quantizeRow(x.data(), x.size(), expected.data());
+    EXPECT_EQ(found.back(), 99) << "written behind the row";
+    found.pop_back();
+  }
+};
+} // namespace
+
+TEST(StoreHead, Int8) {
+  for (const std::string &cpu : kernelCpus())
+    for (int64_t width : {256, 8, 24, 20, 6}) {
+      SCOPED_TRACE(cpu + " width " + std::to_string(width));
+      KernelRunner runner{llvm::StringRef(cpu)};
+      auto *store = runner.get<StoreInt8Function>(
+          runner.add(quartet::cpu::storeHeadInt8Kernel(runner.k(), width)));
+      auto expectRow = [&](const std::vector<float> &x, const char *what) {
+        Int8Rows rows(store, x);
+        EXPECT_EQ(rows.found, rows.expected) << what;
+        EXPECT_EQ(0, std::memcmp(&rows.scale, &rows.expectedScale, 4)) << what;
+      };
+      std::vector<float> x = Random(5).floats(width, -100, 100);
+      expectRow(x, "random");
+      for (float small : {1e-30f, 1e-38f, 1e-44f}) {
+        std::vector<float> faint = x;
+        for (float &value : faint)
+          value *= small;
+        expectRow(faint, "faint");
+      }
+      expectRow(std::vector<float>(width, 0.0f), "zeros");
+      std::vector<float> ties(width, 2.5f); // the scale is 1
+      ties[0] = -127.0f;
+      ties[1] = 3.5f;
+      expectRow(ties, "ties");
+      EXPECT_EQ(Int8Rows(store, ties).found[1], 4);
+      EXPECT_EQ(Int8Rows(store, ties).found[2], 2);
+      x[width - 1] = NAN;
+      EXPECT_TRUE(std::isnan(Int8Rows(store, x).scale));
+    }
 }

@@ -9,7 +9,7 @@
 
 namespace quartet::test {
 
-enum class Element { kF32, kF16, kBF16, kI32 };
+enum class Element { kF32, kF16, kBF16, kI32, kI8 };
 
 inline reference::Type floatType(Element element) {
   return element == Element::kF16    ? reference::Type::kF16
@@ -18,7 +18,7 @@ inline reference::Type floatType(Element element) {
 }
 
 inline const char *name(Element element) {
-  const char *names[] = {"f32", "f16", "bf16", "i32"};
+  const char *names[] = {"f32", "f16", "bf16", "i32", "i8"};
   return names[static_cast<int>(element)];
 }
 
@@ -27,7 +27,7 @@ public:
   /// All zero.
   Buffer(Element element, std::vector<int64_t> shape)
       : element(element), shape(std::move(shape)) {
-    bytes.resize(size() * (is16Bit() ? 2 : 4));
+    bytes.resize(size() * (element == Element::kI8 ? 1 : is16Bit() ? 2 : 4));
   }
   /// \p values rounded to \p element.
   Buffer(Element element, std::vector<int64_t> shape,

@@ -221,8 +221,42 @@ Buffer runAttention(Batch batch, AttentionInputs in, const AttentionCase &shape,
   return out;
 }
 
+/// Pages [pages, heads, 64, width] of floats as rows of int8, their scales in
+/// the rows behind them.
+Buffer toInt8(const Buffer &pages) {
+  int64_t width = pages.shape[3], rows = 64 + (256 + width - 1) / width;
+  Buffer result(Element::kI8, {pages.shape[0], pages.shape[1], rows, width});
+  std::vector<float> from = pages.floats();
+  std::vector<int8_t> q(width);
+  for (int64_t head = 0; head < pages.shape[0] * pages.shape[1]; ++head)
+    for (int64_t m = 0; m < 64; ++m) {
+      char *page = result.bytes.data() + head * rows * width;
+      float scale = reference::quantizeRow(&from[(head * 64 + m) * width],
+                                           width, q.data());
+      std::memcpy(page + m * width, q.data(), width);
+      std::memcpy(page + 64 * width + 4 * m, &scale, 4);
+    }
+  return result;
+}
+
+/// What such pages stand for.
+std::vector<float> fromInt8(const Buffer &pages) {
+  int64_t rows = pages.shape[2], width = pages.shape[3];
+  std::vector<float> result;
+  for (int64_t head = 0; head < pages.shape[0] * pages.shape[1]; ++head)
+    for (int64_t m = 0; m < 64; ++m) {
+      const char *page = pages.bytes.data() + head * rows * width;
+      float scale;
+      std::memcpy(&scale, page + 64 * width + 4 * m, 4);
+      for (int64_t d = 0; d < width; ++d)
+        result.push_back(static_cast<int8_t>(page[m * width + d]) * scale);
+    }
+  return result;
+}
+
 void testAttention(uint32_t seed, const Batch &batch,
                    const AttentionCase &shape) {
+  bool int8 = shape.cacheType == Element::kI8;
   constexpr int64_t tableWidth = 3;
   Random random(seed);
   int64_t n = batch.tokens();
@@ -240,24 +274,32 @@ void testAttention(uint32_t seed, const Batch &batch,
   numbers.pop_back();
   Buffer table({batch.numSlots, tableWidth}, numbers);
   std::vector<int64_t> cacheShape{pages, shape.keyHeads, 64, shape.width};
-  Buffer keyBefore = random.normal(shape.cacheType, cacheShape);
-  Buffer valueBefore = random.normal(shape.cacheType, cacheShape);
+  Element drawn = int8 ? Element::kF32 : shape.cacheType;
+  Buffer keyBefore = random.normal(drawn, cacheShape);
+  Buffer valueBefore = random.normal(drawn, cacheShape);
+  if (int8) {
+    keyBefore = toInt8(keyBefore);
+    valueBefore = toInt8(valueBefore);
+  }
+  auto floats = [&](const Buffer &pages) {
+    return int8 ? fromInt8(pages) : pages.floats();
+  };
   Buffer key = keyBefore, value = valueBefore;
   Buffer out = runAttention(batch, in, shape, key, value, table);
 
   std::vector<float> q = in.q.floats(), k = in.k.floats(), v = in.v.floats(),
-                     gate = in.gate.floats(), keys = keyBefore.floats(),
-                     values = valueBefore.floats(), expected(out.size());
+                     gate = in.gate.floats(), keys = floats(keyBefore),
+                     values = floats(valueBefore), expected(out.size());
   reference::gatedAttention({shape.heads, shape.keyHeads, shape.width,
                              tableWidth, 0.25f, q.data(), k.data(), v.data(),
                              shape.isGated ? gate.data() : nullptr, keys.data(),
                              values.data(), table.ints(),
-                             floatType(shape.cacheType), expected.data()},
+                             floatType(shape.cacheType), expected.data(), int8},
                             batch.ragged());
   expectClose("gated_attention", out, expected);
   // The caches hold roundings, nothing computed; that covers untouched pages.
-  EXPECT_EQ(key.floats(), keys);
-  EXPECT_EQ(value.floats(), values);
+  EXPECT_EQ(floats(key), keys);
+  EXPECT_EQ(floats(value), values);
 
   Buffer runningKey = keyBefore, runningValue = valueBefore;
   expectSameBitsAlone(batch, out, [&](const Batch &one, int64_t token) {
@@ -279,6 +321,15 @@ TEST(GatedAttention, MatchesTheReference) {
   testAttention(seed++, ragged, {6, 1, 8, false, Element::kF32, Element::kF16});
   testAttention(seed++, ragged,
                 {4, 2, 16, true, Element::kBF16, Element::kBF16});
+}
+
+// Scales fill sixteen rows, and eleven not quite.
+TEST(GatedAttention, MatchesTheReferenceWithInt8Pages) {
+  uint32_t seed = 1;
+  for (const Batch &batch : batches())
+    testAttention(seed++, batch, {8, 2, 16, true, Element::kF32, Element::kI8});
+  testAttention(seed++, batches()[2],
+                {6, 3, 24, true, Element::kF32, Element::kI8});
 }
 
 } // namespace
