@@ -215,6 +215,7 @@ Planner::runPipeline(llvm::StringRef what,
 llvm::Error Planner::schedule() {
   BuildOptions options;
   options.stateDtype = matrixDtype;
+  options.kvType = command.kvType.value_or(kvTypeOf(matrixDtype));
   module = buildModel(context, input->config(), weights, options);
   if (failed(mlir::verify(*module)))
     return llvm::createStringError(

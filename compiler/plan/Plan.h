@@ -12,6 +12,7 @@ struct PlanCommand {
   std::string target = "host"; ///< see targetNames()
   std::string cpu;             ///< LLVM CPU; empty: the target's own
   std::optional<Dtype> dtype;  ///< absent: as in the checkpoint
+  std::optional<KvType> kvType; ///< absent: as the matrices
   std::string quant;           ///< format, recipe or file; empty: as it comes
   std::optional<int64_t> quantGroup;
   std::vector<int64_t> buckets; ///< tokens; empty: the target's choice

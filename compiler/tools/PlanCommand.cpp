@@ -27,6 +27,16 @@ void quartet::addPlan(CLI::App &app, PlanCommand &command) {
           "checkpoint)")
       ->check(CLI::IsMember({"f32", "bf16", "f16"}))
       ->type_name("WORD");
+  plan->add_option_function<std::string>(
+          "--kv-cache",
+          [&](const std::string &word) {
+            command.kvType = word == "f32"    ? KvType::F32
+                             : word == "f16"  ? KvType::F16
+                             : word == "bf16" ? KvType::BF16
+                                              : KvType::Int8;
+          },
+          "Element type of the KV cache (default: that of the matrices)")
+      ->check(CLI::IsMember({"f32", "bf16", "f16", "int8"}));
   plan->add_option("--quant", command.quant,
                    "Format of the weight matrices, as for 'quartetc build'");
   plan->add_option("--quant-group", command.quantGroup,
