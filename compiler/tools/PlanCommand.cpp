@@ -36,7 +36,8 @@ void quartet::addPlan(CLI::App &app, PlanCommand &command) {
                                               : KvType::Int8;
           },
           "Element type of the KV cache (default: that of the matrices)")
-      ->check(CLI::IsMember({"f32", "bf16", "f16", "int8"}));
+      ->check(CLI::IsMember({"f32", "bf16", "f16", "int8"}))
+      ->type_name("WORD");
   plan->add_option("--quant", command.quant,
                    "Format of the weight matrices, as for 'quartetc build'");
   plan->add_option("--quant-group", command.quantGroup,
