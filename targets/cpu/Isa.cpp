@@ -15,8 +15,12 @@ llvm::Expected<Isa> Isa::of(llvm::StringRef triple, llvm::StringRef cpu,
   if (!target)
     return llvm::createStringError("no code generator for '" + triple +
                                    "': " + problem);
-  std::unique_ptr<llvm::MCSubtargetInfo> facts(
-      target->createMCSubtargetInfo(parsed, cpu, features));
+  // LLVM takes an unknown name for the least of CPUs, and says so to nobody.
+  std::unique_ptr<llvm::MCSubtargetInfo> least(
+      target->createMCSubtargetInfo(parsed, "", ""));
+  std::unique_ptr<llvm::MCSubtargetInfo> facts;
+  if (least && (cpu.empty() || least->isCPUStringValid(cpu)))
+    facts.reset(target->createMCSubtargetInfo(parsed, cpu, features));
   if (!facts)
     return llvm::createStringError("'" + cpu + "' is not a CPU of '" + triple +
                                    "'");

@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
 using namespace quartet::cpu;
@@ -116,7 +117,9 @@ KernelBuilder::function(StringRef name, StringRef arguments,
     types.push_back(letter == 'p' ? ptr() : letter == 'f' ? f32() : i64());
   auto func = func::FuncOp::create(b, name, b.getFunctionType(types, {}));
   func.setPrivate();
-  b.setInsertionPointToStart(func.addEntryBlock());
+  // Functions may be made while another one is.
+  llvm::SaveAndRestore<Block *> entryOfThis(entry, func.addEntryBlock());
+  b.setInsertionPointToStart(entry);
   SmallVector<V> values;
   for (Value argument : func.getArguments())
     values.push_back(wrap(argument));
@@ -208,13 +211,11 @@ V KernelBuilder::gep(V pointer, V offset) {
 }
 
 V KernelBuilder::stack(int64_t bytes) {
-  // In the function's first block, so that a loop does not grow the frame.
-  Operation *func = b.getInsertionBlock()->getParentOp();
-  if (!isa<FunctionOpInterface>(func))
-    func = func->getParentOfType<FunctionOpInterface>();
+  // In the function's first block, so that a loop does not grow the frame. The
+  // loop around this place may have no parents yet: it is still being made.
+  assert(entry && "stack() outside of function()");
   OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(
-      &cast<FunctionOpInterface>(func).getFunctionBody().front());
+  b.setInsertionPointToStart(entry);
   V count = i64(bytes);
   return wrap(LLVM::AllocaOp::create(b, ptr(), i8(), count.get(),
                                      /*alignment=*/64));

@@ -119,7 +119,8 @@ public:
   void store(V value, V pointer, V offset = {}, unsigned align = 0);
   void store(V value, V pointer, int64_t offset, unsigned align = 0);
   V gep(V pointer, V offset);
-  /// Uninitialised memory of the function's frame, 64-byte aligned.
+  /// Uninitialised memory of the function's frame, 64-byte aligned, also when
+  /// called in a loop: once per function, not per turn. Inside of function().
   V stack(int64_t bytes);
   void copy(V to, V from, V bytes); ///< memcpy
   void clear(V to, V bytes);        ///< memset to zero
@@ -187,6 +188,8 @@ public:
 
 private:
   mlir::ModuleOp module;
+  /// The first block of the function that is being made; null outside.
+  mlir::Block *entry = nullptr;
 };
 
 } // namespace quartet::cpu

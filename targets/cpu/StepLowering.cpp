@@ -60,6 +60,17 @@ LogicalResult StepLowering::placeBuffers() {
   return success();
 }
 
+LogicalResult StepLowering::checkWaits() {
+  WalkResult result = step.walk([&](tile::WaitOp wait) {
+    if (signaller.contains(wait.getEvent()))
+      return WalkResult::advance();
+    wait.emitOpError() << "waits for @" << wait.getEvent()
+                       << ", which no phase of the step signals";
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
 void StepLowering::readArguments(ArrayRef<V> arguments) {
   args = arguments[0];
   worker = arguments[1];
@@ -80,7 +91,7 @@ FailureOr<LoweredStep> StepLowering::lower(StringRef name) {
   result.function = k.function(name, "pii", [&](ArrayRef<V> arguments) {
     readArguments(arguments);
     numberCounters();
-    if (mlir::failed(placeBuffers())) {
+    if (mlir::failed(placeBuffers()) || mlir::failed(checkWaits())) {
       failed = true;
       return;
     }

@@ -62,6 +62,8 @@ private:
   // The schedule (StepLowering.cpp).
   void readArguments(llvm::ArrayRef<V> arguments);
   mlir::LogicalResult placeBuffers();
+  /// That every event waited for is signalled.
+  mlir::LogicalResult checkWaits();
   void numberCounters();
   mlir::LogicalResult lowerPhase(tile::PhaseOp phase);
   void lowerWait(tile::WaitOp wait);

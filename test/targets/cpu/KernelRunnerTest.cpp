@@ -48,3 +48,27 @@ TEST(KernelRunner, OlderCpus) {
     expectScaled(runner);
   }
 }
+
+// A frame of its own for every turn would need a hundred megabytes.
+TEST(KernelBuilder, StackInsideALoop) {
+  KernelRunner runner;
+  cpu::KernelBuilder &k = runner.k();
+  std::string name = runner.add(
+      k.function("sum_through_stack", "pi", [&](llvm::ArrayRef<V> a) {
+        k.loop(a[1], [&](V i) {
+          V memory = k.stack(1024);
+          // A function that is made meanwhile has a frame of its own.
+          auto twice = k.function("twice_to", "pi", [&](llvm::ArrayRef<V> b) {
+            V own = k.stack(64);
+            k.store(b[1] + b[1], own);
+            k.store(k.load(k.i64(), own), b[0], int64_t(512));
+          });
+          k.ifThen(i >= 0, [&] { k.call(twice, {memory, i}); });
+          V sum = k.load(k.i64(), a[0]);
+          k.store(sum + k.load(k.i64(), memory, int64_t(512)), a[0]);
+        });
+      }));
+  int64_t sum = 5;
+  runner.get<void(int64_t *, int64_t)>(name)(&sum, 100000);
+  EXPECT_EQ(sum, 5 + 100000ll * 99999);
+}

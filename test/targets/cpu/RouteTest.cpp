@@ -1,0 +1,116 @@
+// Routing against plain loops: which experts, their weights, and the sorted
+// pairs.
+#include "targets/cpu/kernels/Route.h"
+#include "test/targets/cpu/MixerInputs.h"
+#include <algorithm>
+
+using namespace quartet;
+using namespace quartet::test;
+
+namespace {
+using RouteFunction = void(const float *logits, int64_t stride,
+                           int64_t gateColumn, int64_t tokens, uint8_t *groups);
+
+struct Shape {
+  int64_t experts, topK, shared, room, tokens;
+};
+
+/// The arrays of the groups in \p memory.
+struct Groups {
+  const cpu::GroupsLayout &layout;
+  uint8_t *memory;
+  int64_t activeCount() const {
+    int64_t count;
+    std::memcpy(&count, memory + layout.activeCount, sizeof(count));
+    return count;
+  }
+  const int32_t *ints(int64_t offset) const {
+    return reinterpret_cast<const int32_t *>(memory + offset);
+  }
+  const float *floats(int64_t offset) const {
+    return reinterpret_cast<const float *>(memory + offset);
+  }
+};
+} // namespace
+
+static float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
+
+/// Rows of \p stride floats: logits, then unused columns, then the gate.
+static void testRoute(const std::string &cpuName, const Shape &shape,
+                      bool renormalize, std::vector<float> logits,
+                      int64_t stride) {
+  auto [experts, topK, shared, room, tokens] = shape;
+  SCOPED_TRACE(testing::Message()
+               << experts << " experts, " << topK << " chosen, " << shared
+               << " shared, " << tokens << " of " << room << " tokens");
+  int64_t gateColumn = stride - 1;
+  cpu::GroupsLayout layout(room, experts, topK, shared);
+  KernelRunner runner{llvm::StringRef(cpuName)};
+  auto *route = runner.get<RouteFunction>(
+      runner.add(cpu::routeKernel(runner.k(), layout, renormalize)));
+  Aligned<uint8_t> memory(layout.bytes + 64);
+  std::memset(memory.data(), 0xff, layout.bytes + 64);
+  route(logits.data(), stride * 4, gateColumn, tokens, memory.data());
+  for (int64_t i = 0; i < 64; ++i)
+    ASSERT_EQ(memory[layout.bytes + i], 0xff) << "written behind the groups";
+
+  // The reference takes products: with the unit matrix they are the logits.
+  std::vector<float> x(tokens * experts), unit(experts * experts);
+  for (int64_t e = 0; e < experts; ++e)
+    unit[e * experts + e] = 1.0f;
+  for (int64_t t = 0; t < tokens; ++t)
+    std::copy_n(&logits[t * stride], experts, &x[t * experts]);
+  std::vector<float> weights(tokens * topK);
+  std::vector<int32_t> ids(tokens * topK);
+  reference::route(x.data(), unit.data(), weights.data(), ids.data(), tokens,
+                   experts, experts, topK, renormalize);
+
+  Groups groups{layout, memory.data()};
+  const int32_t *first = groups.ints(layout.first);
+  int64_t place = 0, active = 0;
+  for (int64_t e = 0; e < experts + shared; ++e) {
+    ASSERT_EQ(first[e], place) << "expert " << e;
+    int64_t before = place;
+    for (int64_t t = 0; t < tokens; ++t) {
+      float weight = sigmoid(logits[t * stride + gateColumn]);
+      if (e < experts) {
+        auto *begin = &ids[t * topK], *end = begin + topK;
+        auto *found = std::find(begin, end, static_cast<int32_t>(e));
+        if (found == end)
+          continue;
+        weight = weights[t * topK + (found - begin)];
+      }
+      ASSERT_EQ(groups.ints(layout.pairTokens)[place], t) << "expert " << e;
+      ASSERT_NEAR(groups.floats(layout.pairWeights)[place], weight, 2e-6f);
+      ++place;
+    }
+    if (place > before)
+      ASSERT_EQ(groups.ints(layout.active)[active++], e);
+  }
+  EXPECT_EQ(first[experts + shared], place);
+  EXPECT_EQ(place, tokens * (topK + shared));
+  EXPECT_EQ(groups.activeCount(), active);
+}
+
+TEST(Route, MatchesPlainLoops) {
+  const Shape shapes[] = {
+      {8, 2, 0, 4, 4},  {8, 2, 1, 16, 5},   {20, 4, 1, 3, 3},  {5, 5, 0, 2, 2},
+      {16, 1, 2, 8, 1}, {64, 8, 1, 40, 33}, {1, 1, 1, 64, 64}, {8, 2, 1, 4, 0}};
+  for (const std::string &cpuName : kernelCpus())
+    for (const Shape &shape : shapes)
+      for (bool renormalize : {false, true}) {
+        int64_t stride = shape.experts + 3;
+        testRoute(cpuName, shape, renormalize,
+                  Random(shape.experts).floats(shape.tokens * stride, -6, 6),
+                  stride);
+      }
+}
+
+// Of equal logits the first ones are chosen; far apart ones do not overflow.
+TEST(Route, EqualAndLargeLogits) {
+  testRoute("", {8, 3, 0, 2, 2}, true, std::vector<float>(18, 0.5f), 9);
+  std::vector<float> logits(9, -3e4f);
+  logits[6] = 3e4f;
+  logits[2] = 2.9e4f;
+  testRoute("", {8, 2, 1, 1, 1}, true, logits, 9);
+}

@@ -1,0 +1,40 @@
+// Schedules that did not go through the passes before, and machines that LLVM does not
+// know.
+// RUN: quartet-opt %s -tile-to-cpu -split-input-file -verify-diagnostics
+// RUN: not quartet-opt %s -tile-to-cpu=cpu=nonesuch -split-input-file 2>&1 | FileCheck %s --check-prefix=CPU
+// RUN: not quartet-opt %s -tile-to-cpu=triple=vax-dec-vms -split-input-file 2>&1 | FileCheck %s --check-prefix=TRIPLE
+
+// CPU:    error: 'nonesuch' is not a CPU of 'x86_64-unknown-linux-gnu'
+// TRIPLE: error: no code generator for 'vax-dec-vms'
+
+tile.program @unplanned {
+  tile.vector @table : tensor<8x16xf32>
+  tile.step @s few tokens 4 sequences 2 {
+    // expected-error @+1 {{has no place in scratch memory; run tile-plan-memory first}}
+    tile.buffer @a : memref<4x16xf32>
+    tile.phase @p {
+      tile.tasks [<tokens 2>] {
+      ^bb0(%t: index):
+        tile.embed @table to @a[%t] tile 2
+      }
+    }
+  }
+}
+
+// -----
+
+tile.program @unsignalled {
+  tile.vector @table : tensor<8x16xf32>
+  tile.step @s few tokens 4 sequences 2 {
+    tile.buffer @a at 0 : memref<4x16xf32>
+    tile.event @e
+    tile.phase @p {
+      // expected-error @+1 {{waits for @e, which no phase of the step signals}}
+      tile.wait @e
+      tile.tasks [<tokens 2>] {
+      ^bb0(%t: index):
+        tile.embed @table to @a[%t] tile 2
+      }
+    }
+  }
+}
