@@ -32,8 +32,8 @@ std::string formatSeconds(double seconds) {
   return formatv("{0} h {1} min", whole / 3600, whole % 3600 / 60).str();
 }
 
-Progress::Progress(StringRef what, uint64_t totalBytes, bool enabled)
-    : what(what), total(totalBytes), enabled(enabled),
+Progress::Progress(StringRef what, uint64_t total, bool enabled, StringRef unit)
+    : what(what), unit(unit), total(total), enabled(enabled),
       terminal(sys::Process::StandardErrIsDisplayed()), start(Clock::now()),
       last(start) {}
 
@@ -42,33 +42,37 @@ Progress::~Progress() {
     errs() << '\n';
 }
 
-void Progress::update(uint64_t doneBytes) {
+void Progress::update(uint64_t done) {
   if (!enabled)
     return;
   auto seconds = [](Clock::duration duration) {
     return std::chrono::duration<double>(duration).count();
   };
   Clock::time_point now = Clock::now();
-  bool finished = doneBytes >= total;
+  bool finished = done >= total;
   // A copy that never showed anything has nothing to finish.
   if (finished ? !shown : seconds(now - last) < (terminal ? 0.2 : 5.0))
     return;
   last = now;
   shown = true;
-  double rate = double(doneBytes) / std::max(seconds(now - start), 1e-3);
-  std::string text =
-      formatv("{0} {1} of {2}, {3}/s, ", what, formatBytes(doneBytes),
-              formatBytes(total), formatBytes(uint64_t(rate)));
+  double rate = double(done) / std::max(seconds(now - start), 1e-3);
+  std::string speed = unit.empty() ? formatBytes(uint64_t(rate))
+                                   : formatv("{0:F1} {1}", rate, unit).str();
+  std::string text = formatv(
+      "{0} {1} of {2}, {3}/s, ", what,
+      unit.empty() ? formatBytes(done) : std::to_string(done),
+      unit.empty() ? formatBytes(total) : std::to_string(total) + " " + unit,
+      speed);
   text += finished
               ? formatSeconds(seconds(now - start))
-              : formatSeconds(double(total - doneBytes) / std::max(rate, 1.0)) +
+              : formatSeconds(double(total - done) / std::max(rate, 1e-6)) +
                     " left";
   if (!terminal) {
     errs() << text << '\n';
     return;
   }
   constexpr size_t width = 24;
-  size_t full = total ? size_t(double(doneBytes) / double(total) * width) : 0;
+  size_t full = total ? size_t(double(done) / double(total) * width) : 0;
   full = std::min(full, width);
   // Back to the line's start; then clear what a longer text left.
   errs() << "\r[" << std::string(full, '#') << std::string(width - full, ' ')

@@ -1,4 +1,4 @@
-// Shows on standard error how far a long copy is: a bar on a terminal, a line
+// Shows on standard error how far a long work is: a bar on a terminal, a line
 // every few seconds in a log.
 #ifndef QUARTET_COMPILER_IMPORT_PROGRESS_H
 #define QUARTET_COMPILER_IMPORT_PROGRESS_H
@@ -16,18 +16,20 @@ std::string formatSeconds(double seconds);
 
 class Progress {
 public:
-  /// Shows nothing unless \p enabled. \p what is a verb, as in "packing".
-  Progress(llvm::StringRef what, uint64_t totalBytes, bool enabled);
+  /// Shows nothing unless \p enabled. \p what is a verb, as in "packing";
+  /// \p unit, as in "tokens", is what is counted: without it, bytes.
+  Progress(llvm::StringRef what, uint64_t total, bool enabled,
+           llvm::StringRef unit = "");
   /// Ends the bar's line.
   ~Progress();
   Progress(const Progress &) = delete;
   Progress &operator=(const Progress &) = delete;
 
-  void update(uint64_t doneBytes);
+  void update(uint64_t done);
 
 private:
   using Clock = std::chrono::steady_clock;
-  std::string what;
+  std::string what, unit;
   uint64_t total;
   bool enabled, terminal;
   bool shown = false;

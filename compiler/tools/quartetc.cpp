@@ -4,6 +4,8 @@
 #include "compiler/Driver.h"
 #include "compiler/Inspect.h"
 #include "compiler/tools/PlanCommand.h"
+#include "compiler/tools/EvalQuantCommand.h"
+#include "compiler/tools/Report.h"
 #include "quartet/version.h"
 #include "targets/Target.h"
 #include "llvm/Support/InitLLVM.h"
@@ -12,20 +14,6 @@
 #include <csignal>
 
 using namespace quartet;
-
-static int report(llvm::Error error) {
-  llvm::outs().flush();
-  if (!error && llvm::outs().has_error())
-    error = llvm::createStringError("cannot write to standard output: " +
-                                    llvm::outs().error().message());
-  llvm::outs().clear_error();
-  if (!error)
-    return 0;
-  llvm::handleAllErrors(std::move(error), [](const llvm::ErrorInfoBase &info) {
-    llvm::errs() << "quartetc: error: " << info.message() << "\n";
-  });
-  return 1;
-}
 
 /// An option that takes one of a few words.
 template <typename T>
@@ -217,6 +205,8 @@ int main(int argc, char **argv) {
   addInspect(app, inspectCommand);
   addPlan(app, planCommand);
   addTargets(app, targetsOf);
+  EvalQuantCommand evalCommand;
+  addEvalQuant(app, evalCommand);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
@@ -228,6 +218,8 @@ int main(int argc, char **argv) {
     return report(inspectModel(inspectCommand, llvm::outs()));
   if (app.got_subcommand("plan"))
     return report(plan(planCommand, llvm::outs()));
+  if (app.got_subcommand("eval-quant"))
+    return runEvalQuant(evalCommand);
   if (app.got_subcommand("targets"))
     return report(listTargets(targetsOf));
   llvm::outs() << app.help();

@@ -231,19 +231,25 @@ void Parser::declareLogits() {
   CLI::App *sub = command(
       "logits", "Write the logits of all tokens of given sequences",
       "  " + name + " logits --tokens 1,2,3 -o logits.npy\n  " + name +
-          " logits --tokens \"1,2,3;4,5\" --split \"2,1;2\" -o logits.npy\n",
+          " logits --tokens \"1,2,3;4,5\" --split \"2,1;2\" -o logits.npy\n  " +
+          name + " logits --tokens-file ids.txt -o - | my-statistics\n",
       Command::Logits);
-  addOption(sub, "--tokens", logits.tokens,
-            "Token ids: 1,2,3. Several sequences, 1,2,3;4,5, go through the "
-            "model together")
-      ->required();
+  CLI::Option *tokens =
+      addOption(sub, "--tokens", logits.tokens,
+                "Token ids: 1,2,3. Several sequences, 1,2,3;4,5, go through "
+                "the model together");
+  addOption(sub, "--tokens-file", logits.tokensFile,
+            "Read the token ids from this file; -: standard input")
+      ->type_name("FILE")
+      ->excludes(tokens);
   addOption(sub, "--split", logits.split,
             "Tokens per step: 2,1 runs two tokens, then one. One list is for "
             "all sequences, each takes of it what it needs; 2,1;3 gives each "
             "its own (default: steps of --prefill-chunk tokens)");
   addOption(sub, "-o,--output", logits.output,
             "NumPy file to write: float32 [tokens, vocabulary], sequence after "
-            "sequence")
+            "sequence. -: the rows alone, as bytes to standard output while "
+            "they are computed, one sequence after the other")
       ->required();
   CLI::Option *mtp = sub->add_flag(
       "--mtp", logits.mtp,
@@ -394,6 +400,9 @@ std::string Parser::finish() {
     return outside("--drafts", result.logits.drafts, 0, 1 << 20);
   if (result.command == Command::Bench)
     return finishBench();
+  if (result.command == Command::Logits && !result.logits.tokens &&
+      !result.logits.tokensFile)
+    return "--tokens or --tokens-file is required";
   for (const std::string &stop : run.stops)
     if (stop.empty())
       return "--stop is empty, expected some text";

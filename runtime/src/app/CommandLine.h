@@ -33,7 +33,8 @@ struct RunOptions {
 };
 
 struct LogitsOptions {
-  std::string tokens, output;
+  std::optional<std::string> tokens, tokensFile; ///< one of the two
+  std::string output;                            ///< "-" = a stream of rows
   std::optional<std::string> split;
   bool mtp = false;         ///< of multi-token prediction instead
   int64_t drafts = 0;       ///< that it makes from its own output

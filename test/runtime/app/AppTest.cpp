@@ -296,6 +296,28 @@ TEST_F(AppTest, LogitsOfSeveralSequences) {
   EXPECT_EQ(stepSizes, (std::vector<int64_t>{2, 2, 1}));
 }
 
+// The same rows as in the file, without a header, one sequence after the other.
+TEST_F(AppTest, LogitsAsAStream) {
+  std::string path = dir.path + "/l.npy";
+  EXPECT_EQ(model({"logits", "--tokens", "5,6,7;9,10;200", "-o", path}).code,
+            0);
+  stepSizes.clear();
+  std::string ids = dir.write("ids", "5,6,7;9,10;200\n");
+  Ran ran = model(
+      {"logits", "--tokens-file", ids, "-o", "-", "--prefill-chunk", "2"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(stepSizes, (std::vector<int64_t>{2, 1, 2, 1}));
+  EXPECT_EQ(ran.out.size(), 6 * 256 * 4u);
+  EXPECT_EQ(ran.out, TempDir::read(path).substr(128));
+  EXPECT_NE(model({"logits", "--tokens-file", dir.path + "/none", "-o", "-"})
+                .err.find("none"),
+            std::string::npos);
+  dir.write("ids", "5,six");
+  EXPECT_NE(model({"logits", "--tokens-file", ids, "-o", "-"})
+                .err.find("--tokens-file: found 'six'"),
+            std::string::npos);
+}
+
 TEST_F(AppTest, LogitsRefusesBadInput) {
   std::string path = dir.path + "/l.npy";
   for (std::vector<std::string> args :

@@ -165,7 +165,9 @@ TEST(CommandLine, RefusesBadInput) {
   expectError({"info", "--threads", "0"}, "--threads is 0");
   expectError({"info", "--context", "301"},
               "--context is 301, expected 1 to 300");
-  expectError({"logits", "-o", "x"}, "--tokens");
+  expectError({"logits", "-o", "x"}, "--tokens or --tokens-file is required");
+  expectError({"logits", "--tokens", "1", "--tokens-file", "f", "-o", "x"},
+              "--tokens");
   expectError({"logits", "--tokens", "1"}, "--output");
   expectError({"logits", "--tokens", "1", "-o", "x", "--drafts", "1"}, "--mtp");
   expectError({"logits", "--tokens", "1", "-o", "x", "--mtp", "--drafts", "-1"},
