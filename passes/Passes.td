@@ -151,6 +151,26 @@ def Quantize : Pass<"quartet-quantize", "::mlir::ModuleOp"> {
                "Formats of weights: l0.qkv=int4:64,lm_head=int8:64">];
 }
 
+def RecordActivations : Pass<"quartet-record-activations", "::mlir::ModuleOp"> {
+  let summary = "Record the mean squared input of every weight matrix";
+  let description = [{
+    For each matrix `l0.qkv` there is a new state `l0.qkv.squares`, in f32, to
+    which `quartet.accumulate_squares` adds the rows that the matrix is multiplied
+    with: for the matrices of the routed experts, those of the tokens routed to
+    them. The hidden rows in front of the second half of an MLP are computed once
+    more by an op of their own, which CSE joins with the first after lowering.
+    `lm_head` records all tokens of the step, wanted or not.
+
+    The sums of a sequence and their counts, in the last column, are what
+    `quartetc calibrate` makes statistics of.
+
+    Requires: the model before quantization and fusion. Ensures: its values are
+    what they were.
+
+    Example: test/passes/Quantize/record-activations.mlir
+  }];
+}
+
 //===- passes/Schedule: the order of work --------------------------------===//
 
 def FormPhases : Pass<"quartet-form-phases", "::mlir::ModuleOp"> {

@@ -63,9 +63,13 @@ LogicalResult SelectExpertsOp::verify() {
   return success();
 }
 
-/// The rows of gate and up, each padded to whole panels, for I as in `h`.
-static Extent paddedGateAndUp(const Extent &i) {
-  int64_t padded = llvm::alignTo(i.getValue(), kPanelRows);
+/// The rows of gate and up for I as in `h`: each padded to whole panels, or as
+/// they are in a tensor, which has no panels.
+static Extent gateAndUpRows(const Extent &i, Value gateUp) {
+  int64_t rows = i.getValue(), padded = llvm::alignTo(rows, kPanelRows);
+  auto tensor = dyn_cast<RankedTensorType>(gateUp.getType());
+  if (tensor && tensor.getDimSize(tensor.getRank() - 2) == 2 * rows)
+    padded = rows;
   return Extent("2P", 2 * padded, "h");
 }
 
@@ -74,7 +78,7 @@ LogicalResult ExpertUpOp::verify() {
   Extent e("E", Extent::kStatic), h("H", Extent::kStatic);
   if (failed(checkShape(*this, "h", getH(), {&n, &k, &i}))) // C1
     return failure();
-  Extent gateAndUp = paddedGateAndUp(i);
+  Extent gateAndUp = gateAndUpRows(i, getGateUp());
   if (failed(checkShape(*this, "gate_up", getGateUp(),
                         {&e, &gateAndUp, &h})) ||           // C2
       failed(checkShape(*this, "x", getX(), {&n, &h})) ||   // C3
@@ -101,7 +105,7 @@ LogicalResult MlpUpOp::verify() {
   Extent n("N"), i("I", Extent::kStatic), h("H", Extent::kStatic);
   if (failed(checkShape(*this, "h", getH(), {&n, &i}))) // C1
     return failure();
-  Extent gateAndUp = paddedGateAndUp(i);
+  Extent gateAndUp = gateAndUpRows(i, getGateUp());
   if (failed(
           checkShape(*this, "gate_up", getGateUp(), {&gateAndUp, &h})) || // C2
       failed(checkShape(*this, "x", getX(), {&n, &h})))                   // C3

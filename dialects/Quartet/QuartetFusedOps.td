@@ -82,7 +82,8 @@ def SelectExpertsOp : Quartet_Op<"select_experts", [Pure]> {
 def ExpertUpOp : Quartet_Op<"expert_up", [Pure]> {
   let summary = "First half of the experts: gate, up and SwiGLU";
   let description = [{
-    With e = ids[t,j] and P = I rounded up to a multiple of 16:
+    With e = ids[t,j] and P = I rounded up to a multiple of 16, or P = I where
+    gate_up is a tensor:
 
     ```
     h[t,j,i] = silu(sum_c gate_up[e,i,c] * x[t,c]) * (sum_c gate_up[e,P+i,c] * x[t,c])
@@ -146,7 +147,8 @@ def ExpertDownOp : Quartet_Op<"expert_down", [Pure]> {
 def MlpUpOp : Quartet_Op<"mlp_up", [Pure]> {
   let summary = "First half of a dense SwiGLU";
   let description = [{
-    With P = I rounded up to a multiple of 16:
+    With P = I rounded up to a multiple of 16, or P = I where gate_up is a
+    tensor:
 
     ```
     h[t,i] = silu(sum_c gate_up[i,c] * x[t,c]) * (sum_c gate_up[P+i,c] * x[t,c])

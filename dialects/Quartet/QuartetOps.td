@@ -5,6 +5,7 @@
 include "dialects/Quartet/QuartetExpertOps.td"
 include "dialects/Quartet/QuartetFusedOps.td"
 include "dialects/Quartet/QuartetMixerOps.td"
+include "dialects/Quartet/QuartetRecordOps.td"
 include "dialects/Quartet/QuartetStructureOps.td"
 
 #endif

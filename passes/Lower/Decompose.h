@@ -31,6 +31,8 @@ Results decompose(mlir::OpBuilder &b, ExpertsOp op);
 Results decompose(mlir::OpBuilder &b, SelectExpertsOp op);
 Results decompose(mlir::OpBuilder &b, ExpertUpOp op);
 Results decompose(mlir::OpBuilder &b, ExpertDownOp op);
+// DecomposeAccumulateSquares.cpp
+Results decompose(mlir::OpBuilder &b, AccumulateSquaresOp op);
 // DecomposeSample.cpp
 Results decompose(mlir::OpBuilder &b, SampleOp op);
 // DecomposeCausalConv.cpp

@@ -72,7 +72,8 @@ struct QuartetToLinalgPass
         Decompose<ExpertsOp>, Decompose<SharedExpertOp>, Decompose<MlpOp>,
         Decompose<LmHeadOp>, Decompose<SampleOp>, Decompose<ProjectionsOp>,
         Decompose<SelectExpertsOp>, Decompose<ExpertUpOp>,
-        Decompose<ExpertDownOp>, Decompose<MlpUpOp>>(&getContext());
+        Decompose<ExpertDownOp>, Decompose<MlpUpOp>,
+        Decompose<AccumulateSquaresOp>>(&getContext());
     walkAndApplyPatterns(getOperation(), std::move(patterns));
   }
 };

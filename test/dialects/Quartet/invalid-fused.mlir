@@ -193,10 +193,20 @@ func.func @up_c1(%x: tensor<?x8xf32>, %ids: tensor<?x2xi32>, %w: tensor<4x32x8xf
 // -----
 
 // The up rows begin at a panel: 20 becomes 32.
-func.func @up_c2(%x: tensor<?x8xf32>, %ids: tensor<?x2xi32>, %w: tensor<4x40x8xf32>) {
-  // expected-error @+1 {{expected 'gate_up' to be [E, 2P, H] with 2P = 64 as in 'h', found 'tensor<4x40x8xf32>'}}
+func.func @up_c2(%x: tensor<?x8xf32>, %ids: tensor<?x2xi32>, %w: !quartet.packed<4x40x8, "bf16">) {
+  // expected-error @+1 {{expected 'gate_up' to be [E, 2P, H] with 2P = 64 as in 'h', found '!quartet.packed<4x40x8, "bf16">'}}
   %h = quartet.expert_up %x, %ids, %w
-    : (tensor<?x8xf32>, tensor<?x2xi32>, tensor<4x40x8xf32>) -> tensor<?x2x20xf32>
+    : (tensor<?x8xf32>, tensor<?x2xi32>, !quartet.packed<4x40x8, "bf16">) -> tensor<?x2x20xf32>
+  return
+}
+
+// -----
+
+// In a tensor they may also begin right after the gate rows, but nowhere else.
+func.func @up_c2_tensor(%x: tensor<?x8xf32>, %ids: tensor<?x2xi32>, %w: tensor<4x42x8xf32>) {
+  // expected-error @+1 {{expected 'gate_up' to be [E, 2P, H] with 2P = 64 as in 'h', found 'tensor<4x42x8xf32>'}}
+  %h = quartet.expert_up %x, %ids, %w
+    : (tensor<?x8xf32>, tensor<?x2xi32>, tensor<4x42x8xf32>) -> tensor<?x2x20xf32>
   return
 }
 
@@ -272,9 +282,9 @@ func.func @mlp_up_c1(%x: tensor<?x8xf32>, %w: tensor<32x8xf32>) {
 
 // -----
 
-func.func @mlp_up_c2(%x: tensor<?x8xf32>, %w: tensor<34x8xf32>) {
-  // expected-error @+1 {{expected 'gate_up' to be [2P, H] with 2P = 64 as in 'h', found 'tensor<34x8xf32>'}}
-  %h = quartet.mlp_up %x, %w : (tensor<?x8xf32>, tensor<34x8xf32>) -> tensor<?x17xf32>
+func.func @mlp_up_c2(%x: tensor<?x8xf32>, %w: !quartet.packed<34x8, "bf16">) {
+  // expected-error @+1 {{expected 'gate_up' to be [2P, H] with 2P = 64 as in 'h', found '!quartet.packed<34x8, "bf16">'}}
+  %h = quartet.mlp_up %x, %w : (tensor<?x8xf32>, !quartet.packed<34x8, "bf16">) -> tensor<?x17xf32>
   return
 }
 
