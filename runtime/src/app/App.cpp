@@ -34,6 +34,8 @@ int runApp(int argc, char **argv, const Image &image) {
     return runCommand(session);
   case Command::Logits:
     return logitsCommand(session);
+  case Command::States:
+    return statesCommand(session);
   case Command::Tokenize:
     return tokenizeCommand(session);
   case Command::Detokenize:

@@ -19,7 +19,7 @@ std::string number(double value) {
 }
 
 constexpr const char *commandNames =
-    "run, logits, tokenize, detokenize, info or bench";
+    "run, logits, states, tokenize, detokenize, info or bench";
 
 /// What was given for sampling; the model's defaults fill the rest.
 struct SamplingArguments {
@@ -80,6 +80,7 @@ public:
     declareGlobal();
     declareRun();
     declareLogits();
+    declareStates();
     declareText();
     declareInfo();
     declareBench();
@@ -91,6 +92,7 @@ private:
   void declareGlobal();
   void declareRun();
   void declareLogits();
+  void declareStates();
   void declareText();
   void declareInfo();
   void declareBench();
@@ -98,6 +100,8 @@ private:
   CLI::App *command(const char *word, const char *help,
                     const std::string &examples, Command value);
   void prefillOption(CLI::App *app, std::optional<int64_t> &value);
+  void tokensOptions(CLI::App *app, std::optional<std::string> &tokens,
+                     std::optional<std::string> &file, const char *about);
   std::string finish();
   int usageError(const std::string &message, const std::string &word);
 
@@ -106,7 +110,8 @@ private:
   std::string name;
   CLI::App app;
   SamplingArguments sampling;
-  std::optional<int64_t> threads, context, runChunk, logitsChunk, benchChunk;
+  std::optional<int64_t> threads, context, runChunk, logitsChunk, statesChunk,
+      benchChunk;
   std::optional<std::string> contexts, batches, prompts; // of bench
   bool noEcho = false, noPin = false;
 };
@@ -226,6 +231,16 @@ void Parser::declareRun() {
   prefillOption(sub, runChunk);
 }
 
+void Parser::tokensOptions(CLI::App *sub, std::optional<std::string> &tokens,
+                           std::optional<std::string> &file,
+                           const char *about) {
+  CLI::Option *given = addOption(sub, "--tokens", tokens, about);
+  addOption(sub, "--tokens-file", file,
+            "Read the token ids from this file; -: standard input")
+      ->type_name("FILE")
+      ->excludes(given);
+}
+
 void Parser::declareLogits() {
   LogitsOptions &logits = result.logits;
   CLI::App *sub = command(
@@ -234,14 +249,9 @@ void Parser::declareLogits() {
           " logits --tokens \"1,2,3;4,5\" --split \"2,1;2\" -o logits.npy\n  " +
           name + " logits --tokens-file ids.txt -o - | my-statistics\n",
       Command::Logits);
-  CLI::Option *tokens =
-      addOption(sub, "--tokens", logits.tokens,
+  tokensOptions(sub, logits.tokens, logits.tokensFile,
                 "Token ids: 1,2,3. Several sequences, 1,2,3;4,5, go through "
                 "the model together");
-  addOption(sub, "--tokens-file", logits.tokensFile,
-            "Read the token ids from this file; -: standard input")
-      ->type_name("FILE")
-      ->excludes(tokens);
   addOption(sub, "--split", logits.split,
             "Tokens per step: 2,1 runs two tokens, then one. One list is for "
             "all sequences, each takes of it what it needs; 2,1;3 gives each "
@@ -261,6 +271,25 @@ void Parser::declareLogits() {
             "draft of the row before (default: 0)")
       ->needs(mtp);
   prefillOption(sub, logitsChunk);
+}
+
+void Parser::declareStates() {
+  StatesOptions &states = result.states;
+  CLI::App *sub = command(
+      "states", "Write what a sequence keeps after given tokens",
+      "  " + name + " states --tokens 1,2,3 -o states.safetensors\n  " + name +
+          " states --tokens-file ids.txt --suffix .delta_state -o "
+          "delta.safetensors\n",
+      Command::States);
+  tokensOptions(sub, states.tokens, states.tokensFile,
+                "The sequence as token ids: 1,2,3");
+  addOption(sub, "-o,--output", states.output,
+            "safetensors file to write: every state that has a slot for each "
+            "sequence, which are all but the KV cache")
+      ->required();
+  addOption(sub, "--suffix", states.suffix,
+            "Only states whose name ends in this text");
+  prefillOption(sub, statesChunk);
 }
 
 void Parser::declareText() {
@@ -390,18 +419,21 @@ std::string Parser::finish() {
   if (std::string problem = whyNotValid(params); !problem.empty())
     return problem;
   for (const std::optional<int64_t> &chunk :
-       {runChunk, logitsChunk, benchChunk})
+       {runChunk, logitsChunk, statesChunk, benchChunk})
     if (chunk && (*chunk < 1 || *chunk > (1 << 20)))
       return outside("--prefill-chunk", *chunk, 1, 1 << 20);
   run.prefillChunk = runChunk.value_or(0);
   result.logits.prefillChunk = logitsChunk.value_or(0);
+  result.states.prefillChunk = statesChunk.value_or(0);
   result.bench.prefillChunk = benchChunk.value_or(0);
   if (result.logits.drafts < 0 || result.logits.drafts > (1 << 20))
     return outside("--drafts", result.logits.drafts, 0, 1 << 20);
   if (result.command == Command::Bench)
     return finishBench();
-  if (result.command == Command::Logits && !result.logits.tokens &&
-      !result.logits.tokensFile)
+  if ((result.command == Command::Logits && !result.logits.tokens &&
+       !result.logits.tokensFile) ||
+      (result.command == Command::States && !result.states.tokens &&
+       !result.states.tokensFile))
     return "--tokens or --tokens-file is required";
   for (const std::string &stop : run.stops)
     if (stop.empty())

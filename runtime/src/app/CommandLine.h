@@ -10,7 +10,16 @@
 
 namespace quartet::rt {
 
-enum class Command { None, Run, Logits, Tokenize, Detokenize, Info, Bench };
+enum class Command {
+  None,
+  Run,
+  Logits,
+  States,
+  Tokenize,
+  Detokenize,
+  Info,
+  Bench
+};
 
 /// Options of every command.
 struct GlobalOptions {
@@ -41,6 +50,12 @@ struct LogitsOptions {
   int64_t prefillChunk = 0; ///< 0 = as GenerateRequest says
 };
 
+struct StatesOptions {
+  std::optional<std::string> tokens, tokensFile; ///< one of the two
+  std::string output, suffix;
+  int64_t prefillChunk = 0; ///< 0 = as GenerateRequest says
+};
+
 struct TokenizeOptions {
   std::string text; ///< "-" = standard input
   bool idsOnly = false;
@@ -60,6 +75,7 @@ struct CommandLine {
   GlobalOptions global;
   RunOptions run;
   LogitsOptions logits;
+  StatesOptions states;
   TokenizeOptions tokenize;
   std::string detokenizeIds;
   bool infoJson = false;

@@ -8,6 +8,7 @@ namespace quartet::rt {
 
 int runCommand(const Session &session);
 int logitsCommand(const Session &session);
+int statesCommand(const Session &session);
 int tokenizeCommand(const Session &session);
 int detokenizeCommand(const Session &session);
 int infoCommand(const Session &session);

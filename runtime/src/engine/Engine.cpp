@@ -109,6 +109,12 @@ bool Engine::isOpen(int32_t sequence) const {
          sequences[size_t(sequence)].open;
 }
 
+std::vector<uint8_t> Engine::readState(int32_t sequence, size_t state) const {
+  std::vector<uint8_t> bytes(size_t(model->states[state].bytesPerUnit()));
+  states->copySlot(state, sequence, bytes.data());
+  return bytes;
+}
+
 int32_t Engine::open(std::string *error) {
   int32_t slot = states->allocateSlot();
   if (slot < 0) {

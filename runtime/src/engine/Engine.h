@@ -94,6 +94,10 @@ public:
   /// Tokens that \p sequence has so far.
   int64_t length(int32_t sequence) const;
 
+  /// What \p sequence, an open one, keeps in the state with this number in the
+  /// manifest, which has slots: its bytes, without the dimension of the slots.
+  std::vector<uint8_t> readState(int32_t sequence, size_t state) const;
+
   /// Advances every sequence in \p pieces by its tokens in one step. Refuses,
   /// and changes nothing: unknown or repeated sequences, an empty piece, ids
   /// outside [0, vocab), rows outside the piece, sequences that would pass the

@@ -91,6 +91,14 @@ void States::zeroSlot(int32_t slot) {
   }
 }
 
+void States::copySlot(size_t state, int32_t slot, uint8_t *out) const {
+  const Region &region = regions[state];
+  for (int64_t i = 0; i != region.outer; ++i)
+    memcpy(out + i * region.inner,
+           region.base + (i * slotCount + slot) * region.inner,
+           size_t(region.inner));
+}
+
 int32_t States::allocateSlot() {
   int32_t slot = takeLast(slotList);
   if (slot < 0)

@@ -31,6 +31,9 @@ public:
   /// taken.
   int32_t allocateSlot();
   void freeSlot(int32_t slot);
+  /// Copies the bytes of \p slot in \p state, which has slots (its number in
+  /// the manifest), to \p out, [bytesPerUnit()]; leading dimensions first.
+  void copySlot(size_t state, int32_t slot, uint8_t *out) const;
 
   /// A page number, the same in every state with pages; -1 when all are taken.
   /// What it holds is undefined but was written by the model or is zero.

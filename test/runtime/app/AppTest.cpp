@@ -18,8 +18,16 @@ int stepsUntilInterrupt = -1;
 std::vector<int64_t> stepSizes;
 
 /// The logits of byte b are 1 at b + 1, and 0.01 * position everywhere else.
+/// The state "conv", [2, slots, 3], sums the bytes in [0, slot, 1], and their
+/// doubles in [1, slot, 1].
 void nextByteStep(const quartet_step_args *args, int64_t, int64_t) {
   stepSizes.push_back(args->num_tokens);
+  for (int64_t t = 0; t != args->num_tokens; ++t) {
+    int64_t slot = args->seq_slot[args->token_seq[t]];
+    auto *conv = static_cast<float *>(args->states[0]);
+    conv[slot * 3 + 1] += float(args->tokens[t]);
+    conv[(args->num_slots + slot) * 3 + 1] += 2.0f * float(args->tokens[t]);
+  }
   for (int64_t r = 0; r != args->num_rows; ++r) {
     int32_t token = args->rows[r];
     int32_t next = (args->tokens[token] + 1) % 256;
@@ -316,6 +324,48 @@ TEST_F(AppTest, LogitsAsAStream) {
   EXPECT_NE(model({"logits", "--tokens-file", ids, "-o", "-"})
                 .err.find("--tokens-file: found 'six'"),
             std::string::npos);
+}
+
+// States without their slots, after all tokens, in steps; a line for each step.
+TEST_F(AppTest, WritesStates) {
+  std::string path = dir.path + "/s.safetensors";
+  Ran ran = model({"states", "--tokens", "5,6,7", "--prefill-chunk", "2", "-o",
+                   path, "--suffix", "nv"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out, "2 of 3 tokens\n3 of 3 tokens\n");
+  EXPECT_EQ(stepSizes, (std::vector<int64_t>{2, 1}));
+  std::string content = TempDir::read(path);
+  ASSERT_GT(content.size(), 8u);
+  uint64_t length = 0;
+  memcpy(&length, content.data(), 8);
+  ASSERT_EQ(content.size(), 8 + length + 24);
+  auto header = nlohmann::json::parse(content.substr(8, length), nullptr,
+                                      /*allow_exceptions=*/false);
+  EXPECT_EQ(header, nlohmann::json({{"conv",
+                                     {{"dtype", "F32"},
+                                      {"shape", {2, 3}},
+                                      {"data_offsets", {0, 24}}}}}));
+  float values[6];
+  memcpy(values, content.data() + 8 + length, sizeof(values));
+  EXPECT_EQ(std::vector<float>(values, values + 6),
+            (std::vector<float>{0, 18, 0, 0, 36, 0}));
+  EXPECT_EQ(model({"states", "--tokens", "5", "-o", path, "-q"}).out, "");
+}
+
+TEST_F(AppTest, StatesRefusesBadInput) {
+  std::string path = dir.path + "/s.safetensors";
+  for (std::vector<std::string> args :
+       {std::vector<std::string>{"--tokens", "1,300"},
+        {"--tokens", "1;2"},
+        {"--tokens", "1", "--suffix", "nothing"}}) {
+    args.insert(args.begin(), "states");
+    args.insert(args.end(), {"-o", path});
+    EXPECT_EQ(model(args).code, 2);
+  }
+  Ran ran = model({"states", "--tokens", "1", "-o", dir.path + "/none/s"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_NE(ran.err.find("cannot write"), std::string::npos) << ran.err;
+  EXPECT_FALSE(std::filesystem::exists(path));
 }
 
 TEST_F(AppTest, LogitsRefusesBadInput) {

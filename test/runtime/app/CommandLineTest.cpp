@@ -172,6 +172,8 @@ TEST(CommandLine, RefusesBadInput) {
   expectError({"logits", "--tokens", "1", "-o", "x", "--drafts", "1"}, "--mtp");
   expectError({"logits", "--tokens", "1", "-o", "x", "--mtp", "--drafts", "-1"},
               "--drafts is -1, expected 0 to 1048576");
+  expectError({"states", "-o", "x"}, "--tokens or --tokens-file is required");
+  expectError({"states", "--tokens", "1"}, "--output");
   expectError({"detokenize"}, "IDS");
   expectError({"info", "run", "x"}, "x");
 }
