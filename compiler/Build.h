@@ -33,6 +33,8 @@ private:
   llvm::Error checkOutputs();
   llvm::Error readTexts();
   llvm::Error buildIr();
+  /// The model's IR; fails when it does not verify.
+  llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> makeModel();
   llvm::Error planFormats();
   llvm::Error formPhases();
   llvm::Error lower();

@@ -5,6 +5,7 @@
 #include "compiler/Pipelines.h"
 #include "compiler/import/quant/FakeQuantize.h"
 #include "mlir/IR/Verifier.h"
+#include "passes/Passes.h"
 #include "quartet/tokenizer_format.h"
 #include <cstring>
 
@@ -96,13 +97,24 @@ llvm::Error Build::readTexts() {
   return llvm::Error::success();
 }
 
-llvm::Error Build::buildIr() {
-  stages.note("building the model's IR");
-  module = buildModel(context, config, plan, irOptions);
-  if (failed(mlir::verify(*module)))
+llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> Build::makeModel() {
+  auto model = buildModel(context, config, plan, irOptions);
+  mlir::PassManager passes(&context);
+  if (command.recordActivations)
+    passes.addPass(createRecordActivations());
+  if (failed(mlir::verify(*model)) || failed(passes.run(*model)))
     return llvm::createStringError(
         "the model's IR does not verify (see above): "
         "this is a defect of the compiler");
+  return std::move(model);
+}
+
+llvm::Error Build::buildIr() {
+  stages.note("building the model's IR");
+  auto made = makeModel();
+  if (!made)
+    return made.takeError();
+  module = std::move(*made);
   return dumpModule("1-quartet.mlir");
 }
 

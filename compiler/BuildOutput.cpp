@@ -43,8 +43,10 @@ llvm::Error Build::link() {
   facts.plan = stepPlan;
   facts.mtp = command.mtp;
   // The states are declared in the quartet IR, which lowering has consumed.
-  auto model = buildModel(context, config, plan, irOptions);
-  manifest = writeManifest(facts, *model);
+  auto model = makeModel();
+  if (!model)
+    return model.takeError();
+  manifest = writeManifest(facts, **model);
 
   std::unique_ptr<llvm::MemoryBuffer> embedded;
   if (command.embedWeights) {

@@ -32,6 +32,8 @@ struct BuildCommand {
   ConfigOptions config;
   std::string dumpStages; ///< folder for the IR after each stage
   Emit emit = Emit::Executable;
+  /// Adds a state per matrix that sums its squared inputs (calibration).
+  bool recordActivations = false;
   bool quiet = false; ///< no progress on standard error
   /// Element type of the KV cache; absent: that of the matrices.
   std::optional<KvType> kvType;

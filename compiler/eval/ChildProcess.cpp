@@ -95,6 +95,20 @@ Error ChildProcess::read(MutableArrayRef<char> bytes) {
   return Error::success();
 }
 
+Expected<std::string> ChildProcess::readLine() {
+  std::string line;
+  while (line.empty() || line.back() != '\n') {
+    char next = 0;
+    auto count = readSome(&next, 1);
+    if (!count)
+      return count.takeError();
+    if (*count == 0)
+      break;
+    line += next;
+  }
+  return line;
+}
+
 Error ChildProcess::finish() {
   char more = 0;
   auto count = readSome(&more, 1);

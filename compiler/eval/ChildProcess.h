@@ -27,6 +27,8 @@ public:
 
   /// Fills all of \p bytes; an output that ends before is an error.
   llvm::Error read(llvm::MutableArrayRef<char> bytes);
+  /// The next line, with its end; empty when the output is at its end.
+  llvm::Expected<std::string> readLine();
   /// Fails unless the output is at its end and the process succeeded.
   llvm::Error finish();
   /// All output, then finish().

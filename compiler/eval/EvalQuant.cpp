@@ -30,8 +30,6 @@ public:
   Expected<EvalQuantResult> run();
 
 private:
-  /// Before the builds: what would fail after them.
-  Error checkInput();
   Error build();
   Error readTokens();
   Error compare();
@@ -48,7 +46,8 @@ private:
 };
 } // namespace
 
-Error Evaluation::checkInput() {
+Error quartet::checkEvalQuant(const EvalQuantCommand &command,
+                              StringRef folder) {
   if (Error error = checkText(command.text))
     return error;
   const BuildCommand &build = command.build;
@@ -63,11 +62,6 @@ Error Evaluation::checkInput() {
     return createStringError("without --quant there is nothing to compare: "
                              "add --quant FORMAT, or --reference EXECUTABLE");
   }
-  result.quantization = build.quant.empty() ? "int4" : build.quant;
-  if (build.quant.empty() && !build.quantGroup)
-    result.quantization = "as in the checkpoint";
-  if (build.quantGroup)
-    result.quantization += ":" + std::to_string(*build.quantGroup);
   auto input = ModelInput::open(build.model, build.config);
   if (!input)
     return input.takeError();
@@ -87,7 +81,17 @@ Error Evaluation::checkInput() {
   uint64_t bytes = packedSize(*plan, recipe, *source);
   if (command.reference.empty())
     bytes += packedSize(*plan, Recipe(), *source);
-  return checkTarget(in("weights"), bytes);
+  return checkTarget((folder + "/weights").str(), bytes);
+}
+
+/// "int4:32", as the user has said it.
+static std::string quantizationOf(const BuildCommand &build) {
+  if (build.quant.empty() && !build.quantGroup)
+    return "as in the checkpoint";
+  std::string text = build.quant.empty() ? "int4" : build.quant;
+  if (build.quantGroup)
+    text += ":" + std::to_string(*build.quantGroup);
+  return build.activationStats.empty() ? text : text + " calibrated";
 }
 
 Error Evaluation::build() {
@@ -191,8 +195,7 @@ Error Evaluation::compare() {
 }
 
 Expected<EvalQuantResult> Evaluation::run() {
-  if (Error error = checkInput())
-    return std::move(error);
+  result.quantization = quantizationOf(command.build);
   if (Error error = build())
     return std::move(error);
   if (Error error = readTokens())

@@ -14,10 +14,8 @@ struct EvalQuantCommand {
   BuildCommand build;
   std::string text;       ///< file
   std::string reference;  ///< executable; empty: build it
-  std::string scratch;    ///< folder for the builds; empty: the system's
   int64_t tokens = 2048;  ///< most predictions
   int64_t context = 1024; ///< most tokens that a prediction looks back on
-  bool json = false;
 };
 
 /// What a report says.
@@ -28,6 +26,9 @@ struct EvalQuantResult {
   DivergenceSummary summary;
 };
 
+/// Before anything is built: fails for what would make evalQuant fail later.
+llvm::Error checkEvalQuant(const EvalQuantCommand &command,
+                           llvm::StringRef folder);
 /// Builds both executables in \p folder, runs the text through them and
 /// compares the predictions row by row; a row of each is in memory, and nothing
 /// of them on the disk.

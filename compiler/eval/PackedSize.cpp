@@ -32,3 +32,10 @@ uint64_t quartet::packedSize(const WeightPlan &plan, const Recipe &recipe,
   }
   return bytes;
 }
+
+uint64_t quartet::plainSize(const WeightPlan &plan) {
+  uint64_t bytes = 0;
+  for (const Weight &weight : plan.weights)
+    bytes += sizeOf(weight, std::nullopt);
+  return bytes;
+}

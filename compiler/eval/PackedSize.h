@@ -11,5 +11,8 @@ namespace quartet {
 uint64_t packedSize(const WeightPlan &plan, const Recipe &recipe,
                     const WeightSource &source);
 
+/// The same of a build of the reference lowering, which packs nothing.
+uint64_t plainSize(const WeightPlan &plan);
+
 } // namespace quartet
 #endif

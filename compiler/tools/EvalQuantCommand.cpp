@@ -5,7 +5,8 @@
 
 using namespace quartet;
 
-void quartet::addEvalQuant(CLI::App &app, EvalQuantCommand &command) {
+void quartet::addEvalQuant(CLI::App &app, EvalQuantOptions &options) {
+  EvalQuantCommand &command = options.command;
   BuildCommand &build = command.build;
   auto *eval = app.add_subcommand("eval-quant",
                                   "Measure what quantization costs, on a text");
@@ -17,9 +18,7 @@ void quartet::addEvalQuant(CLI::App &app, EvalQuantCommand &command) {
   eval->add_option("--quant-group", build.quantGroup,
                    "Columns that share a scale: 32, 64 or 128 (default 64)")
       ->check(CLI::IsMember({32, 64, 128}));
-  eval->add_option("--activation-stats", build.activationStats,
-                   "Mean squared activations per column (safetensors), by "
-                   "which quantization weighs its errors");
+  addCalibrateFirst(eval, options.calibrate, build);
   eval->add_option("--text", command.text,
                    "Text in UTF-8 that the model should predict")
       ->required()
@@ -37,14 +36,14 @@ void quartet::addEvalQuant(CLI::App &app, EvalQuantCommand &command) {
                    "Executable to compare with (default: one built here, with "
                    "the matrices as the checkpoint has them)")
       ->type_name("EXECUTABLE");
-  eval->add_option("--scratch", command.scratch,
+  eval->add_option("--scratch", options.scratch,
                    "Folder with room for both builds, which are removed at "
                    "the end (default: the system's temporary folder)")
       ->type_name("DIR");
   eval->add_option("--layers", build.config.layers,
                    "Compile the first N layers only")
       ->check(CLI::PositiveNumber);
-  eval->add_flag("--json", command.json, "Machine-readable output");
+  eval->add_flag("--json", options.json, "Machine-readable output");
   eval->add_flag("-q,--quiet", build.quiet, "No progress on standard error");
   eval->footer(
       "Reports perplexity of both builds, the KL divergence of the quantized "
@@ -57,13 +56,19 @@ void quartet::addEvalQuant(CLI::App &app, EvalQuantCommand &command) {
       "--text book.txt --json");
 }
 
-int quartet::runEvalQuant(const EvalQuantCommand &command) {
+int quartet::runEvalQuant(const EvalQuantOptions &options) {
   auto code =
-      withScratchFolder(command.scratch, [&](llvm::StringRef folder) -> int {
+      withScratchFolder(options.scratch, [&](llvm::StringRef folder) -> int {
+        EvalQuantCommand command = options.command;
+        if (llvm::Error error = checkEvalQuant(command, folder))
+          return report(std::move(error));
+        if (llvm::Error error =
+                calibrateFirst(options.calibrate, folder, command.build))
+          return report(std::move(error));
         auto result = evalQuant(command, folder);
         if (!result)
           return report(result.takeError());
-        (command.json ? printJson : printReport)(*result, llvm::outs());
+        (options.json ? printJson : printReport)(*result, llvm::outs());
         return report(llvm::Error::success());
       });
   return code ? *code : report(code.takeError());

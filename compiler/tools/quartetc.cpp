@@ -3,8 +3,9 @@
 #include "CLI/CLI.hpp"
 #include "compiler/Driver.h"
 #include "compiler/Inspect.h"
-#include "compiler/tools/PlanCommand.h"
+#include "compiler/tools/CalibrateCommand.h"
 #include "compiler/tools/EvalQuantCommand.h"
+#include "compiler/tools/PlanCommand.h"
 #include "compiler/tools/Report.h"
 #include "quartet/version.h"
 #include "targets/Target.h"
@@ -38,7 +39,8 @@ static std::string targetHelp() {
   return text;
 }
 
-static void addBuild(CLI::App &app, BuildCommand &command) {
+static void addBuild(CLI::App &app, BuildCommand &command,
+                     CalibrateFirst &calibrate, std::string &scratch) {
   auto *build = app.add_subcommand(
       "build", "Compile a model into an executable and a weight file");
   build
@@ -80,9 +82,12 @@ static void addBuild(CLI::App &app, BuildCommand &command) {
       ->add_option("--quant-group", command.quantGroup,
                    "Columns that share a scale: 32, 64 or 128 (default 64)")
       ->check(CLI::IsMember({32, 64, 128}));
-  build->add_option("--activation-stats", command.activationStats,
-                    "Mean squared activations per column (safetensors), by "
-                    "which quantization weighs its errors");
+  addCalibrateFirst(build, calibrate, command);
+  build
+      ->add_option("--scratch", scratch,
+                   "Folder with room for a build with unquantized weights, "
+                   "for --calibrate (default: the system's temporary folder)")
+      ->type_name("DIR");
   build
       ->add_option("--buckets", command.buckets,
                    "Specialise the step for up to these numbers of tokens, "
@@ -201,25 +206,31 @@ int main(int argc, char **argv) {
   InspectOptions inspectCommand;
   PlanCommand planCommand;
   std::string targetsOf;
-  addBuild(app, buildCommand);
+  CalibrateFirst calibrateOption;
+  std::string buildScratch;
+  addBuild(app, buildCommand, calibrateOption, buildScratch);
   addInspect(app, inspectCommand);
   addPlan(app, planCommand);
   addTargets(app, targetsOf);
-  EvalQuantCommand evalCommand;
-  addEvalQuant(app, evalCommand);
+  EvalQuantOptions evalOptions;
+  addEvalQuant(app, evalOptions);
+  CalibrateOptions calibrateOptions;
+  addCalibrate(app, calibrateOptions);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   if (app.got_subcommand("build"))
-    return report(build(buildCommand));
+    return runBuild(buildCommand, calibrateOption, buildScratch);
   if (app.got_subcommand("inspect"))
     return report(inspectModel(inspectCommand, llvm::outs()));
   if (app.got_subcommand("plan"))
     return report(plan(planCommand, llvm::outs()));
+  if (app.got_subcommand("calibrate"))
+    return runCalibrate(calibrateOptions);
   if (app.got_subcommand("eval-quant"))
-    return runEvalQuant(evalCommand);
+    return runEvalQuant(evalOptions);
   if (app.got_subcommand("targets"))
     return report(listTargets(targetsOf));
   llvm::outs() << app.help();

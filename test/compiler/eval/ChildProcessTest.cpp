@@ -35,6 +35,15 @@ TEST_F(ChildProcessTest, ReadsPieces) {
   EXPECT_FALSE(bool(child->finish()));
 }
 
+TEST_F(ChildProcessTest, ReadsLines) {
+  auto child = start("printf 'one\\n\\ntwo'");
+  EXPECT_EQ(*child->readLine(), "one\n");
+  EXPECT_EQ(*child->readLine(), "\n");
+  EXPECT_EQ(*child->readLine(), "two");
+  EXPECT_EQ(*child->readLine(), "");
+  EXPECT_FALSE(bool(child->finish()));
+}
+
 TEST_F(ChildProcessTest, QuotesAProcessThatFails) {
   EXPECT_THAT(messageOf(start("echo no luck >&2; exit 3")->readAll()),
               HasSubstr("'child' failed with exit code 3: no luck"));
