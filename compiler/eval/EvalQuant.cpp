@@ -30,8 +30,10 @@ public:
   Expected<EvalQuantResult> run();
 
 private:
-  Error build();
+  Error prepareReference();
+  /// By the reference's tokenizer, so that a given one is tried at once.
   Error readTokens();
+  Error buildQuantized();
   Error compare();
   std::string in(const char *name) const { return folder + "/" + name; }
   Expected<std::unique_ptr<ChildProcess>> start(const CompiledModel &model,
@@ -94,54 +96,57 @@ static std::string quantizationOf(const BuildCommand &build) {
   return build.activationStats.empty() ? text : text + " calibrated";
 }
 
-Error Evaluation::build() {
+Error Evaluation::prepareReference() {
+  std::string path = command.reference;
+  if (path.empty()) {
+    BuildCommand plain = command.build;
+    plain.quant.clear();
+    plain.quantGroup.reset();
+    plain.activationStats.clear();
+    plain.output = path = in("reference");
+    stages.note("building the reference, as in the checkpoint");
+    if (Error error = quartet::build(plain))
+      return error;
+  }
+  auto asked = CompiledModel::ask(path, in("info.log"));
+  if (!asked)
+    return asked.takeError();
+  result.reference = std::move(*asked);
+  return Error::success();
+}
+
+Error Evaluation::buildQuantized() {
   BuildCommand quantized = command.build;
   quantized.output = in("quantized");
   stages.note("building the quantized model, " + result.quantization);
   if (Error error = quartet::build(quantized))
     return error;
-  std::string reference = command.reference;
-  if (reference.empty()) {
-    BuildCommand plain = command.build;
-    plain.quant.clear();
-    plain.quantGroup.reset();
-    plain.activationStats.clear();
-    plain.output = reference = in("reference");
-    stages.note("building the reference, as in the checkpoint");
-    if (Error error = quartet::build(plain))
-      return error;
-  }
-  for (auto [path, model] : {std::pair{&quantized.output, &result.quantized},
-                             std::pair{&reference, &result.reference}}) {
-    auto asked = CompiledModel::ask(*path, in("info.log"));
-    if (!asked)
-      return asked.takeError();
-    *model = std::move(*asked);
-  }
-  if (result.reference.vocab != result.quantized.vocab)
-    return createStringError("'" + reference + "' has a vocabulary of " +
-                             Twine(result.reference.vocab) + ", " +
-                             command.build.model + " one of " +
-                             Twine(result.quantized.vocab) +
-                             ": build the reference from this model");
-  return Error::success();
+  auto asked = CompiledModel::ask(quantized.output, in("info.log"));
+  if (!asked)
+    return asked.takeError();
+  result.quantized = std::move(*asked);
+  if (result.reference.vocab == result.quantized.vocab)
+    return Error::success();
+  return createStringError(
+      "'" + result.reference.executable + "' has a vocabulary of " +
+      Twine(result.reference.vocab) + ", " + command.build.model + " one of " +
+      Twine(result.quantized.vocab) + ": build the reference from this model");
 }
 
 Error Evaluation::readTokens() {
-  result.context =
-      std::min({command.context, command.tokens, result.reference.maxPositions,
-                result.quantized.maxPositions});
+  result.context = std::min(
+      {command.context, command.tokens, result.reference.maxPositions});
   // One more than there are predictions: the last one's outcome.
-  auto read = tokensOf(command.text, result.quantized.executable,
+  auto read = tokensOf(command.text, result.reference.executable,
                        in("tokenize.log"), 2, command.tokens + 1);
   if (!read)
     return read.takeError();
   ids = std::move(*read);
   for (int32_t id : ids)
-    if (id < 0 || id >= result.quantized.vocab)
+    if (id < 0 || id >= result.reference.vocab)
       return createStringError(command.text + ": token id " + Twine(id) +
                                " is outside the model's vocabulary of " +
-                               Twine(result.quantized.vocab));
+                               Twine(result.reference.vocab));
   return writeTokens(ArrayRef(ids).drop_back(), result.context, in("tokens"));
 }
 
@@ -196,9 +201,11 @@ Error Evaluation::compare() {
 
 Expected<EvalQuantResult> Evaluation::run() {
   result.quantization = quantizationOf(command.build);
-  if (Error error = build())
+  if (Error error = prepareReference())
     return std::move(error);
   if (Error error = readTokens())
+    return std::move(error);
+  if (Error error = buildQuantized())
     return std::move(error);
   if (Error error = compare())
     return std::move(error);

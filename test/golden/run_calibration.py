@@ -18,7 +18,7 @@ import numpy as np
 import reference
 
 HERE = pathlib.Path(__file__).resolve().parent
-CASES = ("moe", "dense")
+CASES = ("moe", "dense", "next")
 TEXT = ("In the beginning was the sum of the squares, 1 + 4 + 9 = 14; and the mean\n"
         "was with the columns. Every expert sees other tokens: naïve, übung, 漢字.\n")
 BOUND = 1e-4  # of a row's mean; in float32, against float64
