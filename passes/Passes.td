@@ -159,7 +159,8 @@ def RecordActivations : Pass<"quartet-record-activations", "::mlir::ModuleOp"> {
     with: for the matrices of the routed experts, those of the tokens routed to
     them. The hidden rows in front of the second half of an MLP are computed once
     more by an op of their own, which CSE joins with the first after lowering.
-    `lm_head` records all tokens of the step, wanted or not.
+    `lm_head` records all tokens of the step, wanted or not. A step with `mtp`
+    stays as it is.
 
     The sums of a sequence and their counts, in the last column, are what
     `quartetc calibrate` makes statistics of.

@@ -124,9 +124,12 @@ LogicalResult Recorder::record(Operation *op) {
 }
 
 LogicalResult Recorder::run() {
-  step = &(*model.getOps<StepOp>().begin()).getBody().front();
+  // The model's own step; drafts are read from other rows of the same matrices.
   SmallVector<Operation *> operations;
-  model.walk([&](Operation *op) { operations.push_back(op); });
+  for (auto op : model.getOps<StepOp>())
+    if (!op.getMtp())
+      step = &op.getBody().front();
+  step->getParentOp()->walk([&](Operation *op) { operations.push_back(op); });
   for (Operation *op : operations)
     if (failed(record(op)))
       return failure();
