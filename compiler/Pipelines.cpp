@@ -102,7 +102,10 @@ void quartet::buildLlvmPipeline(OpPassManager &pm,
   LowerParallelOptions parallel;
   parallel.grain = options.grain;
   pm.addPass(createLowerParallel(parallel));
-  pm.addPass(createLowerEntry());
+  LowerEntryOptions entry;
+  entry.target = options.target;
+  entry.features = options.needs;
+  pm.addPass(createLowerEntry(entry));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createLoopInvariantCodeMotionPass());

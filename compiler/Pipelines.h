@@ -9,6 +9,12 @@
 namespace quartet {
 
 struct ReferenceOptions : mlir::PassPipelineOptions<ReferenceOptions> {
+  Option<std::string> target{*this, "target",
+                             llvm::cl::desc("Name in the program table"),
+                             llvm::cl::init("any")};
+  Option<std::string> needs{*this, "features",
+                            llvm::cl::desc("What the machine must have, for "
+                                           "the program table")};
   Option<int64_t> grain{*this, "grain",
                         llvm::cl::desc("Least work of one range of a parallel "
                                        "loop, in scalar operations"),

@@ -66,6 +66,12 @@ def LowerEntry : Pass<"quartet-lower-entry", "::mlir::ModuleOp"> {
 
     Example: test/passes/Lower/lower-entry.mlir
   }];
+  let options = [
+    Option<"target", "target", "std::string", "\"any\"",
+           "Name in the program table">,
+    Option<"features", "features", "std::string", "\"\"",
+           "What the machine must have, for the program table">,
+  ];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 

@@ -1,59 +1,40 @@
-// The list of targets, by hand.
-#include "targets/Target.h"
+// Targets by name: the facts of the chip, and LLVM for its code.
+#include "targets/Chips.h"
 #include "targets/llvm/LlvmTarget.h"
 
 using namespace quartet;
 
-namespace {
-struct Known {
-  const char *name, *triple, *cpu, *about;
-};
-} // namespace
-
-static constexpr Known kCpus[] = {
-    {"x86-64", "x86_64-unknown-linux-gnu", "x86-64", "any 64-bit x86 CPU"},
-    {"x86-64-v3", "x86_64-unknown-linux-gnu", "x86-64-v3", "x86 with AVX2"},
-    {"x86-64-v4", "x86_64-unknown-linux-gnu", "x86-64-v4", "x86 with AVX-512"},
-    {"aarch64", "aarch64-unknown-linux-gnu", "generic", "any 64-bit Arm CPU"},
-};
-
 std::vector<std::pair<std::string, std::string>> quartet::targetNames() {
   std::vector<std::pair<std::string, std::string>> names{
       {"host", "the CPU that runs the compiler"}};
-  for (const Known &known : kCpus)
-    names.emplace_back(known.name, known.about);
+  for (const ChipFile &file : chipFiles()) {
+    llvm::Expected<Chip> chip = parseChip(file);
+    if (chip)
+      names.emplace_back(chip->name, chip->about);
+    else // createTarget says what is wrong
+      llvm::consumeError(chip.takeError());
+  }
   return names;
-}
-
-static llvm::Expected<Capabilities> findTarget(llvm::StringRef name) {
-  if (name == "host")
-    return LlvmTarget::hostCapabilities();
-  for (const Known &known : kCpus)
-    if (name == known.name)
-      return Capabilities{known.triple, known.cpu, ""};
-  std::string names;
-  for (const auto &entry : targetNames())
-    names += " " + entry.first;
-  return llvm::createStringError("unknown target '" + name +
-                                 "'; known targets:" + names);
 }
 
 llvm::Expected<std::unique_ptr<Target>>
 quartet::createTarget(llvm::StringRef name, llvm::StringRef cpu) {
-  auto facts = findTarget(name);
-  if (!facts)
-    return facts.takeError();
-  if (!cpu.empty()) {
-    facts->cpu = cpu.str();
-    facts->features.clear();
+  llvm::Expected<Chip> chip = findChip(name);
+  if (!chip)
+    return chip.takeError();
+  Capabilities facts = chip->capabilities;
+  if (!cpu.empty()) { // of the chip's facts, the triple alone is left
+    facts = Capabilities();
+    facts.triple = chip->capabilities.triple;
+    facts.cpu = cpu.str();
   }
-  return LlvmTarget::create(name, std::move(*facts));
+  return LlvmTarget::create(name, std::move(facts));
 }
 
 llvm::Expected<std::vector<std::string>>
 quartet::cpuNames(llvm::StringRef name) {
-  auto facts = findTarget(name);
-  if (!facts)
-    return facts.takeError();
-  return LlvmTarget::cpuNames(facts->triple);
+  llvm::Expected<Chip> chip = findChip(name);
+  if (!chip)
+    return chip.takeError();
+  return LlvmTarget::cpuNames(chip->capabilities.triple);
 }

@@ -3,6 +3,7 @@
 #include "CLI/CLI.hpp"
 #include "compiler/Driver.h"
 #include "compiler/Inspect.h"
+#include "compiler/ListTargets.h"
 #include "compiler/tools/CalibrateCommand.h"
 #include "compiler/tools/EvalQuantCommand.h"
 #include "compiler/tools/PlanCommand.h"
@@ -32,7 +33,8 @@ static CLI::Option *addChoice(CLI::App *app, const char *name,
 }
 
 static std::string targetHelp() {
-  std::string text = "Machine to compile for:";
+  std::string text = "Machine to compile for, or several CPUs that one "
+                     "executable shall choose from (x86-64-v3,x86-64-v4):";
   for (const auto &[name, about] : targetNames())
     text += " " + name + " (" + about + "),";
   text.back() = '.';
@@ -166,24 +168,19 @@ static void addInspect(CLI::App &app, InspectOptions &command) {
       "the wrong shape or type.");
 }
 
-static void addTargets(CLI::App &app, std::string &target) {
+namespace {
+struct TargetsCommand {
+  std::string name; ///< empty: all
+  bool json = false;
+};
+} // namespace
+
+static void addTargets(CLI::App &app, TargetsCommand &command) {
   auto *targets =
       app.add_subcommand("targets", "List what build can compile for");
-  targets->add_option("TARGET", target, "List the CPUs of this target instead");
-}
-
-static llvm::Error listTargets(const std::string &target) {
-  if (target.empty()) {
-    for (const auto &[name, about] : targetNames())
-      llvm::outs() << llvm::left_justify(name, 12) << about << "\n";
-    return llvm::Error::success();
-  }
-  auto names = cpuNames(target);
-  if (!names)
-    return names.takeError();
-  for (const std::string &name : *names)
-    llvm::outs() << name << "\n";
-  return llvm::Error::success();
+  targets->add_option("TARGET", command.name,
+                      "Show the facts about this target and its CPUs instead");
+  targets->add_flag("--json", command.json, "Machine-readable output");
 }
 
 int main(int argc, char **argv) {
@@ -205,13 +202,13 @@ int main(int argc, char **argv) {
   BuildCommand buildCommand;
   InspectOptions inspectCommand;
   PlanCommand planCommand;
-  std::string targetsOf;
+  TargetsCommand targetsCommand;
   CalibrateFirst calibrateOption;
   std::string buildScratch;
   addBuild(app, buildCommand, calibrateOption, buildScratch);
   addInspect(app, inspectCommand);
   addPlan(app, planCommand);
-  addTargets(app, targetsOf);
+  addTargets(app, targetsCommand);
   EvalQuantOptions evalOptions;
   addEvalQuant(app, evalOptions);
   CalibrateOptions calibrateOptions;
@@ -232,7 +229,8 @@ int main(int argc, char **argv) {
   if (app.got_subcommand("eval-quant"))
     return runEvalQuant(evalOptions);
   if (app.got_subcommand("targets"))
-    return report(listTargets(targetsOf));
+    return report(
+        listTargets(targetsCommand.name, targetsCommand.json, llvm::outs()));
   llvm::outs() << app.help();
   return report(llvm::Error::success());
 }

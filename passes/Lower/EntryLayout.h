@@ -10,10 +10,6 @@ namespace quartet {
 constexpr llvm::StringLiteral kEntryAttr = "quartet.entry";
 /// On such a function: it is the step of multi-token prediction.
 constexpr llvm::StringLiteral kMtpAttr = "quartet.mtp";
-/// On the module: what the program table says about the machine that the code
-/// is for (quartet_program::target and ::features). Absent: "any" and "".
-constexpr llvm::StringLiteral kTargetAttr = "quartet.target";
-constexpr llvm::StringLiteral kFeaturesAttr = "quartet.features";
 /// On an argument: the field of quartet_step_args with its address.
 constexpr llvm::StringLiteral kFieldAttr = "quartet.field";
 /// On an argument of the fields `weights` and `states`: its place there.

@@ -139,19 +139,6 @@ LogicalResult Entry::build() {
   return success();
 }
 
-/// The table of a module's one program.
-static void emitTable(ModuleOp module, ProgramBucket step,
-                      std::optional<ProgramBucket> mtp) {
-  auto text = [&](StringRef name, StringRef absent) {
-    auto attr = module->getAttrOfType<StringAttr>(name);
-    return attr ? attr.getValue().str() : absent.str();
-  };
-  Program program{text(kTargetAttr, "any"), text(kFeaturesAttr, ""), {step}};
-  if (mtp)
-    program.mtpBuckets.push_back(*mtp);
-  emitProgramTable(module, {program});
-}
-
 namespace {
 struct LowerEntryPass : quartet::impl::LowerEntryBase<LowerEntryPass> {
   using Base::Base;
@@ -167,8 +154,12 @@ struct LowerEntryPass : quartet::impl::LowerEntryBase<LowerEntryPass> {
         return signalPassFailure();
       (entry.isMtp() ? mtp : step).emplace().run = entry.entryName();
     }
-    if (step)
-      emitTable(getOperation(), *step, mtp);
+    if (!step)
+      return;
+    Program program{target, features, {*step}};
+    if (mtp)
+      program.mtpBuckets.push_back(*mtp);
+    emitProgramTable(getOperation(), {program});
   }
 };
 } // namespace

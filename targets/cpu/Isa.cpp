@@ -1,33 +1,20 @@
 // Asks LLVM's description of the CPU.
 #include "targets/cpu/Isa.h"
-#include "llvm/MC/MCSubtargetInfo.h"
-#include "llvm/MC/TargetRegistry.h"
+#include "targets/llvm/Subtarget.h"
 #include "llvm/TargetParser/Triple.h"
 
 using namespace quartet::cpu;
 
 llvm::Expected<Isa> Isa::of(llvm::StringRef triple, llvm::StringRef cpu,
                             llvm::StringRef features) {
-  std::string problem;
-  llvm::Triple parsed(triple);
-  const llvm::Target *target =
-      llvm::TargetRegistry::lookupTarget(parsed, problem);
-  if (!target)
-    return llvm::createStringError("no code generator for '" + triple +
-                                   "': " + problem);
-  // LLVM takes an unknown name for the least of CPUs, and says so to nobody.
-  std::unique_ptr<llvm::MCSubtargetInfo> least(
-      target->createMCSubtargetInfo(parsed, "", ""));
-  std::unique_ptr<llvm::MCSubtargetInfo> facts;
-  if (least && (cpu.empty() || least->isCPUStringValid(cpu)))
-    facts.reset(target->createMCSubtargetInfo(parsed, cpu, features));
+  auto facts = subtargetOf(triple, cpu, features);
   if (!facts)
-    return llvm::createStringError("'" + cpu + "' is not a CPU of '" + triple +
-                                   "'");
+    return facts.takeError();
   auto has = [&](llvm::StringRef feature) {
-    return facts->checkFeatures(("+" + feature).str());
+    return (*facts)->checkFeatures(("+" + feature).str());
   };
   Isa isa;
+  llvm::Triple parsed(triple);
   if (parsed.isX86()) {
     bool avx512 = has("avx512f") && has("avx512bw") && has("avx512vl");
     bool avx2 = has("avx2") && has("fma");

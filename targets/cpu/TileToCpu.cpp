@@ -9,33 +9,12 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/Pass.h"
 #include "passes/Lower/ProgramTable.h"
+#include "targets/cpu/Features.h"
 #include "targets/cpu/StepLowering.h"
-#include "llvm/Support/TargetSelect.h"
-#include "llvm/TargetParser/Triple.h"
 
 using namespace mlir;
 using namespace quartet;
 using namespace quartet::cpu;
-
-/// The features that code for \p isa uses beyond the triple's least, by the
-/// names of /proc/cpuinfo and HWCAP.
-static std::string neededFeatures(const Isa &isa, bool x86) {
-  if (!x86)
-    return isa.byteDot == ByteDot::Neon ? "asimddp" : "";
-  std::string names;
-  auto need = [&](bool used, StringRef list) {
-    if (used)
-      names += (names.empty() ? "" : ",") + list.str();
-  };
-  need(isa.lanes >= 8, "avx2,fma");
-  need(isa.f16Convert && isa.lanes >= 8, "f16c");
-  need(isa.lanes >= 16, "avx512f,avx512bw,avx512vl,avx512dq");
-  need(isa.byteDot == ByteDot::Vnni, "avx512_vnni");
-  need(isa.bf16Dot, "avx512_bf16");
-  need(isa.amxInt8, "amx_tile,amx_int8");
-  need(isa.amxBf16, "amx_bf16");
-  return names;
-}
 
 namespace {
 class TileToCpuPass
@@ -117,7 +96,10 @@ LogicalResult TileToCpuPass::lower(tile::ProgramOp program, const Isa &isa) {
   KernelBuilder k(module, program.getLoc(), isa);
   Program entry;
   entry.target = target;
-  entry.features = neededFeatures(isa, llvm::Triple(triple.getValue()).isX86());
+  auto needs = kernelFeatures(triple, cpu, features);
+  if (!needs)
+    return program.emitError() << llvm::toString(needs.takeError());
+  entry.features = *needs;
   for (auto step : program.getBody().front().getOps<tile::StepOp>()) {
     FailureOr<LoweredStep> lowered =
         StepLowering(k, program, step)
@@ -142,8 +124,6 @@ LogicalResult TileToCpuPass::lower(tile::ProgramOp program, const Isa &isa) {
 }
 
 void TileToCpuPass::runOnOperation() {
-  llvm::InitializeAllTargetInfos();
-  llvm::InitializeAllTargetMCs();
   auto isa = Isa::of(triple, cpu, features);
   if (!isa) {
     getOperation().emitError() << llvm::toString(isa.takeError());

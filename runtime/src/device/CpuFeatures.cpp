@@ -52,7 +52,8 @@ struct Bit {
   int bit;
   uint64_t state; ///< bits of XCR0
 };
-constexpr uint64_t none = 0, ymm = 0x6, zmm = 0xe6, tile = 0x60000;
+constexpr uint64_t none = 0, ymm = 0x6, zmm = 0xe6, tile = 0x60000,
+                   apx = 0x80000;
 enum { A, B, C, D };
 constexpr Bit bits[] = {
     {"sse", 1, 0, D, 25, none},
@@ -95,11 +96,17 @@ constexpr Bit bits[] = {
     {"avx_vnni", 7, 1, A, 4, ymm},
     {"avx512_bf16", 7, 1, A, 5, zmm},
     {"amx_fp16", 7, 1, A, 21, tile},
+    {"cmpccxadd", 7, 1, A, 7, none},
     {"avx_ifma", 7, 1, A, 23, ymm},
     {"avx_vnni_int8", 7, 1, D, 4, ymm},
     {"avx_ne_convert", 7, 1, D, 5, ymm},
+    {"apx_f", 7, 1, D, 21, apx},
     {"lahf_lm", 0x80000001, 0, C, 0, none},
     {"abm", 0x80000001, 0, C, 5, none},
+    {"sse4a", 0x80000001, 0, C, 6, none},
+    {"xop", 0x80000001, 0, C, 11, ymm},
+    {"fma4", 0x80000001, 0, C, 16, ymm},
+    {"tbm", 0x80000001, 0, C, 21, none},
     {"prfchw", 0x80000001, 0, C, 8, none},
 };
 
@@ -137,9 +144,11 @@ void detectInto(std::set<std::string> &known) {
               {"asimdrdm", AT_HWCAP, 12}, {"fcma", AT_HWCAP, 14},
               {"lrcpc", AT_HWCAP, 15},    {"asimddp", AT_HWCAP, 20},
               {"sve", AT_HWCAP, 22},      {"asimdfhm", AT_HWCAP, 23},
-              {"sve2", AT_HWCAP2, 1},     {"svei8mm", AT_HWCAP2, 9},
-              {"svebf16", AT_HWCAP2, 12}, {"i8mm", AT_HWCAP2, 13},
-              {"bf16", AT_HWCAP2, 14},    {"sme", AT_HWCAP2, 23}};
+              {"ilrcpc", AT_HWCAP, 26},   {"cssc", AT_HWCAP2, 34},
+              {"mops", AT_HWCAP2, 43},    {"sve2", AT_HWCAP2, 1},
+              {"svei8mm", AT_HWCAP2, 9},  {"svebf16", AT_HWCAP2, 12},
+              {"i8mm", AT_HWCAP2, 13},    {"bf16", AT_HWCAP2, 14},
+              {"sme", AT_HWCAP2, 23}};
   for (const auto &bit : bits)
     if (getauxval(bit.type) >> bit.bit & 1)
       known.insert(normalise(bit.name));

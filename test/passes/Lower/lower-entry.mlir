@@ -1,4 +1,9 @@
 // RUN: quartet-opt %s -split-input-file -quartet-lower-entry | FileCheck %s
+// RUN: quartet-opt %s -split-input-file -quartet-lower-entry="target=x86-64-v4 features=avx512f,avx512bw" | FileCheck %s --check-prefix=NAMED
+
+// What the options say about the machine goes into the table.
+// NAMED: @quartet_program0_target("x86-64-v4\00")
+// NAMED: @quartet_program0_features("avx512f,avx512bw\00")
 
 // The step becomes internal; the entry, which the program table names, reads each argument's address and extents
 // from the struct, whose field k is 8 * k bytes in: 0 is num_tokens, 1 is
@@ -74,19 +79,6 @@ func.func @m_step(
                                quartet.extents = ["num_slots"]})
     attributes {quartet.entry} {
   return
-}
-
-// -----
-
-// What the module says about the machine goes into the table.
-// CHECK: @quartet_program0_target("x86-64-v4\00")
-// CHECK: @quartet_program0_features("avx512f,avx512bw\00")
-module attributes {quartet.target = "x86-64-v4", quartet.features = "avx512f,avx512bw"} {
-  func.func @m_step(%tokens: memref<?xi32> {quartet.field = "tokens",
-                                            quartet.extents = ["num_tokens"]})
-      attributes {quartet.entry} {
-    return
-  }
 }
 
 // -----
