@@ -1,5 +1,6 @@
 // One run of quartetc build: what its stages share. Driver.cpp runs the stages;
-// BuildInput.cpp, BuildCode.cpp and BuildOutput.cpp have them.
+// BuildTargets.cpp, BuildInput.cpp, BuildCode.cpp and BuildOutput.cpp have
+// them.
 #ifndef QUARTET_COMPILER_BUILD_H
 #define QUARTET_COMPILER_BUILD_H
 #include "compiler/Driver.h"
@@ -11,6 +12,7 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
 #include "models/BuildModel.h"
+#include "passes/Lower/ProgramTable.h"
 #include "targets/Target.h"
 
 namespace quartet {
@@ -28,6 +30,8 @@ public:
   llvm::Error run();
 
 private:
+  llvm::Error chooseTargets();
+  llvm::Error orderTargets();
   llvm::Error chooseLowering();
   llvm::Error readModel();
   llvm::Error checkOutputs();
@@ -38,9 +42,17 @@ private:
   llvm::Error planFormats();
   llvm::Error formPhases();
   llvm::Error lower();
-  llvm::Error lowerGeneric();
-  llvm::Error lowerSteps();
-  llvm::Error compile();
+  llvm::Error scheduleGeneric();
+  llvm::Error scheduleSteps();
+  llvm::Error lowerTo(Target &target);
+  llvm::Error compile(Target &target);
+  llvm::Error joinPrograms();
+  /// One executable for several CPUs: names of what exists for each differ.
+  bool several() const { return targets.size() > 1; }
+  /// What all targets share is that of the best one.
+  const Capabilities &machine() const {
+    return targets.front()->capabilities();
+  }
   llvm::Error emitText(llvm::StringRef text, llvm::StringRef suffix);
   llvm::Error emitModule(llvm::StringRef suffix);
   llvm::Error
@@ -65,7 +77,7 @@ private:
   WeightPlan plan;
   PackPlan packPlan, plannedQuantization;
   WeightLayout layout;
-  std::unique_ptr<Target> target;
+  std::vector<std::unique_ptr<Target>> targets; ///< the most capable first
   std::string kit, output, weightsPath, weightsId, manifest, chatTemplate;
   std::string stepPlan; ///< for the manifest; empty: none
   std::vector<uint8_t> tokenizer;
@@ -74,7 +86,9 @@ private:
   mlir::MLIRContext context;
   mlir::ScopedDiagnosticHandler diagnostics;
   mlir::OwningOpRef<mlir::ModuleOp> module;
-  std::string object, optimizedIr;
+  std::vector<std::string> objects; ///< one per target; several: their table
+  std::vector<ProgramPart> parts;   ///< one per target, when there are several
+  std::string optimizedIr;          ///< of the target compiled last
   int64_t tokenLimit = 0;
 };
 

@@ -4,6 +4,8 @@
 #include "compiler/OutputFile.h"
 #include "compiler/Pipelines.h"
 #include "compiler/plan/StepPlan.h"
+#include "passes/Lower/ProgramTable.h"
+#include "targets/cpu/Features.h"
 #include "llvm/Support/FileSystem.h"
 
 using namespace quartet;
@@ -61,7 +63,8 @@ llvm::Error Build::emitModule(StringRef suffix) {
   return emitText(text, suffix);
 }
 
-llvm::Error Build::lowerGeneric() {
+/// To loops over buffers, which are the same for every target.
+llvm::Error Build::scheduleGeneric() {
   stages.note("lowering to linalg");
   if (llvm::Error error = runPipeline("linalg", buildLinalgPipeline))
     return error;
@@ -72,16 +75,11 @@ llvm::Error Build::lowerGeneric() {
   stages.note("lowering to loops over buffers");
   if (llvm::Error error = runPipeline("buffers", buildBufferPipeline))
     return error;
-  if (llvm::Error error = dumpModule("3-buffers.mlir"))
-    return error;
-  if (llvm::Error error =
-          runPipeline("the LLVM dialect",
-                      [](mlir::OpPassManager &pm) { buildLlvmPipeline(pm); }))
-    return error;
-  return dumpModule("4-llvm.mlir");
+  return dumpModule("3-buffers.mlir");
 }
 
-llvm::Error Build::lowerSteps() {
+/// To the schedules of the buckets, which are the same for every target.
+llvm::Error Build::scheduleSteps() {
   stages.note("scheduling the steps");
   TileOptions tileOptions;
   std::vector<int64_t> buckets = command.buckets;
@@ -94,40 +92,79 @@ llvm::Error Build::lowerSteps() {
       }))
     return error;
   stepPlan = manifestPlan(planProgram(*module));
-  if (llvm::Error error = dumpModule("3-tile.mlir"))
-    return error;
-  if (command.emit == Emit::Tile)
-    return llvm::Error::success();
-  stages.note("lowering to vectors and threads");
-  const Capabilities &facts = target->capabilities();
-  CpuPipelineOptions cpuOptions;
-  cpuOptions.target = target->name().str();
-  cpuOptions.triple = facts.triple;
-  cpuOptions.cpu = facts.cpu;
-  cpuOptions.features = facts.features;
+  return dumpModule("3-tile.mlir");
+}
+
+/// The module, which is scheduled, becomes LLVM's dialect for \p target.
+llvm::Error Build::lowerTo(Target &target) {
+  const Capabilities &facts = target.capabilities();
+  auto cpuPipeline = [&](mlir::OpPassManager &pm) {
+    CpuPipelineOptions options;
+    options.target = target.name().str();
+    options.triple = facts.triple;
+    options.cpu = facts.cpu;
+    options.features = facts.features;
+    buildCpuPipeline(pm, options);
+  };
+  auto needs = cpu::plainFeatures(facts.triple, facts.cpu, facts.features);
+  if (!needs)
+    return needs.takeError();
+  auto genericPipeline = [&](mlir::OpPassManager &pm) {
+    ReferenceOptions options;
+    options.target = target.name().str();
+    options.needs = *needs;
+    buildLlvmPipeline(pm, options);
+  };
+  if (stepProgram)
+    stages.note("lowering to vectors and threads");
   if (llvm::Error error =
-          runPipeline("the LLVM dialect", [&](mlir::OpPassManager &pm) {
-            buildCpuPipeline(pm, cpuOptions);
-          }))
+          stepProgram ? runPipeline("the LLVM dialect", cpuPipeline)
+                      : runPipeline("the LLVM dialect", genericPipeline))
     return error;
-  return dumpModule("4-llvm.mlir");
+  return dumpModule(several() ? "4-llvm." + target.name().str() + ".mlir"
+                              : "4-llvm.mlir");
+}
+
+llvm::Error Build::compile(Target &target) {
+  stages.note("compiling for " + target.capabilities().cpu);
+  bool wantIr = command.emit == Emit::Llvm || !command.dumpStages.empty();
+  optimizedIr.clear();
+  auto emitted = target.emit(*module, wantIr ? &optimizedIr : nullptr);
+  if (!emitted)
+    return emitted.takeError();
+  objects.push_back(std::move(*emitted));
+  return dump(several() ? "5-optimized." + target.name().str() + ".ll"
+                        : "5-optimized.ll",
+              [&](llvm::raw_ostream &stream) { stream << optimizedIr; });
+}
+
+/// The table of all programs, in an object of its own.
+llvm::Error Build::joinPrograms() {
+  module = mlir::ModuleOp::create(mlir::UnknownLoc::get(&context));
+  emitJoinedTable(*module, parts);
+  auto emitted = targets.front()->emit(*module, nullptr);
+  if (!emitted)
+    return emitted.takeError();
+  objects.push_back(std::move(*emitted));
+  return llvm::Error::success();
 }
 
 llvm::Error Build::lower() {
-  if (llvm::Error error = stepProgram ? lowerSteps() : lowerGeneric())
+  if (llvm::Error error = stepProgram ? scheduleSteps() : scheduleGeneric())
     return error;
   if (command.emit == Emit::Linalg || command.emit == Emit::Tile)
     return llvm::Error::success();
-  return compile();
-}
-
-llvm::Error Build::compile() {
-  stages.note("compiling for " + target->capabilities().cpu);
-  bool wantIr = command.emit == Emit::Llvm || !command.dumpStages.empty();
-  auto emitted = target->emit(*module, wantIr ? &optimizedIr : nullptr);
-  if (!emitted)
-    return emitted.takeError();
-  object = std::move(*emitted);
-  return dump("5-optimized.ll",
-              [&](llvm::raw_ostream &stream) { stream << optimizedIr; });
+  mlir::OwningOpRef<mlir::ModuleOp> scheduled = std::move(module);
+  for (auto [number, target] : llvm::enumerate(targets)) {
+    module = number + 1 < targets.size()
+                 ? mlir::OwningOpRef<mlir::ModuleOp>(scheduled->clone())
+                 : std::move(scheduled);
+    if (llvm::Error error = lowerTo(*target))
+      return error;
+    if (several())
+      parts.push_back(exportProgram(*module, unsigned(number)));
+    if (llvm::Error error = compile(*target))
+      return error;
+  }
+  return several() ? joinPrograms() : llvm::Error::success();
 }

@@ -32,7 +32,10 @@ llvm::Error Build::pack() {
 
 llvm::Error Build::link() {
   stages.note("linking");
-  ManifestFacts facts{config, layout, target->capabilities(), {}, {}, {}};
+  Capabilities shown = machine();
+  for (const auto &target : llvm::drop_begin(targets))
+    shown.cpu += "," + target->capabilities().cpu;
+  ManifestFacts facts{config, layout, shown, {}, {}, {}};
   facts.name = path::filename(output).str();
   facts.weightsId = weightsId;
   facts.weightsFile = facts.name + ".safetensors";
@@ -61,15 +64,15 @@ llvm::Error Build::link() {
     return StringRef(reinterpret_cast<const char *>(bytes.data()),
                      bytes.size());
   };
-  auto blobs = target->emitBlobs(
+  auto blobs = targets.front()->emitBlobs(
       {{"quartet_manifest", manifest},
        {"quartet_tokenizer", text(tokenizer)},
        {"quartet_chat_template", chatTemplate},
        {"quartet_weights", embedded ? embedded->getBuffer() : StringRef()}});
   if (!blobs)
     return blobs.takeError();
-  if (llvm::Error error =
-          linkExecutable(target->capabilities(), kit, {object, *blobs}, output))
+  objects.push_back(std::move(*blobs));
+  if (llvm::Error error = linkExecutable(machine(), kit, objects, output))
     return error;
   std::string finalWeights = output + ".safetensors";
   if (command.embedWeights) {

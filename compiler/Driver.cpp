@@ -4,7 +4,6 @@
 #include "compiler/Link.h"
 #include "compiler/OutputFile.h"
 #include "compiler/Pipelines.h"
-#include "targets/cpu/Isa.h"
 #include "llvm/Support/FileSystem.h"
 
 using namespace quartet;
@@ -14,23 +13,6 @@ namespace fs = llvm::sys::fs;
 /// Code reaches constants within 2 GiB of itself; this leaves room for the
 /// rest.
 static constexpr uint64_t kMaxEmbeddedBytes = 1500000000;
-
-llvm::Error Build::chooseLowering() {
-  const Capabilities &facts = target->capabilities();
-  auto isa = cpu::Isa::of(facts.triple, facts.cpu, facts.features);
-  if (!isa)
-    return isa.takeError();
-  stepProgram = command.lowering == Lowering::Step ||
-                (command.lowering == Lowering::Auto && isa->fusedMultiplyAdd);
-  if (command.emit == Emit::Linalg)
-    stepProgram = false; // the one stage that only the generic lowering has
-  if (!stepProgram && (command.emit == Emit::Phases ||
-                       command.emit == Emit::Tile || !command.buckets.empty()))
-    return llvm::createStringError(
-        "--emit phases, --emit tile and --buckets belong to the step program; "
-        "add --lowering step");
-  return llvm::Error::success();
-}
 
 /// Before the work: what would fail at its end.
 llvm::Error Build::checkOutputs() {
@@ -53,14 +35,12 @@ llvm::Error Build::run() {
   if (command.embedWeights && command.withoutWeights)
     return llvm::createStringError(
         "--embed-weights and --no-weights contradict each other");
-  auto created = createTarget(command.target, command.cpu);
-  if (!created)
-    return created.takeError();
-  target = std::move(*created);
+  if (llvm::Error error = chooseTargets())
+    return error;
   if (llvm::Error error = chooseLowering())
     return error;
   if (command.emit == Emit::Executable) {
-    auto found = findRuntimeKit(target->capabilities());
+    auto found = findRuntimeKit(machine());
     if (!found)
       return found.takeError();
     kit = *found;
@@ -99,7 +79,7 @@ llvm::Error Build::run() {
   case Emit::Llvm:
     return emitText(optimizedIr, ".ll");
   case Emit::Object:
-    return emitText(object, ".o");
+    return emitText(objects.front(), ".o");
   default:
     break;
   }

@@ -16,12 +16,14 @@ enum class Lowering { Auto, Step, Generic };
 constexpr int64_t kCpuBuckets[] = {1, 16, 512};
 
 struct BuildCommand {
-  std::string model;           ///< directory with config.json, or *.gguf
-  std::string output;          ///< empty: the model's name, in this folder
-  std::string target = "host"; ///< see targetNames()
-  std::string cpu;             ///< LLVM CPU; empty: the target's own
-  std::optional<Dtype> dtype;  ///< absent: as in the checkpoint
-  std::string quant;           ///< format, recipe or file; empty: as it comes
+  std::string model;  ///< directory with config.json, or *.gguf
+  std::string output; ///< empty: the model's name, in this folder
+  /// See targetNames(); several of one triple, separated by commas: one
+  /// executable with a program for each.
+  std::string target = "host";
+  std::string cpu;            ///< LLVM CPU; empty: the target's own
+  std::optional<Dtype> dtype; ///< absent: as in the checkpoint
+  std::string quant;          ///< format, recipe or file; empty: as it comes
   std::optional<int64_t> quantGroup;
   std::string activationStats;  ///< file of --calibrate; empty: none
   std::vector<int64_t> buckets; ///< tokens; empty: the target's choice

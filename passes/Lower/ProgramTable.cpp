@@ -25,7 +25,12 @@ public:
         b.getContext(), {pointer, pointer, pointer, i64, pointer, i64});
   }
 
-  void emit(const std::vector<Program> &programs);
+  /// Strings and buckets of program \p p.
+  void part(const Program &program, size_t p);
+  /// The same in another object.
+  void declarePart(const ProgramPart &part, size_t p);
+  /// The table of the programs whose parts are defined or declared.
+  void join(ArrayRef<ProgramPart> parts);
 
 private:
   Value number(int64_t value) {
@@ -35,7 +40,7 @@ private:
     return LLVM::AddressOfOp::create(b, pointer, symbol);
   }
   void string(const std::string &name, StringRef text);
-  void buckets(StringRef name, const std::vector<ProgramBucket> &list);
+  void buckets(const std::string &name, const std::vector<ProgramBucket> &list);
   /// A constant array of \p rows, each the values of one struct's fields.
   void array(StringRef name, Type rowType, int64_t rows, bool exported,
              llvm::function_ref<SmallVector<Value>(int64_t)> fieldsOf);
@@ -70,7 +75,8 @@ void Table::array(StringRef name, Type rowType, int64_t rows, bool exported,
   LLVM::ReturnOp::create(b, value);
 }
 
-void Table::buckets(StringRef name, const std::vector<ProgramBucket> &list) {
+void Table::buckets(const std::string &name,
+                    const std::vector<ProgramBucket> &list) {
   array(name, bucketType, int64_t(list.size()), /*exported=*/false,
         [&](int64_t i) {
           const ProgramBucket &bucket = list[size_t(i)];
@@ -85,37 +91,88 @@ void Table::buckets(StringRef name, const std::vector<ProgramBucket> &list) {
         });
 }
 
-void Table::emit(const std::vector<Program> &programs) {
-  auto name = [](const char *what, size_t program) {
-    return "quartet_program" + std::to_string(program) + what;
+static std::string partName(StringRef what, size_t program) {
+  return ("quartet_program" + llvm::Twine(program) + what).str();
+}
+
+void Table::part(const Program &program, size_t p) {
+  string(partName("_target", p), program.target);
+  string(partName("_features", p), program.features);
+  buckets(partName("_buckets", p), program.buckets);
+  if (!program.mtpBuckets.empty())
+    buckets(partName("_mtp_buckets", p), program.mtpBuckets);
+}
+
+void Table::declarePart(const ProgramPart &part, size_t p) {
+  auto declare = [&](StringRef what, Type element, int64_t count) {
+    auto global = LLVM::GlobalOp::create(
+        b, LLVM::LLVMArrayType::get(element, count), /*isConstant=*/true,
+        LLVM::Linkage::External, partName(what, p), Attribute());
+    global.setVisibility_(LLVM::Visibility::Hidden);
   };
-  for (size_t p = 0; p != programs.size(); ++p) {
-    const Program &program = programs[p];
-    string(name("_target", p), program.target);
-    string(name("_features", p), program.features);
-    buckets(name("_buckets", p), program.buckets);
-    if (!program.mtpBuckets.empty())
-      buckets(name("_mtp_buckets", p), program.mtpBuckets);
-  }
-  array("quartet_programs", programType, int64_t(programs.size()),
+  declare("_target", b.getIntegerType(8), 0);
+  declare("_features", b.getIntegerType(8), 0);
+  declare("_buckets", bucketType, part.buckets);
+  if (part.mtpBuckets)
+    declare("_mtp_buckets", bucketType, part.mtpBuckets);
+}
+
+void Table::join(ArrayRef<ProgramPart> parts) {
+  array("quartet_programs", programType, int64_t(parts.size()),
         /*exported=*/true, [&](int64_t i) {
           size_t p = size_t(i);
-          int64_t mtp = int64_t(programs[p].mtpBuckets.size());
           return SmallVector<Value>{
-              address(name("_target", p)),
-              address(name("_features", p)),
-              address(name("_buckets", p)),
-              number(int64_t(programs[p].buckets.size())),
-              mtp ? address(name("_mtp_buckets", p))
-                  : Value(LLVM::ZeroOp::create(b, pointer)),
-              number(mtp)};
+              address(partName("_target", p)),
+              address(partName("_features", p)),
+              address(partName("_buckets", p)),
+              number(parts[p].buckets),
+              parts[p].mtpBuckets ? address(partName("_mtp_buckets", p))
+                                  : Value(LLVM::ZeroOp::create(b, pointer)),
+              number(parts[p].mtpBuckets)};
         });
   LLVM::GlobalOp::create(b, b.getI64Type(), /*isConstant=*/true,
                          LLVM::Linkage::External, "quartet_num_programs",
-                         b.getI64IntegerAttr(int64_t(programs.size())));
+                         b.getI64IntegerAttr(int64_t(parts.size())));
 }
 
 void quartet::emitProgramTable(ModuleOp module,
                                const std::vector<Program> &programs) {
-  Table(module).emit(programs);
+  Table table(module);
+  std::vector<ProgramPart> parts;
+  for (const Program &program : programs) {
+    table.part(program, parts.size());
+    parts.push_back(
+        {int64_t(program.buckets.size()), int64_t(program.mtpBuckets.size())});
+  }
+  table.join(parts);
+}
+
+ProgramPart quartet::exportProgram(ModuleOp module, unsigned number) {
+  SymbolTable symbols(module);
+  for (StringRef name : {"quartet_programs", "quartet_num_programs"})
+    symbols.erase(symbols.lookup(name));
+  /// \returns the elements of the global, 0 if there is none.
+  auto exportGlobal = [&](StringRef what) -> int64_t {
+    auto global = symbols.lookup<LLVM::GlobalOp>(partName(what, 0));
+    if (!global)
+      return 0;
+    global.setSymName(partName(what, number));
+    global.setLinkage(LLVM::Linkage::External);
+    global.setVisibility_(LLVM::Visibility::Hidden);
+    return cast<LLVM::LLVMArrayType>(global.getGlobalType()).getNumElements();
+  };
+  exportGlobal("_target");
+  exportGlobal("_features");
+  ProgramPart part;
+  part.buckets = exportGlobal("_buckets");
+  part.mtpBuckets = exportGlobal("_mtp_buckets");
+  return part;
+}
+
+void quartet::emitJoinedTable(ModuleOp module,
+                              const std::vector<ProgramPart> &parts) {
+  Table table(module);
+  for (auto [p, part] : llvm::enumerate(parts))
+    table.declarePart(part, p);
+  table.join(parts);
 }

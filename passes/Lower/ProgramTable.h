@@ -30,5 +30,20 @@ struct Program {
 void emitProgramTable(mlir::ModuleOp module,
                       const std::vector<Program> &programs);
 
+/// How many buckets a program in another object has.
+struct ProgramPart {
+  int64_t buckets = 0, mtpBuckets = 0;
+};
+
+/// Makes the table of \p module, of one program, part \p number of a larger
+/// one: what belongs to the program becomes visible to other objects under
+/// names with that number, the table itself goes.
+ProgramPart exportProgram(mlir::ModuleOp module, unsigned number);
+
+/// Defines quartet_programs and quartet_num_programs in \p module for parts
+/// 0, 1, ... of other objects, which exportProgram made.
+void emitJoinedTable(mlir::ModuleOp module,
+                     const std::vector<ProgramPart> &parts);
+
 } // namespace quartet
 #endif

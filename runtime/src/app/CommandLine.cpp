@@ -144,6 +144,10 @@ void Parser::declareGlobal() {
             "Weight file (default: " + manifest.weightsFile +
                 " beside this executable)")
       ->type_name("FILE");
+  addOption(&app, "--program", result.global.program,
+            "Run the code compiled for this target; " + name +
+                " info lists them (default: the first that fits this CPU)")
+      ->type_name("TARGET");
   addOption(&app, "--context", context,
             "Longest sequence in tokens (default and maximum: " +
                 std::to_string(manifest.maxPositions) + ")");
@@ -158,8 +162,8 @@ CLI::App *Parser::command(const char *word, const char *help,
                           const std::string &examples, Command value) {
   CLI::App *sub = app.add_subcommand(word, help)->group("Commands");
   sub->footer("Examples:\n" + examples +
-              "\nThe options of all commands (--threads, --weights, --context, "
-              "--no-pin, --quiet) may stand here too.");
+              "\nThe options of all commands (--threads, --weights, --program, "
+              "--context, --no-pin, --quiet) may stand here too.");
   sub->callback([this, value] { result.command = value; });
   return sub;
 }

@@ -25,6 +25,7 @@ enum class Command {
 struct GlobalOptions {
   unsigned threads = 0; ///< 0 = availableThreads()
   std::string weights;  ///< empty = the file beside the executable
+  std::string program;  ///< target of the program; empty = the best that fits
   int64_t context = 0;  ///< 0 = max_positions
   bool pin = true;      ///< bind each thread to a core where they are as many
   bool quiet = false;   ///< no statistics and no progress on standard error

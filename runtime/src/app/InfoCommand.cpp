@@ -74,9 +74,9 @@ Numbers compute(const Session &session) {
     numbers.weights = weightPath(manifest, option, session.executable);
     numbers.present = stat(numbers.weights.c_str(), &info) == 0;
   }
-  numbers.chosen =
-      chooseProgram(session.image.programs, session.image.numPrograms,
-                    CpuFeatures::detect(), &numbers.whyNone);
+  numbers.chosen = chooseProgram(
+      session.image.programs, session.image.numPrograms, CpuFeatures::detect(),
+      &numbers.whyNone, session.line.global.program);
   return numbers;
 }
 

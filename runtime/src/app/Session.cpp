@@ -70,7 +70,7 @@ bool loadModel(const Session &session, EngineOptions options,
   const GlobalOptions &global = session.line.global;
   model.program =
       chooseProgram(session.image.programs, session.image.numPrograms,
-                    CpuFeatures::detect(), error);
+                    CpuFeatures::detect(), error, global.program);
   if (!model.program)
     return false;
   if (!model.loadWeights(session, error))

@@ -11,10 +11,14 @@ static bool needsTiles(const quartet_program &program) {
 
 const quartet_program *chooseProgram(const quartet_program *programs,
                                      int64_t count, const CpuFeatures &cpu,
-                                     std::string *error) {
-  std::string reasons;
+                                     std::string *error,
+                                     const std::string &wanted) {
+  std::string reasons, names;
   for (int64_t i = 0; i != count; ++i) {
     const quartet_program &program = programs[i];
+    names += (i ? ", '" : "'") + std::string(program.target) + "'";
+    if (!wanted.empty() && wanted != program.target)
+      continue;
     std::string reason = cpu.missing(program.features);
     if (!reason.empty())
       reason = "needs " + reason + ", which this CPU or system lacks";
@@ -23,7 +27,12 @@ const quartet_program *chooseProgram(const quartet_program *programs,
                strerror(errno);
     if (reason.empty())
       return &program;
-    reasons += (i ? "; '" : "'") + std::string(program.target) + "' " + reason;
+    reasons += (reasons.empty() ? "'" : "; '") + std::string(program.target) +
+               "' " + reason;
+  }
+  if (error && reasons.empty() && count > 0) {
+    *error = "this executable has no program '" + wanted + "'; it has " + names;
+    return nullptr;
   }
   if (error)
     *error = "this executable has no program for this machine: " +

@@ -10,10 +10,12 @@ namespace quartet::rt {
 
 /// The first of \p programs whose features \p cpu has, or null; \p error then
 /// says what each lacks. A program that needs AMX gets the system's permission
-/// here, so this comes before any thread is started.
+/// here, so this comes before any thread is started. \p wanted, when not empty,
+/// is the target of the only one to take.
 const quartet_program *chooseProgram(const quartet_program *programs,
                                      int64_t count, const CpuFeatures &cpu,
-                                     std::string *error);
+                                     std::string *error,
+                                     const std::string &wanted = "");
 
 /// The first, that is smallest, bucket for a step of \p tokens of \p sequences;
 /// null when there is none.

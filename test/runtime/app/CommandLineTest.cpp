@@ -112,14 +112,16 @@ TEST(CommandLine, TakesTextAsItIs) {
 TEST(CommandLine, GlobalOptionsStandAnywhere) {
   for (auto args :
        {std::vector<const char *>{"--threads", "3", "--context", "200",
-                                  "--weights", "w", "info"},
-        {"info", "--threads", "3", "--context", "200", "--weights", "w"}}) {
+                                  "--weights", "w", "--program", "p", "info"},
+        {"info", "--threads", "3", "--context", "200", "--weights", "w",
+         "--program", "p"}}) {
     Parsed parsed = parseArgs(args);
     ASSERT_FALSE(parsed.code) << parsed.err;
     EXPECT_EQ(parsed.line.command, Command::Info);
     EXPECT_EQ(parsed.line.global.threads, 3u);
     EXPECT_EQ(parsed.line.global.context, 200);
     EXPECT_EQ(parsed.line.global.weights, "w");
+    EXPECT_EQ(parsed.line.global.program, "p");
   }
 }
 

@@ -37,6 +37,23 @@ TEST(Programs, SaysWhatEachLacks) {
   EXPECT_NE(error.find("none at all"), std::string::npos) << error;
 }
 
+TEST(Programs, TakesTheOneThatIsWanted) {
+  CpuFeatures cpu = CpuFeatures::of("avx2,fma,avx512f,avx512vnni");
+  std::string error;
+  const quartet_program *program =
+      chooseProgram(programs, 2, cpu, &error, "v3");
+  ASSERT_TRUE(program) << error;
+  EXPECT_STREQ(program->target, "v3");
+  EXPECT_FALSE(chooseProgram(programs, 2, cpu, &error, "v5"));
+  EXPECT_EQ(error, "this executable has no program 'v5'; it has 'v4', 'v3'");
+  // The others do not matter, but what it needs does.
+  EXPECT_FALSE(
+      chooseProgram(programs, 2, CpuFeatures::of("avx2,fma"), &error, "v4"));
+  EXPECT_EQ(error.find("'v3'"), std::string::npos) << error;
+  EXPECT_NE(error.find("'v4' needs avx512f,avx512_vnni"), std::string::npos)
+      << error;
+}
+
 // The system gives tile registers to those who ask, where the CPU has them.
 TEST(Programs, AsksForTiles) {
   bool here = CpuFeatures::detect().has("amx_tile");
