@@ -219,6 +219,51 @@ TEST_F(QuantImport, KeepsEveryMatrixOfACheckpoint) {
   EXPECT_EQ(parts.size(), 3u);
 }
 
+TEST_F(QuantImport, MtpIsKeptLikeTheModel) {
+  addRest(file);
+  for (int64_t layer = 0; layer < layers; ++layer)
+    for (const Module &module : modules(layer))
+      matrixOf(layer, module, 4)
+          .addPacked(file, "model.layers." + std::to_string(layer) + "." +
+                               module.name);
+  for (const Module &module : modules(1)) // of attention
+    matrixOf(9, module, 4).addPacked(file, "mtp.layers.0." + module.name);
+  IntegerMatrix fc = matrixOf(9, {"fc", "", hidden, 2 * hidden}, 4);
+  fc.addPacked(file, "mtp.fc");
+  auto zeros = [&](const std::string &name, int64_t count) {
+    file.floats("mtp." + name, "BF16", {count},
+                std::vector<float>(size_t(count)));
+  };
+  for (const char *name :
+       {"pre_fc_norm_embedding.weight", "pre_fc_norm_hidden.weight",
+        "norm.weight", "layers.0.input_layernorm.weight",
+        "layers.0.post_attention_layernorm.weight"})
+    zeros(name, hidden);
+  zeros("layers.0.self_attn.q_norm.weight", 32);
+  zeros("layers.0.self_attn.k_norm.weight", 32);
+  std::string config = configText(packed(4));
+  config.insert(1, "\"mtp_num_hidden_layers\": 1, ");
+  directory.write("config.json", config);
+  directory.write("model.safetensors", file.bytes());
+  ASSERT_EQ(open(directory.str()), "success");
+  EXPECT_EQ(plan.setAside.size(), 8u * 3 + 7); // three parts of a matrix
+  auto planned = input->plan({std::nullopt, /*mtp=*/true});
+  ASSERT_TRUE(bool(planned)) << message(planned.takeError());
+  plan = std::move(*planned);
+  EXPECT_EQ(plan.setAside.size(), 0u);
+  EXPECT_EQ(own("mtp.q"), "int4:32");
+  EXPECT_EQ(own("mtp.mlp_gate_up"), "int4:32");
+  EXPECT_EQ(expectOwnValues(), 11 + 6);
+  // Halves of rows are no rows that a packed format could keep.
+  EXPECT_EQ(own("mtp.fc_hidden"), "none");
+  std::vector<float> all = fc.values(), half = floats(weight("mtp.fc_hidden"));
+  for (int64_t row = 0; row < hidden; ++row)
+    for (int64_t column = 0; column < hidden; ++column)
+      ASSERT_EQ(half[size_t(row * hidden + column)],
+                all[size_t((2 * row + 1) * hidden + column)])
+          << row << ", " << column;
+}
+
 TEST_F(QuantImport, MixedPrecision) {
   addRest(file);
   for (int64_t layer = 0; layer < layers; ++layer)
