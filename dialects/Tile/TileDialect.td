@@ -78,7 +78,8 @@ def Tile_ExtentAttr : AttrDef<Tile_Dialect, "Extent"> {
   let description = [{
     `<count n>`: n tasks. `<tokens n>`: ceil(N / n). `<rows n>`: ceil(R / n).
     `<sequences 1>`: S. `<ranges n>`: ceil(longest sequence in pages / n).
-    `<experts 1>`: experts that have tokens, from the phase's `tile.route`.
+    `<experts 1>`: blocks of up to 64 (token, expert) pairs of one expert, from the
+    phase's `tile.route`.
   }];
   let parameters = (ins EnumParameter<Tile_ExtentKind>:$kind, "int64_t":$size);
   let assemblyFormat = "`<` $kind $size `>`";

@@ -374,8 +374,8 @@ def ExpertUpOp : Tile_Kernel<"expert_up", [HasParent<"TasksOp">]> {
     h[row, i] = silu(sum_c gate[i, c] * x[t, c]) * (sum_c up[i, c] * x[t, c])
     ```
 
-    for the tokens t of the groups' expert `expert` (their rows in `h` are sorted
-    by expert) and tile `index` of `tile` of the I rows of gate; up stands I
+    for the tokens t of block `expert` of the groups (up to 64 pairs of one
+    expert; their rows in `h` are sorted by expert) and tile `index` of `tile` of the I rows of gate; up stands I
     rows further on (rounded up to a panel). x comes from the staged `rows`, or
     from the buffer `source`. h is quantized by its buffer's group.
 

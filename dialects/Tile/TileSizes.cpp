@@ -16,8 +16,10 @@ int64_t quartet::tile::groupsBytes(RouteOp route) {
   int64_t experts = route.getExperts();
   int64_t all = experts + route.getShared();
   int64_t pairs = route.getTokens() * (route.getTopK() + route.getShared());
-  // The count and list of experts with tokens, each one's first pair.
-  int64_t bytes = kTileAlign + alignTo64(4 * all) + alignTo64(4 * (all + 1));
+  // Blocks of up to 64 pairs of one expert, and each expert's first pair.
+  int64_t blocks = all + pairs / 64;
+  int64_t bytes = kTileAlign + alignTo64(4 * blocks) +
+                  alignTo64(4 * (blocks + 1)) + alignTo64(4 * (all + 1));
   // Tokens and weights, sorted and not.
   bytes += 4 * alignTo64(4 * pairs);
   // Probabilities of one token.

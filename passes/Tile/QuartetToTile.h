@@ -35,6 +35,10 @@ struct HeadRole {
 /// The value behind results of phases.
 mlir::Value throughPhases(mlir::Value value);
 
+PackedType packedType(mlir::Value weight);
+/// Columns that share a scale in rows staged for this weight; 0: floats.
+int64_t activationGroup(PackedType type);
+
 /// Converts the phases of a step of a model into one tile.step.
 class StepBuilder {
 public:
@@ -47,7 +51,7 @@ private:
   // StepBuilder.cpp: phases, buffers and where values are.
   mlir::LogicalResult convertBlock(mlir::Block &block);
   mlir::LogicalResult convertPhase(PhaseOp phase);
-  void beginPhase(PhaseOp phase);
+  void beginPhase(llvm::StringRef name);
   void endPhase();
   void tasks(llvm::ArrayRef<tile::ExtentAttr> extents, Body body,
              mlir::Value groups = {});
@@ -66,8 +70,6 @@ private:
   mlir::LogicalResult projectOne(mlir::Operation *op, mlir::Value x,
                                  mlir::Value weight,
                                  llvm::ArrayRef<int64_t> rows);
-  /// In `many` steps: stages rows that experts will gather.
-  mlir::LogicalResult publish(PhaseOp phase);
   mlir::LogicalResult residualLinear(LinearOp op);
   mlir::LogicalResult delta(CausalConvOp conv, GatedDeltaOp delta);
   mlir::LogicalResult attend(GatedAttentionOp op);
@@ -79,6 +81,12 @@ private:
   mlir::LogicalResult writeHidden();
   mlir::LogicalResult sample(SampleOp op);
 
+  // StepStaging.cpp
+  /// In `many` steps: a phase that stages the rows that several tasks of
+  /// \p phase will multiply with.
+  mlir::LogicalResult stageAhead(PhaseOp phase);
+  /// In `many` steps: stages rows that experts will gather.
+  mlir::LogicalResult publish(PhaseOp phase);
   /// Stages the rows that \p x stands for, with what happens on the way.
   mlir::FailureOr<mlir::Value> stage(mlir::Value x, int64_t group,
                                      mlir::Value token, bool chosen = false,
@@ -97,6 +105,7 @@ private:
 
   bool many() const { return bucket.kind == tile::StepKind::Many; }
   int64_t tokenTile() const;
+  int64_t stageTile() const; ///< tokens of a task that only stages
   int64_t rowTile(PackedType type, int64_t count) const;
 
   mlir::ImplicitLocOpBuilder &b;
@@ -109,6 +118,11 @@ private:
   llvm::DenseMap<mlir::Value, HeadRole> roles;
   /// Rows staged by every worker in this phase, by (value, group).
   llvm::DenseMap<std::pair<mlir::Value, int64_t>, mlir::Value> staged;
+  /// In `many` steps: buffers with rows staged ahead, by (value, group), and
+  /// their columns.
+  llvm::DenseMap<std::pair<mlir::Value, int64_t>,
+                 std::pair<std::string, int64_t>>
+      ahead;
   /// In `many` steps: the buffer with an expert phase's staged input.
   llvm::DenseMap<mlir::Value, std::string> published;
   std::string lastEvent, ropeTable, routingPhase, maxima;

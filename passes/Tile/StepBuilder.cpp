@@ -43,17 +43,16 @@ std::string StepBuilder::addBuffer(StringRef name, Type type, int64_t pieces) {
   return unique;
 }
 
-void StepBuilder::beginPhase(PhaseOp source) {
-  std::string name = source.getName().str();
+void StepBuilder::beginPhase(StringRef name) {
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(&step.getBody().front());
     for (Operation &op : step.getBody().front())
       if (isa<tile::BufferOp, tile::EventOp>(op))
         b.setInsertionPointAfter(&op);
-    tile::EventOp::create(b, name + ".done");
+    tile::EventOp::create(b, (name + ".done").str());
   }
-  phase = tile::PhaseOp::create(b, source.getName());
+  phase = tile::PhaseOp::create(b, name);
   outside = b.saveInsertionPoint();
   phase.getBody().emplaceBlock();
   b.setInsertionPointToStart(&phase.getBody().front());
@@ -182,7 +181,9 @@ LogicalResult StepBuilder::convertPhase(PhaseOp source) {
   if (!anchor)
     return source.emitError() << "phase '" << source.getName()
                               << "' holds no op that fills a phase";
-  beginPhase(source);
+  if (many() && failed(stageAhead(source)))
+    return failure();
+  beginPhase(source.getName());
   LogicalResult result = success();
   if (auto op = dyn_cast<EmbedOp>(anchor))
     result = embed(op);

@@ -10,11 +10,12 @@ using namespace quartet;
 /// Bytes of weights that a task of a step of few tokens reads: long enough to
 /// hide what a task costs (some 100 ns), short enough to share out evenly.
 static constexpr int64_t kTaskBytes = 128 << 10;
-/// Tokens of a task of a step of many tokens: enough to use each weight often,
-/// few enough that their rows stay in a core's second-level cache.
-static constexpr int64_t kManyTokens = 64;
-/// Rows of weights of such a task.
+/// Rows of weights of a task of a step of many tokens.
 static constexpr int64_t kManyRows = 512;
+/// Rows of the experts' down projections of a task, which reads the staged rows
+/// of all experts: few enough for many workers, and in steps of many tokens
+/// enough to read those rows less often.
+static constexpr int64_t kFewDownRows = 64, kManyDownRows = 128;
 /// Query tokens of an attention task of a step of many tokens.
 static constexpr int64_t kAttendTokens = 16;
 /// Pages of a range of split-KV attention, for few tokens.
@@ -22,18 +23,6 @@ static constexpr int64_t kRangePages = 8;
 
 static int64_t roundUp(int64_t value, int64_t unit) {
   return (value + unit - 1) / unit * unit;
-}
-
-static PackedType packedType(Value weight) {
-  return cast<PackedType>(weight.getType());
-}
-
-static int64_t groupOf(PackedType type) {
-  return type.getPackedFormat().activationGroup();
-}
-
-int64_t StepBuilder::tokenTile() const {
-  return many() ? std::min(bucket.tokens, kManyTokens) : bucket.tokens;
 }
 
 int64_t StepBuilder::rowTile(PackedType type, int64_t count) const {
@@ -77,64 +66,10 @@ LogicalResult StepBuilder::embed(EmbedOp op) {
   return success();
 }
 
-FailureOr<Value> StepBuilder::stage(Value x, int64_t group, Value token,
-                                    bool chosen, StringRef publish) {
-  x = throughPhases(x);
-  while (auto collapse = x.getDefiningOp<tensor::CollapseShapeOp>())
-    x = throughPhases(collapse.getSrc());
-  auto staging = tile::Staging::Plain;
-  Value source = x;
-  FlatSymbolRefAttr weight, gate;
-  FloatAttr eps;
-  int64_t gateColumn = 0;
-  tile::GateAttr activation;
-  if (auto norm = x.getDefiningOp<RmsNormOp>()) {
-    staging = tile::Staging::RmsNorm;
-    source = norm.getX();
-    weight = symbolOf(norm.getWeight());
-    eps = norm.getEpsAttr();
-  } else if (auto norm = x.getDefiningOp<GatedRmsNormOp>()) {
-    staging = tile::Staging::GatedNorm;
-    source = norm.getX();
-    weight = symbolOf(norm.getWeight());
-    eps = norm.getEpsAttr();
-    FailureOr<Place> z = placeOf(norm.getZ());
-    if (failed(z))
-      return failure();
-    gate = symbol(z->buffer);
-    gateColumn = z->column;
-    activation =
-        tile::GateAttr::get(b.getContext(), norm.getGate() == Activation::Silu
-                                                ? tile::Gate::Silu
-                                                : tile::Gate::Sigmoid);
-  } else if (auto attention = x.getDefiningOp<GatedAttentionOp>()) {
-    staging = tile::Staging::Merge;
-    if (attention.getGate()) {
-      FailureOr<Place> factors = placeOf(attention.getGate());
-      if (failed(factors))
-        return failure();
-      gate = symbol(factors->buffer);
-      gateColumn = factors->column;
-    }
-  }
-  FailureOr<Place> place = placeOf(source);
-  if (failed(place))
-    return failure();
-  auto type =
-      tile::RowsType::get(b.getContext(), tokenTile(), place->columns, group);
-  return tile::StageOp::create(
-             b, type, tile::StagingAttr::get(b.getContext(), staging),
-             symbol(place->buffer), token,
-             chosen ? b.getUnitAttr() : UnitAttr(), weight, eps, gate,
-             b.getI64IntegerAttr(gateColumn), activation,
-             publish.empty() ? FlatSymbolRefAttr() : symbol(publish))
-      .getRows();
-}
-
 LogicalResult StepBuilder::matmulTasks(
     Value x, PackedType type, int64_t count, int64_t tile, bool chosen,
     llvm::function_ref<void(Value rows, Value token, Value index)> body) {
-  int64_t group = groupOf(type);
+  int64_t group = activationGroup(type);
   auto rowExtent = extent(tile::ExtentKind::Count, (count + tile - 1) / tile);
   auto tokenExtent = extent(
       chosen ? tile::ExtentKind::Rows : tile::ExtentKind::Tokens, tokenTile());
@@ -162,13 +97,15 @@ LogicalResult StepBuilder::matmulTasks(
       tasks({rowExtent}, [&](ValueRange at) { body(rows, Value(), at[0]); });
     return success();
   }
-  tasks({tokenExtent, rowExtent}, [&](ValueRange at) {
-    FailureOr<Value> rows = stage(x, group, at[0], chosen);
+  // Tiles of tokens inside: weights then come from memory once, and the staged
+  // rows, which are fewer, from the cache.
+  tasks({rowExtent, tokenExtent}, [&](ValueRange at) {
+    FailureOr<Value> rows = stage(x, group, at[1], chosen);
     if (failed(rows)) {
       result = failure();
       return;
     }
-    body(*rows, at[0], at[1]);
+    body(*rows, at[1], at[0]);
   });
   return result;
 }
@@ -302,32 +239,6 @@ LogicalResult StepBuilder::project(PhaseOp from) {
   return many() ? publish(from) : success();
 }
 
-LogicalResult StepBuilder::publish(PhaseOp from) {
-  // Experts gather rows of tokens: they are staged once, here, not per expert.
-  LogicalResult result = success();
-  for (Operation &op : from.getBody().front()) {
-    auto norm = dyn_cast<RmsNormOp>(op);
-    if (!norm)
-      continue;
-    source.walk([&](ExpertUpOp up) {
-      if (throughPhases(up.getX()) != norm.getY())
-        return;
-      int64_t hidden = cast<RankedTensorType>(norm.getType()).getDimSize(1);
-      int64_t group = groupOf(packedType(up.getGateUp()));
-      std::string buffer = addBuffer(
-          (phase.getSymName() + ".staged").str(),
-          tile::RowsType::get(b.getContext(), bucket.tokens, hidden, group));
-      published[norm.getY()] = buffer;
-      tasks({extent(tile::ExtentKind::Tokens, tokenTile())},
-            [&](ValueRange at) {
-              if (failed(stage(norm.getY(), group, at[0], false, buffer)))
-                result = failure();
-            });
-    });
-  }
-  return result;
-}
-
 LogicalResult StepBuilder::residualLinear(LinearOp op) {
   FailureOr<Place> x = placeOf(op.getResidual());
   if (failed(x))
@@ -441,7 +352,7 @@ LogicalResult StepBuilder::expertUp(SelectExpertsOp select, ExpertUpOp op) {
   int64_t hGroup = 0;
   source.walk([&](ExpertDownOp down) {
     if (throughPhases(down.getH()) == op.getH())
-      hGroup = groupOf(packedType(down.getDown()));
+      hGroup = activationGroup(packedType(down.getDown()));
   });
   std::string buffer =
       addBuffer((phase.getSymName() + ".h").str(),
@@ -458,13 +369,13 @@ LogicalResult StepBuilder::expertUp(SelectExpertsOp select, ExpertUpOp op) {
   routingPhase = phase.getSymName().str();
   int64_t unit = std::max<int64_t>(64, hGroup);
   int64_t tile =
-      many() ? std::min<int64_t>(256, roundUp(intermediate, unit)) : unit;
+      many() ? std::min<int64_t>(kManyRows, roundUp(intermediate, unit)) : unit;
   Value rows;
   FlatSymbolRefAttr source;
   if (many()) {
     source = symbol(published.lookup(throughPhases(op.getX())));
   } else {
-    FailureOr<Value> made = stage(op.getX(), groupOf(type), Value());
+    FailureOr<Value> made = stage(op.getX(), activationGroup(type), Value());
     if (failed(made))
       return failure();
     rows = *made;
@@ -492,7 +403,8 @@ LogicalResult StepBuilder::expertDown(ExpertDownOp op) {
   places[op.getY()] = *x;
   PackedType type = packedType(op.getDown());
   int64_t count = type.getShape()[1];
-  int64_t tile = std::min<int64_t>(64, roundUp(count, kPanelRows));
+  int64_t tile = std::min(many() ? kManyDownRows : kFewDownRows,
+                          roundUp(count, kPanelRows));
   Value groups = tile::RecallOp::create(
       b, tile::GroupsType::get(b.getContext()), b.getStringAttr(routingPhase));
   tasks({extent(tile::ExtentKind::Count, (count + tile - 1) / tile)},
@@ -512,7 +424,7 @@ LogicalResult StepBuilder::mlpUp(MlpUpOp op) {
   int64_t hGroup = 0;
   source.walk([&](LinearOp linear) {
     if (throughPhases(linear.getX()) == op.getH())
-      hGroup = groupOf(packedType(linear.getWeight()));
+      hGroup = activationGroup(packedType(linear.getWeight()));
   });
   std::string buffer = addBuffer(
       (phase.getSymName() + ".h").str(),

@@ -1,6 +1,7 @@
 // Routing, the experts, and the sample.
 #include "targets/cpu/StepLowering.h"
 #include "targets/cpu/kernels/Dot.h"
+#include "targets/cpu/kernels/Lanes.h"
 #include "targets/cpu/kernels/Rows.h"
 #include "targets/cpu/kernels/Sample.h"
 #include "targets/cpu/kernels/Stage.h"
@@ -8,9 +9,6 @@
 using namespace mlir;
 using namespace quartet;
 using namespace quartet::cpu;
-
-/// Tokens of an expert that are gathered and multiplied at once.
-static constexpr int64_t kExpertTokens = 64;
 
 GroupsLayout StepLowering::layoutOf(tile::RouteOp op) {
   return GroupsLayout(op.getTokens(), op.getExperts(), op.getTopK(),
@@ -57,9 +55,10 @@ void StepLowering::lower(tile::ExpertUpOp op) {
   PanelLayout panels(format, matrix.getColumns());
   int64_t tile = op.getTile(), intermediate = op.getIntermediate();
 
-  V expert = element32(groups + layout.active, coordinate(op.getExpert()));
-  V first = element32(groups + layout.first, expert);
-  V end = element32(groups + layout.first, expert + 1);
+  V block = coordinate(op.getExpert());
+  V expert = element32(groups + layout.blockExperts, block);
+  V first = element32(groups + layout.blockFirst, block);
+  V count = element32(groups + layout.blockFirst, block + 1) - first;
   V index = coordinate(op.getIndex());
   V data = weightData(op.getMatrix()) +
            expert * (panels.bytes * panelCount(matrix.getRows()));
@@ -67,6 +66,16 @@ void StepLowering::lower(tile::ExpertUpOp op) {
   V upPanels = gatePanels + panelCount(intermediate) * panels.bytes;
   V rowsHere = columnsOfTile(index, tile, intermediate);
   V panelsHere = (rowsHere + (kPanelRows - 1)) / kPanelRows;
+  // What this worker will probably do next: the task that is as many further as
+  // there are workers.
+  int64_t perExpert = ceilDiv(intermediate, tile);
+  V task = block * perExpert + index + workers;
+  V blocks = k.load(k.i64(), groups + layout.blockCount);
+  V nextExpert = element32(groups + layout.blockExperts,
+                           k.min(task / perExpert, blocks - 1));
+  V nextPanels = weightData(op.getMatrix()) +
+                 nextExpert * (panels.bytes * panelCount(matrix.getRows())) +
+                 task % perExpert * (tile / kPanelRows * panels.bytes);
 
   Tile source;
   if (op.getRows())
@@ -77,35 +86,33 @@ void StepLowering::lower(tile::ExpertUpOp op) {
   }
   int64_t rowBytes =
       stagedRowBytes(format.activationGroup(), matrix.getColumns());
-  int64_t block = std::min<int64_t>(kExpertTokens, route.getTokens());
-  V gathered = localMemory(rowBytes * block);
-  V gate = localMemory(tile * 4 * block), up = localMemory(tile * 4 * block);
+  int64_t most = std::min<int64_t>(kBlockPairs, route.getTokens());
+  V gathered = localMemory(rowBytes * most);
+  V gate = localMemory(tile * 4 * most), up = localMemory(tile * 4 * most);
   Buffer h = buffer(op.getH());
   V accStride = k.i64(tile * 4), columns = k.i64(panels.paddedColumns);
-  k.loop(first, end, block, [&](V row) {
-    V count = k.min(end - row, k.i64(block));
-    V tokens = groups + layout.pairTokens + row * 4;
-    V firstToken = element32(tokens, k.i64(0));
-    V lastToken = element32(tokens, count - 1);
-    // Neighbouring tokens are used where they are.
-    V together = lastToken - firstToken == count - 1;
-    V rows = k.ifElse(
-        together,
-        [&] {
-          return llvm::SmallVector<V>{source.data + firstToken * source.stride};
-        },
-        [&] {
-          k.call(gatherRowsKernel(k),
-                 {source.data, source.stride, tokens, count, gathered});
-          return llvm::SmallVector<V>{gathered};
-        })[0];
-    for (auto [weights, acc] :
-         {std::pair(gatePanels, gate), std::pair(upPanels, up)})
-      k.call(matmulKernel(k, format), {weights, panelsHere, rows, source.stride,
-                                       columns, count, acc, accStride});
-    siluMulRows({gate, accStride, count}, {up, accStride, count}, panelsHere, h,
-                row, index, tile);
-  });
+  V tokens = groups + layout.pairTokens + first * 4;
+  V firstToken = element32(tokens, k.i64(0));
+  V lastToken = element32(tokens, count - 1);
+  // Neighbouring tokens are used where they are.
+  V together = lastToken - firstToken == count - 1;
+  V rows = k.ifElse(
+      together,
+      [&] {
+        return llvm::SmallVector<V>{source.data + firstToken * source.stride};
+      },
+      [&] {
+        k.call(gatherRowsKernel(k),
+               {source.data, source.stride, tokens, count, gathered});
+        return llvm::SmallVector<V>{gathered};
+      })[0];
+  for (auto [weights, acc, next] : {std::tuple(gatePanels, gate, upPanels),
+                                    std::tuple(upPanels, up, nextPanels)})
+    k.call(matmulKernel(k, format, /*followed=*/true),
+           {weights, panelsHere, rows, source.stride, columns, count, acc,
+            accStride, next});
+  siluMulRows({gate, accStride, count}, {up, accStride, count}, panelsHere, h,
+              first, index, tile);
 }
 
 void StepLowering::lower(tile::ExpertDownOp op) {
@@ -122,28 +129,42 @@ void StepLowering::lower(tile::ExpertDownOp op) {
   V rowsHere = columnsOfTile(index, tile, outputs);
   V panelsHere = (rowsHere + (kPanelRows - 1)) / kPanelRows;
   Buffer h = buffer(op.getH()), x = buffer(op.getX());
-  int64_t block = std::min<int64_t>(kExpertTokens, route.getTokens());
-  V acc = localMemory(tile * 4 * block);
+  int64_t most = std::min<int64_t>(kBlockPairs, route.getTokens());
+  V acc = localMemory(tile * 4 * most);
   V accStride = k.i64(tile * 4), columns = k.i64(panels.paddedColumns);
   V matrixData = weightData(op.getMatrix());
-  V active = k.load(k.i64(), groups + layout.activeCount);
-  k.loop(active, [&](V i) {
-    V expert = element32(groups + layout.active, i);
-    V first = element32(groups + layout.first, expert);
-    V end = element32(groups + layout.first, expert + 1);
-    V data =
-        matrixData + expert * (panels.bytes * panelCount(outputs)) + firstPanel;
-    k.loop(first, end, block, [&](V row) {
-      V count = k.min(end - row, k.i64(block));
-      k.call(matmulKernel(k, format),
-             {data, panelsHere, h.data + row * h.rowBytes, k.i64(h.rowBytes),
-              columns, count, acc, accStride});
-      k.call(addWeightedRowsKernel(k),
-             {acc, accStride, groups + layout.pairWeights + row * 4,
-              groups + layout.pairTokens + row * 4, count,
-              x.data + index * (tile * 4), k.i64(x.rowBytes), rowsHere});
-    });
+  V expertBytes = k.i64(panels.bytes * panelCount(outputs));
+  V target = x.data + index * (tile * 4), targetStride = k.i64(x.rowBytes);
+  // Rows of x lie a power of two apart: what tasks of many tokens add to would
+  // all fall into a few sets of the cache.
+  bool aside = step.getKind() == tile::StepKind::Many;
+  V sum = target, sumStride = targetStride;
+  if (aside) {
+    sum = localMemory(tile * 4 * route.getTokens());
+    sumStride = accStride;
+    k.call(copyRowsKernel(k, /*add=*/false),
+           {target, targetStride, sum, sumStride, numTokens, rowsHere});
+  }
+  V blocks = k.load(k.i64(), groups + layout.blockCount);
+  k.loop(blocks, [&](V i) {
+    auto panelsOf = [&](V block) {
+      V expert = element32(groups + layout.blockExperts, block);
+      return matrixData + expert * expertBytes + firstPanel;
+    };
+    V row = element32(groups + layout.blockFirst, i);
+    V count = element32(groups + layout.blockFirst, i + 1) - row;
+    k.call(matmulKernel(k, format, /*followed=*/true),
+           {panelsOf(i), panelsHere, h.data + row * h.rowBytes,
+            k.i64(h.rowBytes), columns, count, acc, accStride,
+            panelsOf(k.min(i + 1, blocks - 1))});
+    k.call(addWeightedRowsKernel(k),
+           {acc, accStride, groups + layout.pairWeights + row * 4,
+            groups + layout.pairTokens + row * 4, count, sum, sumStride,
+            rowsHere});
   });
+  if (aside)
+    k.call(copyRowsKernel(k, /*add=*/false),
+           {sum, sumStride, target, targetStride, numTokens, rowsHere});
 }
 
 void StepLowering::lower(tile::SampleOp op) {

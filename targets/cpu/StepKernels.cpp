@@ -82,7 +82,11 @@ void StepLowering::lower(tile::StageOp op) {
     return;
   }
   int64_t columns = type.getColumns();
-  V rows = localMemory(stride * type.getTokens());
+  V rows;
+  if (op.getPublish()) // straight to where all read them
+    rows = buffer(*op.getPublish()).data + tokens.first * stride;
+  else
+    rows = localMemory(stride * type.getTokens());
   V f32Row = localMemory((columns + 16) * 4);
   V columns64 = k.i64(columns);
   k.loop(tokens.count, [&](V i) {
@@ -142,10 +146,6 @@ void StepLowering::lower(tile::StageOp op) {
       k.call(quantizeRow(k, type.getGroup()), {row, columns64, to});
     else
       k.call(stageFloatRow(k), {row, columns64, to});
-    if (op.getPublish()) {
-      Buffer published = buffer(*op.getPublish());
-      k.copy(published.data + token * published.rowBytes, to, k.i64(stride));
-    }
   });
   tiles[op.getRows()] = {rows, k.i64(stride), tokens.count};
 }

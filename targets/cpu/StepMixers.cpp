@@ -9,6 +9,10 @@ using namespace mlir;
 using namespace quartet;
 using namespace quartet::cpu;
 
+/// Tokens of a call of the chunked delta rule, which loads and stores the state
+/// once: the convolved rows of a key head of 35B-A3B are then 256 KB.
+static constexpr int64_t kDeltaBlock = 4 * kDeltaChunk;
+
 void StepLowering::lower(tile::DeltaScanOp op) {
   int64_t keyDim = op.getKeyDim(), valueDim = op.getValueDim();
   int64_t keyHeads = op.getKeyHeads();
@@ -35,10 +39,11 @@ void StepLowering::lower(tile::DeltaScanOp op) {
   Buffer input = buffer(op.getInput()), controls = buffer(op.getControls());
   Buffer out = buffer(op.getOut());
   // A block of tokens at a time, so that the convolved rows stay in the cache.
-  // Blocks end at multiples of 64 of the sequence: where a prompt is cut into
-  // steps then does not change the chunks.
+  // Chunks begin at multiples of kDeltaChunk of the sequence: where a prompt is
+  // cut into steps then does not change them.
+  int64_t block = op.getChunked() ? kDeltaBlock : kDeltaChunk;
   int64_t rowBytes = (width * 4 + 63) / 64 * 64;
-  V rows = localMemory(rowBytes * kDeltaChunk);
+  V rows = localMemory(rowBytes * block);
   V workspace =
       op.getChunked()
           ? localMemory(deltaChunkedWorkspace(keyDim, valueDim, perKey))
@@ -48,7 +53,9 @@ void StepLowering::lower(tile::DeltaScanOp op) {
       [&](llvm::ArrayRef<V> at) {
         V token = at[0];
         V place = past + token - first;
-        V room = k.i64(kDeltaChunk) - place % kDeltaChunk;
+        V misplaced = place % kDeltaChunk;
+        V room = k.select(misplaced == k.i64(0), k.i64(block),
+                          k.i64(kDeltaChunk) - misplaced);
         V count = k.min(end - token, room);
         V from = input.data + token * input.rowBytes +
                  int64_t(op.getInputColumn()) * 4;

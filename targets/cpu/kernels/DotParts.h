@@ -15,6 +15,9 @@ struct DotBlock {
   V rows, rowStride; ///< staged rows
   V columns;         ///< padded columns
   V out, outStride;  ///< f32; panel p goes to out + 64 p
+  /// With several panels: this block's part of the bytes that come next, which
+  /// is 2^-aheadShift of as many as the panels have.
+  V ahead, aheadShift;
 };
 
 /// Byte offsets in a panel whose number of columns is only known when it runs.

@@ -1,5 +1,6 @@
 // Softmax over the experts, the largest few by repeated search, and a counting
-// sort of the (token, expert) pairs.
+// sort of the (token, expert) pairs. Every worker does this for all tokens, so
+// the search takes 16 experts at a time.
 #include "targets/cpu/kernels/Route.h"
 #include "dialects/Tile/StagedRow.h"
 #include "targets/cpu/kernels/Lanes.h"
@@ -17,9 +18,11 @@ GroupsLayout::GroupsLayout(int64_t tokens, int64_t experts, int64_t topK,
     : experts(experts), shared(shared), perToken(topK + shared),
       allExperts(experts + shared) {
   int64_t pairs = alignTo64(tokens * perToken * 4);
-  activeCount = 0;
-  active = 64;
-  first = active + alignTo64(allExperts * 4);
+  int64_t blocks = allExperts + tokens * perToken / kBlockPairs;
+  blockCount = 0;
+  blockExperts = 64;
+  blockFirst = blockExperts + alignTo64(blocks * 4);
+  first = blockFirst + alignTo64((blocks + 1) * 4);
   pairTokens = first + alignTo64((allExperts + 1) * 4);
   pairWeights = pairTokens + pairs;
   tokenExperts = pairWeights + pairs;
@@ -27,6 +30,9 @@ GroupsLayout::GroupsLayout(int64_t tokens, int64_t experts, int64_t topK,
   probabilities = tokenWeights + pairs;
   bytes = probabilities + alignTo64((experts + shared + kLanes) * 4);
 }
+
+/// In place of the probability of an expert that a token has chosen already.
+static constexpr double kTaken = -2.0;
 
 namespace {
 class Route {
@@ -49,6 +55,9 @@ private:
   }
   void chooseExperts(V token);
   void softmax(V row);
+  /// The expert with the greatest probability, which is taken out; of equal
+  /// ones the first.
+  V takeBest(V &value);
   void sortPairs();
 
   KernelBuilder &k;
@@ -59,48 +68,107 @@ private:
 };
 } // namespace
 
+/// \p vectors joined two by two until one is left.
+static V joinAll(SmallVector<V> vectors, llvm::function_ref<V(V, V)> join) {
+  while (vectors.size() > 1) {
+    SmallVector<V> next;
+    for (size_t i = 0; i + 1 < vectors.size(); i += 2)
+      next.push_back(join(vectors[i], vectors[i + 1]));
+    if (vectors.size() % 2)
+      next.push_back(vectors.back());
+    vectors = std::move(next);
+  }
+  return vectors[0];
+}
+
+/// The join of all lanes of \p vector, in each of them.
+static V joinLanes(KernelBuilder &k, V vector,
+                   llvm::function_ref<V(V, V)> join) {
+  for (int64_t distance = kLanes / 2; distance > 0; distance /= 2) {
+    SmallVector<int64_t> mask;
+    for (int64_t lane = 0; lane < kLanes; ++lane)
+      mask.push_back(lane ^ distance);
+    vector = join(vector, k.shuffle(vector, vector, mask));
+  }
+  return vector;
+}
+
+/// The larger one; \p b where \p a is not a number.
+static V larger(KernelBuilder &k, V a, V b) { return k.select(a > b, a, b); }
+
 void Route::softmax(V row) {
-  // Probabilities in scratch, padded with zeros to whole vectors.
+  // Probabilities in scratch, padded to whole vectors with what is never
+  // chosen.
   V p = at(layout.probabilities);
-  V none = k.f32(-std::numeric_limits<double>::infinity());
-  V experts64 = k.i64(experts);
-  V best =
-      k.fold(k.i64(0), experts64, 1, {none}, [&](V e, ArrayRef<V> carried) {
-        return SmallVector<V>{k.max(carried[0], k.load(k.f32(), row, e * 4))};
-      })[0];
-  k.loop(experts64,
-         [&](V e) { k.store(k.load(k.f32(), row, e * 4) - best, p, e * 4); });
   Type vector = k.vec(kLanes, k.f32());
-  k.loop(0, (experts + kLanes - 1) / kLanes * kLanes, kLanes,
-         [&](V e) { k.store(k.exp(k.load(vector, p, e * 4)), p, e * 4); });
-  // One after the other, as the op's definition sums.
-  V sum =
-      k.fold(k.i64(0), experts64, 1, {k.f32(0)}, [&](V e, ArrayRef<V> carried) {
-        return SmallVector<V>{carried[0] + k.load(k.f32(), p, e * 4)};
-      })[0];
-  k.loop(experts64,
-         [&](V e) { k.store(k.load(k.f32(), p, e * 4) / sum, p, e * 4); });
+  V none = k.constant(vector, -std::numeric_limits<double>::infinity());
+  int64_t whole = experts / kLanes, vectors = ceilDiv(experts, kLanes);
+  if (whole < vectors)
+    k.store(none, p, whole * 64);
+  k.loop(0, whole * kLanes, kLanes,
+         [&](V e) { k.store(k.load(vector, row, e * 4), p, e * 4); });
+  k.loop(whole * kLanes, experts, 1,
+         [&](V e) { k.store(k.load(k.f32(), row, e * 4), p, e * 4); });
+  auto join = [&](V a, V b) { return larger(k, a, b); };
+  SmallVector<V> values;
+  for (int64_t v = 0; v < vectors; ++v)
+    values.push_back(larger(k, k.load(vector, p, v * 64), none));
+  V best = joinLanes(k, joinAll(values, join), join);
+  // Summed in 16 lanes in the order of experts, then the lanes by halving.
+  V sums = k.fold(k.i64(0), k.i64(vectors * kLanes), kLanes, {k.zero(vector)},
+                  [&](V e, ArrayRef<V> sum) {
+                    V value = k.exp(k.load(vector, p, e * 4) - best);
+                    k.store(value, p, e * 4);
+                    return SmallVector<V>{sum[0] + value};
+                  })[0];
+  V sum = k.splat(k.sum(sums), kLanes);
+  k.loop(0, vectors * kLanes, kLanes,
+         [&](V e) { k.store(k.load(vector, p, e * 4) / sum, p, e * 4); });
+  k.loop(experts, vectors * kLanes, 1,
+         [&](V e) { k.store(k.f32(kTaken), p, e * 4); });
+}
+
+V Route::takeBest(V &value) {
+  V p = at(layout.probabilities);
+  Type vector = k.vec(kLanes, k.f32());
+  auto join = [&](V a, V b) { return larger(k, a, b); };
+  // No number at all leaves -1, and then the first expert.
+  SmallVector<V> values, places;
+  for (int64_t v = 0; v < ceilDiv(experts, kLanes); ++v)
+    values.push_back(k.load(vector, p, v * 64));
+  SmallVector<V> candidates = values;
+  candidates.push_back(k.constant(vector, -1.0));
+  for (V &candidate : candidates)
+    candidate = larger(k, candidate, candidates.back());
+  V best = joinLanes(k, joinAll(candidates, join), join);
+  int64_t nowhere = std::numeric_limits<int32_t>::max();
+  for (auto [v, lanes] : llvm::enumerate(values)) {
+    SmallVector<int32_t> numbers;
+    for (int64_t lane = 0; lane < kLanes; ++lane)
+      numbers.push_back(static_cast<int32_t>(v * kLanes + lane));
+    V all = k.i32s(numbers);
+    places.push_back(
+        k.select(lanes == best, all, k.constant(all.type(), nowhere)));
+  }
+  auto lower = [&](V a, V b) { return k.min(a, b); };
+  V place = k.signExtend(
+      k.extract(joinLanes(k, joinAll(places, lower), lower), 0), k.i64());
+  place = k.select(place == k.i64(nowhere), k.i64(0), place);
+  value = k.extract(best, 0);
+  k.store(k.f32(kTaken), p, place * 4);
+  return place;
 }
 
 void Route::chooseExperts(V token) {
   V row = logits + token * stride;
-  V p = at(layout.probabilities);
   softmax(row);
   V base = token * layout.perToken;
   V total =
       k.fold(k.i64(0), k.i64(topK), 1, {k.f32(0)}, [&](V j, ArrayRef<V> sum) {
-        auto best =
-            k.fold(k.i64(0), k.i64(experts), 1, {k.f32(-1), k.i64(0)},
-                   [&](V e, ArrayRef<V> carried) {
-                     V value = k.load(k.f32(), p, e * 4);
-                     V better = value > carried[0];
-                     return SmallVector<V>{k.select(better, value, carried[0]),
-                                           k.select(better, e, carried[1])};
-                   });
-        storeInt(best[1], at(layout.tokenExperts), base + j);
-        k.store(best[0], at(layout.tokenWeights), (base + j) * 4);
-        k.store(k.f32(-2), p, best[1] * 4);
-        return SmallVector<V>{sum[0] + best[0]};
+        V value;
+        storeInt(takeBest(value), at(layout.tokenExperts), base + j);
+        k.store(value, at(layout.tokenWeights), (base + j) * 4);
+        return SmallVector<V>{sum[0] + value};
       })[0];
   if (renormalize)
     k.loop(0, topK, 1, [&](V j) {
@@ -128,15 +196,19 @@ void Route::sortPairs() {
     V e = loadInt(tokenExperts, i) + 1;
     storeInt(loadInt(first, e) + 1, first, e);
   });
-  V active =
+  V blocks =
       k.fold(k.i64(0), k.i64(all), 1, {k.i64(0)}, [&](V e, ArrayRef<V> count) {
-        V mine = loadInt(first, e + 1);
-        storeInt(mine + loadInt(first, e), first, e + 1);
-        storeInt(e, at(layout.active), count[0]);
-        V has = mine > k.i64(0);
-        return SmallVector<V>{k.select(has, count[0] + 1, count[0])};
+        V begin = loadInt(first, e), end = begin + loadInt(first, e + 1);
+        storeInt(end, first, e + 1);
+        return k.fold(begin, end, kBlockPairs, count,
+                      [&](V pair, ArrayRef<V> count) {
+                        storeInt(e, at(layout.blockExperts), count[0]);
+                        storeInt(pair, at(layout.blockFirst), count[0]);
+                        return SmallVector<V>{count[0] + 1};
+                      });
       })[0];
-  k.store(active, at(layout.activeCount));
+  k.store(blocks, at(layout.blockCount));
+  storeInt(pairs, at(layout.blockFirst), blocks);
   // Places pairs token by token; first[e] moves to the expert's end, which is
   // the next one's start: shifted back afterwards.
   k.loop(pairs, [&](V i) {

@@ -62,12 +62,23 @@ quartet.model @empty {
 // CHECK:       tile.phase @l3.down {
 // CHECK:       tile.phase @head {
 // CHECK:       tile.phase @sample {
-// Many tokens: tiles of tokens are a dimension of the tasks, rows are staged in them.
+// Many tokens: tiles of tokens are a dimension of the tasks. A task stages rows that no
+// other one wants.
 // CHECK:       tile.step @many_64 many tokens 64
+// CHECK-NOT:   tile.phase @l0.in.stage
 // CHECK:       tile.phase @l0.in {
-// CHECK:         tile.tasks [<tokens 64>, <count 1>]
+// CHECK:         tile.tasks [<count 1>, <tokens 64>]
 // CHECK-NEXT:    ^bb0
 // CHECK-NEXT:      tile.stage rms_norm @x
 // CHECK:         tile.delta_scan{{.*}} chunked
 // CHECK:         publish @l0.route.staged
 // CHECK:         tile.expert_up {{.*}} source @l0.route.staged
+// Rows that the tasks of all heads want have a phase of their own.
+// CHECK:       tile.phase @l3.in.stage {
+// CHECK-NEXT:    tile.wait @l2.down.done
+// CHECK-NEXT:    tile.tasks [<tokens 8>]
+// CHECK:           tile.stage rms_norm @x{{.*}} publish @l3.in.stage
+// CHECK:       tile.phase @l3.in {
+// CHECK-NEXT:    tile.wait @l3.in.stage.done
+// CHECK:         tile.stage plain @l3.in.stage
+// CHECK:         tile.store_head

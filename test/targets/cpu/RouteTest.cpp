@@ -19,9 +19,9 @@ struct Shape {
 struct Groups {
   const cpu::GroupsLayout &layout;
   uint8_t *memory;
-  int64_t activeCount() const {
+  int64_t blockCount() const {
     int64_t count;
-    std::memcpy(&count, memory + layout.activeCount, sizeof(count));
+    std::memcpy(&count, memory + layout.blockCount, sizeof(count));
     return count;
   }
   const int32_t *ints(int64_t offset) const {
@@ -67,7 +67,7 @@ static void testRoute(const std::string &cpuName, const Shape &shape,
 
   Groups groups{layout, memory.data()};
   const int32_t *first = groups.ints(layout.first);
-  int64_t place = 0, active = 0;
+  int64_t place = 0, blocks = 0;
   for (int64_t e = 0; e < experts + shared; ++e) {
     ASSERT_EQ(first[e], place) << "expert " << e;
     int64_t before = place;
@@ -84,18 +84,29 @@ static void testRoute(const std::string &cpuName, const Shape &shape,
       ASSERT_NEAR(groups.floats(layout.pairWeights)[place], weight, 2e-6f);
       ++place;
     }
-    if (place > before)
-      ASSERT_EQ(groups.ints(layout.active)[active++], e);
+    for (int64_t i = before; i < place; i += cpu::kBlockPairs) {
+      ASSERT_EQ(groups.ints(layout.blockExperts)[blocks], e);
+      ASSERT_EQ(groups.ints(layout.blockFirst)[blocks++], i);
+    }
   }
   EXPECT_EQ(first[experts + shared], place);
   EXPECT_EQ(place, tokens * (topK + shared));
-  EXPECT_EQ(groups.activeCount(), active);
+  EXPECT_EQ(groups.blockCount(), blocks);
+  EXPECT_EQ(groups.ints(layout.blockFirst)[blocks], place);
 }
 
 TEST(Route, MatchesPlainLoops) {
-  const Shape shapes[] = {
-      {8, 2, 0, 4, 4},  {8, 2, 1, 16, 5},   {20, 4, 1, 3, 3},  {5, 5, 0, 2, 2},
-      {16, 1, 2, 8, 1}, {64, 8, 1, 40, 33}, {1, 1, 1, 64, 64}, {8, 2, 1, 4, 0}};
+  const Shape shapes[] = {{8, 2, 0, 4, 4},
+                          {8, 2, 1, 16, 5},
+                          {20, 4, 1, 3, 3},
+                          {5, 5, 0, 2, 2},
+                          {16, 1, 2, 8, 1},
+                          {64, 8, 1, 40, 33},
+                          {1, 1, 1, 64, 64},
+                          {8, 2, 1, 4, 0},
+                          // Several blocks of an expert.
+                          {12, 3, 2, 150, 150},
+                          {256, 8, 1, 70, 65}};
   for (const std::string &cpuName : kernelCpus())
     for (const Shape &shape : shapes)
       for (bool renormalize : {false, true}) {
@@ -113,4 +124,23 @@ TEST(Route, EqualAndLargeLogits) {
   logits[6] = 3e4f;
   logits[2] = 2.9e4f;
   testRoute("", {8, 2, 1, 1, 1}, true, logits, 9);
+}
+
+// A token that is not a number must not lead outside of any array.
+TEST(Route, NoNumber) {
+  cpu::GroupsLayout layout(2, 20, 3, 1);
+  for (const std::string &cpuName : kernelCpus()) {
+    KernelRunner runner{llvm::StringRef(cpuName)};
+    auto *route = runner.get<RouteFunction>(
+        runner.add(cpu::routeKernel(runner.k(), layout, true)));
+    std::vector<float> logits(2 * 21, NAN);
+    std::fill(logits.begin() + 21, logits.end(), 1.0f);
+    Aligned<uint8_t> memory(layout.bytes);
+    route(logits.data(), 21 * 4, 20, 2, memory.data());
+    const int32_t *first = Groups{layout, memory.data()}.ints(layout.first);
+    EXPECT_EQ(first[1], 4); // three times token 0, once token 1
+    EXPECT_EQ(first[2], 5);
+    EXPECT_EQ(first[3], 6);
+    EXPECT_EQ(first[21], 8);
+  }
 }
