@@ -78,15 +78,16 @@ private:
     int64_t expert = row / shape.rows % shape.experts;
     int64_t repeat = row / shape.rows / shape.experts;
     int64_t count = std::min({kPanelRows, last - row, shape.rows - inExpert});
-    const Use *use = nullptr;
+    // Several parts when each has some of the columns.
+    SmallVector<const Use *, 2> holding;
     for (const Use &one : list) {
       const PackedPart &part = *one.part;
       if (expert >= part.experts)
         continue;
       bool holds =
           inExpert >= part.sourceRow && inExpert < part.sourceRow + part.rows;
-      if (holds && !use) {
-        use = &one;
+      if (holds) {
+        holding.push_back(&one);
         count = std::min(count, part.sourceRow + part.rows - inExpert);
       }
       // Where another part begins it may be the one that counts.
@@ -94,30 +95,42 @@ private:
         count = std::min(count, part.sourceRow - inExpert);
     }
     values.resize(size_t(count * shape.columns));
-    const PackedPart *part = use ? use->part : nullptr;
-    bool whole = part && part->columns == shape.columns;
+    bool whole = llvm::any_of(holding, [&](const Use *use) {
+      return use->part->columns == shape.columns;
+    });
     if (!whole)
       if (Error error =
               source.readF32(wide[weight.name], row * shape.columns, values))
         return std::move(error);
-    if (!part)
-      return count;
+    for (const Use *use : holding)
+      if (Error error =
+              readPart(*use, shape, repeat, expert, inExpert, count, values))
+        return std::move(error);
+    return count;
+  }
+
+  /// Puts the columns of \p use of \p count rows from \p inExpert on into \p
+  /// values, which has whole rows.
+  Error readPart(const Use &use, const MatrixShape &shape, int64_t repeat,
+                 int64_t expert, int64_t inExpert, int64_t count,
+                 std::vector<float> &values) {
+    const PackedPart *part = use.part;
     int64_t matrixRow = part->row + inExpert - part->sourceRow;
-    auto rows = use->packer->readPart(*part, repeat, part->expert + expert,
-                                      matrixRow, count);
+    auto rows = use.packer->readPart(*part, repeat, part->expert + expert,
+                                     matrixRow, count);
     if (!rows)
       return rows.takeError();
-    PanelQuantizer quantizer(*use->matrix->format, use->matrix->columns);
+    PanelQuantizer quantizer(*use.matrix->format, use.matrix->columns);
     std::vector<uint8_t> panel(size_t(quantizer.layout.bytes));
     if (Error error =
-            use->packer->pack(*rows, matrixRow, quantizer, panel.data()))
-      return std::move(error);
+            use.packer->pack(*rows, matrixRow, quantizer, panel.data()))
+      return error;
     for (int64_t r = 0; r < count; ++r)
-      unpackLane(*use->matrix->format, quantizer.layout, panel.data(), int(r),
+      unpackLane(*use.matrix->format, quantizer.layout, panel.data(), int(r),
                  MutableArrayRef<float>(values).slice(
                      size_t(r * shape.columns + part->sourceColumn),
                      size_t(part->columns)));
-    return count;
+    return Error::success();
   }
 };
 
