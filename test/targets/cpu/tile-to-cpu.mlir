@@ -106,8 +106,8 @@ tile.program @plain {
 // CHECK:           call @quantize_row_32(
 // CHECK:           scf.while
 // CHECK:             call @gather_rows(
-// CHECK:             call @matmul_int4_32(
-// CHECK:             call @matmul_int4_32(
+// CHECK:             call @matmul_on_int4_32(
+// CHECK:             call @matmul_on_int4_32(
 // CHECK:             call @silu_mul(
 // CHECK:         arith.addi %[[DONE]], %c1_i64
 // CHECK:         llvm.atomicrmw add {{.*}} release
