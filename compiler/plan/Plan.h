@@ -8,12 +8,12 @@
 namespace quartet {
 
 struct PlanCommand {
-  std::string model;           ///< directory with config.json, or *.gguf
-  std::string target = "host"; ///< see targetNames()
-  std::string cpu;             ///< LLVM CPU; empty: the target's own
-  std::optional<Dtype> dtype;  ///< absent: as in the checkpoint
+  std::string model;            ///< directory with config.json, or *.gguf
+  std::string target = "host";  ///< see targetNames()
+  std::string cpu;              ///< LLVM CPU; empty: the target's own
+  std::optional<Dtype> dtype;   ///< absent: as in the checkpoint
   std::optional<KvType> kvType; ///< absent: as the matrices
-  std::string quant;           ///< format, recipe or file; empty: as it comes
+  std::string quant;            ///< format, recipe or file; empty: as it comes
   std::optional<int64_t> quantGroup;
   std::vector<int64_t> buckets; ///< tokens; empty: the target's choice
   ConfigOptions config;
