@@ -127,4 +127,30 @@ TEST_F(FakeQuantize, RoundsToThePlansType) {
   }
 }
 
+// As the down matrix of a shared expert that becomes several experts.
+TEST_F(FakeQuantize, RoundsAllColumnsThatSeveralMatricesShare) {
+  WeightPlan one;
+  one.weights = {weightOf("l0.shared_down", {2, 21, 40})};
+  PackPlan halves = plainPackPlan(one);
+  halves.push_back(halves[0]);
+  halves[1].name = "second";
+  halves[0].parts[0].columns = halves[0].columns = 24;
+  halves[1].parts[0].columns = halves[1].columns = 16;
+  halves[1].parts[0].sourceColumn = 24;
+  halves[0].format = halves[1].format = formatOf("int4:16");
+  TableSource source;
+  source.values["l0.shared_down"] = normals(1680, 1, 3);
+  auto file = writeToMemory(halves, one, source);
+  ASSERT_TRUE(bool(file)) << message(std::move(file));
+  auto fake = fakeQuantize(source, halves, one, nullptr);
+  std::vector<float> values = readAll(*fake, one.weights[0]);
+  for (int64_t i = 0; i < 2 * 21 * 40; ++i) {
+    int64_t repeat = i / 840, row = i / 40 % 21, column = i % 40;
+    ASSERT_EQ(values[size_t(i)], column < 24
+                                     ? file->at(0, repeat, 0, row, column)
+                                     : file->at(1, repeat, 0, row, column - 24))
+        << i;
+  }
+}
+
 } // namespace
