@@ -55,9 +55,6 @@ private:
   }
   llvm::Error emitText(llvm::StringRef text, llvm::StringRef suffix);
   llvm::Error emitModule(llvm::StringRef suffix);
-  llvm::Error
-  runPipeline(llvm::StringRef what,
-              llvm::function_ref<void(mlir::OpPassManager &)> build);
   llvm::Error dump(llvm::StringRef fileName,
                    llvm::function_ref<void(llvm::raw_ostream &)> print);
   llvm::Error dumpModule(llvm::StringRef fileName);

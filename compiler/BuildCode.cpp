@@ -32,18 +32,6 @@ llvm::Error Build::dumpModule(StringRef fileName) {
   });
 }
 
-llvm::Error
-Build::runPipeline(StringRef what,
-                   llvm::function_ref<void(mlir::OpPassManager &)> build) {
-  mlir::PassManager passes(&context);
-  passes.enableVerifier(true);
-  build(passes);
-  if (failed(passes.run(*module)))
-    return llvm::createStringError("lowering to " + what +
-                                   " failed (see above)");
-  return llvm::Error::success();
-}
-
 llvm::Error Build::emitText(StringRef text, StringRef suffix) {
   std::string name = output;
   if (command.output.empty())
@@ -66,14 +54,14 @@ llvm::Error Build::emitModule(StringRef suffix) {
 /// To loops over buffers, which are the same for every target.
 llvm::Error Build::scheduleGeneric() {
   stages.note("lowering to linalg");
-  if (llvm::Error error = runPipeline("linalg", buildLinalgPipeline))
+  if (llvm::Error error = runPipeline(*module, "linalg", buildLinalgPipeline))
     return error;
   if (llvm::Error error = dumpModule("2-linalg.mlir"))
     return error;
   if (command.emit == Emit::Linalg)
     return llvm::Error::success();
   stages.note("lowering to loops over buffers");
-  if (llvm::Error error = runPipeline("buffers", buildBufferPipeline))
+  if (llvm::Error error = runPipeline(*module, "buffers", buildBufferPipeline))
     return error;
   return dumpModule("3-buffers.mlir");
 }
@@ -87,9 +75,10 @@ llvm::Error Build::scheduleSteps() {
     buckets.assign(std::begin(kCpuBuckets), std::end(kCpuBuckets));
   for (int64_t tokens : buckets)
     tileOptions.buckets.push_back(tokens);
-  if (llvm::Error error = runPipeline("tile", [&](mlir::OpPassManager &pm) {
-        buildTilePipeline(pm, tileOptions);
-      }))
+  if (llvm::Error error =
+          runPipeline(*module, "tile", [&](mlir::OpPassManager &pm) {
+            buildTilePipeline(pm, tileOptions);
+          }))
     return error;
   stepPlan = manifestPlan(planProgram(*module));
   return dumpModule("3-tile.mlir");
@@ -118,8 +107,9 @@ llvm::Error Build::lowerTo(Target &target) {
   if (stepProgram)
     stages.note("lowering to vectors and threads");
   if (llvm::Error error =
-          stepProgram ? runPipeline("the LLVM dialect", cpuPipeline)
-                      : runPipeline("the LLVM dialect", genericPipeline))
+          stepProgram
+              ? runPipeline(*module, "the LLVM dialect", cpuPipeline)
+              : runPipeline(*module, "the LLVM dialect", genericPipeline))
     return error;
   return dumpModule(several() ? "4-llvm." + target.name().str() + ".mlir"
                               : "4-llvm.mlir");

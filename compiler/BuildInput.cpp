@@ -120,16 +120,7 @@ llvm::Error Build::buildIr() {
 
 /// The packed format of each matrix: the recipe's, else the checkpoint's own.
 llvm::Error Build::planFormats() {
-  for (const Weight &weight : plan.weights) {
-    std::optional<WeightClass> known = classOf(weight.name);
-    if (!known || *known == WeightClass::Embedding)
-      continue;
-    std::optional<PackedFormat> format = recipe.formatOf(*known);
-    if (!format && stepProgram && source)
-      format = source->ownFormat(weight);
-    if (format)
-      formats.push_back(weight.name + "=" + format->str());
-  }
+  formats = recipe.formatsOf(plan, stepProgram ? source.get() : nullptr);
   if (!command.activationStats.empty()) {
     auto opened = ActivationStats::open(command.activationStats);
     if (!opened)
@@ -156,9 +147,10 @@ llvm::Error Build::formPhases() {
   mlir::OwningOpRef<mlir::ModuleOp> original;
   if (!stepProgram)
     original = module->clone();
-  if (llvm::Error error = runPipeline("phases", [&](mlir::OpPassManager &pm) {
-        buildPhasesPipeline(pm, options);
-      }))
+  if (llvm::Error error =
+          runPipeline(*module, "phases", [&](mlir::OpPassManager &pm) {
+            buildPhasesPipeline(pm, options);
+          }))
     return error;
   packPlan = packPlanOf(*module);
   if (llvm::Error error = checkPackPlan(packPlan, plan))

@@ -134,6 +134,18 @@ void quartet::buildReferencePipeline(OpPassManager &pm,
   buildLlvmPipeline(pm, options);
 }
 
+llvm::Error
+quartet::runPipeline(mlir::ModuleOp module, llvm::StringRef what,
+                     llvm::function_ref<void(mlir::OpPassManager &)> build) {
+  mlir::PassManager passes(module.getContext());
+  passes.enableVerifier(true);
+  build(passes);
+  if (failed(passes.run(module)))
+    return llvm::createStringError("lowering to " + what +
+                                   " failed (see above)");
+  return llvm::Error::success();
+}
+
 void quartet::registerPipelines() {
   PassPipelineRegistration<PhasesOptions>(
       "quartet-phases-pipeline", "Model ops to the phases of the step program",

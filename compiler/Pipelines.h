@@ -3,8 +3,10 @@
 // text.
 #ifndef QUARTET_COMPILER_PIPELINES_H
 #define QUARTET_COMPILER_PIPELINES_H
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassOptions.h"
+#include "llvm/Support/Error.h"
 
 namespace quartet {
 
@@ -84,6 +86,11 @@ void buildLlvmPipeline(mlir::OpPassManager &pm,
 /// target.
 void buildReferencePipeline(mlir::OpPassManager &pm,
                             const ReferenceOptions &options = {});
+
+/// Runs the passes that \p build adds on \p module. An error says that lowering
+/// to \p what failed; diagnostics have said why.
+llvm::Error runPipeline(mlir::ModuleOp module, llvm::StringRef what,
+                        llvm::function_ref<void(mlir::OpPassManager &)> build);
 
 /// Makes the pipelines known to quartet-opt as -quartet-phases-pipeline,
 /// -quartet-linalg-pipeline, -quartet-buffer-pipeline, -quartet-llvm-pipeline,

@@ -42,9 +42,6 @@ private:
   llvm::Error readModel();
   llvm::Error readWeights(const WeightOptions &options);
   llvm::Error schedule();
-  llvm::Error
-  runPipeline(llvm::StringRef what,
-              llvm::function_ref<void(mlir::OpPassManager &)> build);
   llvm::Error predict();
 
   const PlanCommand &command;
@@ -182,33 +179,11 @@ llvm::Error Planner::readModel() {
         " are stored in the type that config.json says, where --quant does not "
         "say otherwise");
   }
-  for (const Weight &weight : weights.weights) {
-    std::optional<WeightClass> known = classOf(weight.name);
-    if (!known)
-      continue;
-    if (*known == WeightClass::Embedding) {
-      if (weight.role == WeightRole::Embedding)
-        matrixDtype = weight.dtype;
-      continue;
-    }
-    std::optional<PackedFormat> format = recipe.formatOf(*known);
-    if (!format && source)
-      format = source->ownFormat(weight);
-    if (format)
-      phases.formats.push_back(weight.name + "=" + format->str());
-  }
-  return llvm::Error::success();
-}
-
-llvm::Error
-Planner::runPipeline(llvm::StringRef what,
-                     llvm::function_ref<void(mlir::OpPassManager &)> build) {
-  mlir::PassManager passes(&context);
-  passes.enableVerifier(true);
-  build(passes);
-  if (failed(passes.run(*module)))
-    return llvm::createStringError("lowering to " + what +
-                                   " failed (see above)");
+  for (const Weight &weight : weights.weights)
+    if (weight.role == WeightRole::Embedding)
+      matrixDtype = weight.dtype;
+  for (const std::string &format : recipe.formatsOf(weights, source.get()))
+    phases.formats.push_back(format);
   return llvm::Error::success();
 }
 
@@ -221,9 +196,10 @@ llvm::Error Planner::schedule() {
     return llvm::createStringError(
         "the model's IR does not verify (see above): "
         "this is a defect of the compiler");
-  if (llvm::Error error = runPipeline("phases", [&](mlir::OpPassManager &pm) {
-        buildPhasesPipeline(pm, phases);
-      }))
+  if (llvm::Error error =
+          runPipeline(*module, "phases", [&](mlir::OpPassManager &pm) {
+            buildPhasesPipeline(pm, phases);
+          }))
     return error;
   report.weightFileBytes =
       layoutWeights(packPlanOf(*module), weights).dataBytes;
@@ -233,9 +209,10 @@ llvm::Error Planner::schedule() {
     buckets = kCpuBuckets;
   for (int64_t tokens : buckets)
     tileOptions.buckets.push_back(tokens);
-  if (llvm::Error error = runPipeline("tile", [&](mlir::OpPassManager &pm) {
-        buildTilePipeline(pm, tileOptions);
-      }))
+  if (llvm::Error error =
+          runPipeline(*module, "tile", [&](mlir::OpPassManager &pm) {
+            buildTilePipeline(pm, tileOptions);
+          }))
     return error;
   module->walk(
       [&](tile::MatrixOp matrix) { formats.insert(matrix.getFormat().str()); });

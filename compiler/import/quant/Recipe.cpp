@@ -55,6 +55,22 @@ std::optional<PackedFormat> Recipe::formatOf(StringRef weightName) const {
   return found ? formatOf(*found) : std::nullopt;
 }
 
+std::vector<std::string> Recipe::formatsOf(const WeightPlan &weights,
+                                           const WeightSource *source) const {
+  std::vector<std::string> texts;
+  for (const Weight &weight : weights.weights) {
+    std::optional<WeightClass> known = classOf(weight.name);
+    if (!known || *known == WeightClass::Embedding)
+      continue;
+    std::optional<PackedFormat> format = formatOf(*known);
+    if (!format && source)
+      format = source->ownFormat(weight);
+    if (format)
+      texts.push_back(weight.name + "=" + format->str());
+  }
+  return texts;
+}
+
 std::string Recipe::str() const {
   std::string text;
   for (size_t i = 0; i < kWeightClasses; ++i)

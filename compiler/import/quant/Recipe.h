@@ -1,6 +1,7 @@
 // Which packed format each class of weights gets: what --quant says.
 #ifndef QUARTET_COMPILER_IMPORT_QUANT_RECIPE_H
 #define QUARTET_COMPILER_IMPORT_QUANT_RECIPE_H
+#include "compiler/import/WeightSource.h"
 #include "dialects/Quartet/PackedFormat.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
@@ -56,6 +57,10 @@ public:
     return formats[size_t(weightClass)];
   }
   std::optional<PackedFormat> formatOf(llvm::StringRef weightName) const;
+  /// "l0.qkv=int4:64" for each matrix of \p weights that is packed: in this
+  /// recipe's format, else in \p source's own (null: none).
+  std::vector<std::string> formatsOf(const WeightPlan &weights,
+                                     const WeightSource *source) const;
 
   /// "experts int4:64, head int8:64": what is not kept, for the user.
   std::string str() const;
