@@ -97,12 +97,14 @@ Error RunSource::readOwn(const Weight &weight, int64_t firstRow, int64_t rows,
                                out.format.str() +
                                ", expected one that its "
                                "type of scales holds");
-    std::copy(wide.values.begin(), wide.values.end(),
-              out.values.begin() + done * columns);
-    std::copy(wide.scales.begin(), wide.scales.end(),
-              out.scales.begin() + done * out.groups);
-    std::copy(wide.zeros.begin(), wide.zeros.end(),
-              out.zeros.begin() + done * out.groups);
+    // Formats without scales or zero points have none to put anywhere.
+    auto place = [](const auto &from, auto &to, int64_t offset) {
+      if (!from.empty())
+        std::copy(from.begin(), from.end(), to.begin() + offset);
+    };
+    place(wide.values, out.values, done * columns);
+    place(wide.scales, out.scales, done * out.groups);
+    place(wide.zeros, out.zeros, done * out.groups);
     done += count;
     skip = 0;
   }
