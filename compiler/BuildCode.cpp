@@ -69,16 +69,7 @@ llvm::Error Build::scheduleGeneric() {
 /// To the schedules of the buckets, which are the same for every target.
 llvm::Error Build::scheduleSteps() {
   stages.note("scheduling the steps");
-  TileOptions tileOptions;
-  std::vector<int64_t> buckets = command.buckets;
-  if (buckets.empty())
-    buckets.assign(std::begin(kCpuBuckets), std::end(kCpuBuckets));
-  for (int64_t tokens : buckets)
-    tileOptions.buckets.push_back(tokens);
-  if (llvm::Error error =
-          runPipeline(*module, "tile", [&](mlir::OpPassManager &pm) {
-            buildTilePipeline(pm, tileOptions);
-          }))
+  if (llvm::Error error = runTilePipeline(*module, command.buckets))
     return error;
   stepPlan = manifestPlan(planProgram(*module));
   return dumpModule("3-tile.mlir");

@@ -23,15 +23,13 @@ llvm::Error Build::readModel() {
   if (command.mtp)
     if (std::string why = whyNotMtp(config); !why.empty())
       return llvm::createStringError("--mtp: " + why);
-  if (!command.quant.empty() || command.quantGroup) {
-    auto chosen = Recipe::fromOption(
-        command.quant.empty() ? "int4" : command.quant, command.quantGroup);
-    if (!chosen)
-      return chosen.takeError();
-    recipe = std::move(*chosen);
-    if (!stepProgram && !options.dtype)
-      options.dtype = Dtype::F32; // holds the rounded values exactly
-  }
+  auto chosen = Recipe::fromOption(command.quant, command.quantGroup);
+  if (!chosen)
+    return chosen.takeError();
+  recipe = std::move(*chosen);
+  bool quantizes = !command.quant.empty() || command.quantGroup;
+  if (quantizes && !stepProgram && !options.dtype)
+    options.dtype = Dtype::F32; // holds the rounded values exactly
   if (command.syntheticSeed || command.withoutWeights) {
     plan = planWeights(config, options);
   } else {

@@ -11,10 +11,6 @@ enum class Emit { Executable, Quartet, Phases, Tile, Linalg, Llvm, Object };
 /// multiply-add, else Generic.
 enum class Lowering { Auto, Step, Generic };
 
-/// Most tokens of the steps that are compiled for CPUs unless the user says
-/// otherwise: one sequence, a batch, a prompt.
-constexpr int64_t kCpuBuckets[] = {1, 16, 512};
-
 struct BuildCommand {
   std::string model;  ///< directory with config.json, or *.gguf
   std::string output; ///< empty: the model's name, in this folder

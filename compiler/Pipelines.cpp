@@ -37,6 +37,10 @@
 using namespace mlir;
 using namespace quartet;
 
+/// Most tokens of the steps that are compiled for CPUs unless the user says
+/// otherwise: one sequence, a batch, a prompt.
+static constexpr int64_t kCpuBuckets[] = {1, 16, 512};
+
 void quartet::buildPhasesPipeline(OpPassManager &pm,
                                   const PhasesOptions &options) {
   pm.addPass(createCanonicalizerPass());
@@ -144,6 +148,16 @@ quartet::runPipeline(mlir::ModuleOp module, llvm::StringRef what,
     return llvm::createStringError("lowering to " + what +
                                    " failed (see above)");
   return llvm::Error::success();
+}
+
+llvm::Error quartet::runTilePipeline(mlir::ModuleOp module,
+                                     llvm::ArrayRef<int64_t> buckets) {
+  TileOptions options;
+  for (int64_t tokens : buckets.empty() ? llvm::ArrayRef(kCpuBuckets) : buckets)
+    options.buckets.push_back(tokens);
+  return runPipeline(module, "tile", [&](mlir::OpPassManager &pm) {
+    buildTilePipeline(pm, options);
+  });
 }
 
 void quartet::registerPipelines() {

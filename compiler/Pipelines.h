@@ -92,6 +92,11 @@ void buildReferencePipeline(mlir::OpPassManager &pm,
 llvm::Error runPipeline(mlir::ModuleOp module, llvm::StringRef what,
                         llvm::function_ref<void(mlir::OpPassManager &)> build);
 
+/// Runs the tile pipeline on \p module, which is in phases, for steps of up to
+/// \p buckets tokens each; none: those that suit CPUs.
+llvm::Error runTilePipeline(mlir::ModuleOp module,
+                            llvm::ArrayRef<int64_t> buckets);
+
 /// Makes the pipelines known to quartet-opt as -quartet-phases-pipeline,
 /// -quartet-linalg-pipeline, -quartet-buffer-pipeline, -quartet-llvm-pipeline,
 /// -quartet-reference-pipeline.

@@ -53,17 +53,12 @@ Error quartet::checkEvalQuant(const EvalQuantCommand &command,
   if (Error error = checkText(command.text))
     return error;
   const BuildCommand &build = command.build;
-  Recipe recipe;
-  if (!build.quant.empty() || build.quantGroup) {
-    auto chosen = Recipe::fromOption(build.quant.empty() ? "int4" : build.quant,
-                                     build.quantGroup);
-    if (!chosen)
-      return chosen.takeError();
-    recipe = std::move(*chosen);
-  } else if (command.reference.empty()) {
+  if (build.quant.empty() && !build.quantGroup && command.reference.empty())
     return createStringError("without --quant there is nothing to compare: "
                              "add --quant FORMAT, or --reference EXECUTABLE");
-  }
+  auto recipe = Recipe::fromOption(build.quant, build.quantGroup);
+  if (!recipe)
+    return recipe.takeError();
   auto input = ModelInput::open(build.model, build.config);
   if (!input)
     return input.takeError();
@@ -80,7 +75,7 @@ Error quartet::checkEvalQuant(const EvalQuantCommand &command,
   if (!plan)
     return plan.takeError();
   std::unique_ptr<WeightSource> source = (*input)->source();
-  uint64_t bytes = packedSize(*plan, recipe, *source);
+  uint64_t bytes = packedSize(*plan, *recipe, *source);
   if (command.reference.empty())
     bytes += packedSize(*plan, Recipe(), *source);
   return checkTarget((folder + "/weights").str(), bytes);

@@ -159,13 +159,10 @@ llvm::Error Planner::readModel() {
   report.model = config.name;
   report.layers = int64_t(config.layers.size());
   report.checkpointLayers = std::max(config.checkpointLayers, report.layers);
-  if (!command.quant.empty() || command.quantGroup) {
-    auto chosen = Recipe::fromOption(
-        command.quant.empty() ? "int4" : command.quant, command.quantGroup);
-    if (!chosen)
-      return chosen.takeError();
-    recipe = std::move(*chosen);
-  }
+  auto chosen = Recipe::fromOption(command.quant, command.quantGroup);
+  if (!chosen)
+    return chosen.takeError();
+  recipe = std::move(*chosen);
   WeightOptions options{command.dtype};
   if (llvm::Error error = readWeights(options)) {
     std::string why = llvm::toString(std::move(error));
@@ -203,16 +200,7 @@ llvm::Error Planner::schedule() {
     return error;
   report.weightFileBytes =
       layoutWeights(packPlanOf(*module), weights).dataBytes;
-  TileOptions tileOptions;
-  llvm::ArrayRef<int64_t> buckets = command.buckets;
-  if (buckets.empty())
-    buckets = kCpuBuckets;
-  for (int64_t tokens : buckets)
-    tileOptions.buckets.push_back(tokens);
-  if (llvm::Error error =
-          runPipeline(*module, "tile", [&](mlir::OpPassManager &pm) {
-            buildTilePipeline(pm, tileOptions);
-          }))
+  if (llvm::Error error = runTilePipeline(*module, command.buckets))
     return error;
   module->walk(
       [&](tile::MatrixOp matrix) { formats.insert(matrix.getFormat().str()); });

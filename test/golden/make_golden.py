@@ -490,16 +490,21 @@ def make_results(folder, case):
     np.savez_compressed(HERE / "results" / (folder.name + ".npz"), **result)
 
 
-def main():
+def chosen_cases(script, cases):
+    """The cases that the command line names, or all; torch becomes repeatable."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    unknown = set(sys.argv[1:]) - set(CASES)
+    unknown = set(sys.argv[1:]) - set(cases)
     if unknown:
-        sys.exit(f"make_golden.py: no such case: {', '.join(sorted(unknown))}; "
-                 f"expected {', '.join(CASES)}")
-    for name in sys.argv[1:] or CASES:
+        sys.exit(f"{script}: no such case: {', '.join(sorted(unknown))}; "
+                 f"expected {', '.join(cases)}")
+    return sys.argv[1:] or cases
+
+
+def main():
+    for name in chosen_cases("make_golden.py", CASES):
         make_checkpoint(HERE / name, CASES[name])
         make_results(HERE / name, CASES[name])
 

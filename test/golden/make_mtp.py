@@ -194,15 +194,7 @@ def make_results(name):
 
 
 def main():
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    unknown = set(sys.argv[1:]) - set(CASES)
-    if unknown:
-        sys.exit(f"make_mtp.py: no such case: {', '.join(sorted(unknown))}; "
-                 f"expected {', '.join(CASES)}")
-    for name in sys.argv[1:] or CASES:
+    for name in make_golden.chosen_cases("make_mtp.py", CASES):
         if CASES[name]:
             make_checkpoint(HERE / name, CASES[name])
         make_results(name)

@@ -83,6 +83,11 @@ std::string Recipe::str() const {
 Expected<Recipe> Recipe::fromOption(StringRef option,
                                     std::optional<int64_t> group) {
   Recipe recipe;
+  if (option.empty()) {
+    if (!group)
+      return recipe;
+    option = "int4";
+  }
   bool plain = option == "bf16" || option == "f16";
   bool scaled = option == "fp8" || option == "int8" || option == "int6" ||
                 option == "int4";

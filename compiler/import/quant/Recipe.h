@@ -39,8 +39,8 @@ public:
   /// What `--quant \p option --quant-group \p group` means: a format (bf16,
   /// f16, fp8, int8, int6, int4; group 64 without one) for all matrices but
   /// embedding, router and delta_controls; "w4" (int4:64, the head int8:64);
-  /// "w8" (int8:64); or the path of a recipe file. An error says what is
-  /// allowed.
+  /// "w8" (int8:64); or the path of a recipe file. Empty: int4 with a group,
+  /// without one everything is kept. An error says what is allowed.
   static llvm::Expected<Recipe> fromOption(llvm::StringRef option,
                                            std::optional<int64_t> group);
   /// Reads {"experts": {"format": "int4", "group": 64, "zero": "none", "scale":

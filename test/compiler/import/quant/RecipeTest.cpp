@@ -36,6 +36,10 @@ TEST(Recipe, KnowsTheClassOfEveryMatrix) {
 }
 
 TEST(Recipe, ReadsOptions) {
+  EXPECT_EQ(cantFail(Recipe::fromOption("", std::nullopt)).str(),
+            Recipe().str());
+  EXPECT_EQ(cantFail(Recipe::fromOption("", 32)).str(),
+            cantFail(Recipe::fromOption("int4", 32)).str());
   Recipe plain = cantFail(Recipe::fromOption("bf16", std::nullopt));
   EXPECT_EQ(textOf(plain, "lm_head"), "bf16");
   EXPECT_EQ(textOf(plain, "embed"), "keep");
