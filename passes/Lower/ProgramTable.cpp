@@ -8,8 +8,11 @@
 using namespace mlir;
 using namespace quartet;
 
-static_assert(sizeof(quartet_bucket) == 8 * 8);
-static_assert(sizeof(quartet_program) == 8 * 6);
+static_assert(sizeof(quartet_launch) == 6 * 8);
+static_assert(sizeof(quartet_image) == 3 * 8);
+static_assert(sizeof(quartet_device) == 7 * 8);
+static_assert(sizeof(quartet_bucket) == 10 * 8);
+static_assert(sizeof(quartet_program) == 7 * 8);
 
 namespace {
 class Table {
@@ -19,10 +22,16 @@ public:
     pointer = LLVM::LLVMPointerType::get(b.getContext());
     Type i64 = b.getI64Type();
     SmallVector<Type> fields(7, i64);
-    fields.push_back(pointer);
-    bucketType = LLVM::LLVMStructType::getLiteral(b.getContext(), fields);
-    programType = LLVM::LLVMStructType::getLiteral(
-        b.getContext(), {pointer, pointer, pointer, i64, pointer, i64});
+    fields.append({pointer, pointer, i64});
+    auto structOf = [&](ArrayRef<Type> types) {
+      return LLVM::LLVMStructType::getLiteral(b.getContext(), types);
+    };
+    bucketType = structOf(fields);
+    programType =
+        structOf({pointer, pointer, pointer, i64, pointer, i64, pointer});
+    launchType = structOf({pointer, pointer, i64, i64, i64, i64});
+    imageType = structOf({i64, pointer, i64});
+    deviceType = structOf({i64, pointer, i64, i64, i64, pointer, i64});
   }
 
   /// Strings and buckets of program \p p.
@@ -41,13 +50,18 @@ private:
   }
   void string(const std::string &name, StringRef text);
   void buckets(const std::string &name, const std::vector<ProgramBucket> &list);
+  void launches(const std::string &name,
+                const std::vector<ProgramLaunch> &list);
+  void device(const std::string &name, const ProgramDevice &device);
+  Value null() { return LLVM::ZeroOp::create(b, pointer); }
   /// A constant array of \p rows, each the values of one struct's fields.
   void array(StringRef name, Type rowType, int64_t rows, bool exported,
              llvm::function_ref<SmallVector<Value>(int64_t)> fieldsOf);
 
   ImplicitLocOpBuilder b;
   Type pointer;
-  LLVM::LLVMStructType bucketType, programType;
+  LLVM::LLVMStructType bucketType, programType, launchType, imageType,
+      deviceType;
 };
 } // namespace
 
@@ -75,8 +89,35 @@ void Table::array(StringRef name, Type rowType, int64_t rows, bool exported,
   LLVM::ReturnOp::create(b, value);
 }
 
+void Table::launches(const std::string &name,
+                     const std::vector<ProgramLaunch> &list) {
+  // Kernels are launched for every repetition of the layers: one name each.
+  llvm::StringMap<std::string> names;
+  for (const ProgramLaunch &launch : list) {
+    std::string &symbol = names[launch.kernel];
+    if (!symbol.empty())
+      continue;
+    symbol = name + "_name" + std::to_string(names.size());
+    string(symbol, launch.kernel);
+  }
+  array(name, launchType, int64_t(list.size()), /*exported=*/false,
+        [&](int64_t i) {
+          const ProgramLaunch &launch = list[size_t(i)];
+          return SmallVector<Value>{
+              address(names[launch.kernel]),
+              launch.host ? address(launch.kernel) : null(),
+              number(launch.layer),
+              number(launch.sharedBytes),
+              number(launch.overlap),
+              number(launch.cooperative)};
+        });
+}
+
 void Table::buckets(const std::string &name,
                     const std::vector<ProgramBucket> &list) {
+  for (auto [i, bucket] : llvm::enumerate(list))
+    if (!bucket.launches.empty())
+      launches(name + "_launches" + std::to_string(i), bucket.launches);
   array(name, bucketType, int64_t(list.size()), /*exported=*/false,
         [&](int64_t i) {
           const ProgramBucket &bucket = list[size_t(i)];
@@ -86,9 +127,39 @@ void Table::buckets(const std::string &name,
                 bucket.scratchPageBytes, bucket.localBytes, bucket.syncCounters,
                 int64_t(bucket.team)})
             fields.push_back(number(value));
-          fields.push_back(address(bucket.run));
+          fields.push_back(bucket.run.empty() ? null() : address(bucket.run));
+          fields.push_back(
+              bucket.launches.empty()
+                  ? null()
+                  : address(name + "_launches" + std::to_string(i)));
+          fields.push_back(number(int64_t(bucket.launches.size())));
           return fields;
         });
+}
+
+void Table::device(const std::string &name, const ProgramDevice &device) {
+  for (auto [i, image] : llvm::enumerate(device.images))
+    string(name + "_image" + std::to_string(i), image.data);
+  if (!device.images.empty())
+    array(name + "_images", imageType, int64_t(device.images.size()),
+          /*exported=*/false, [&](int64_t i) {
+            const ProgramDevice::Image &image = device.images[size_t(i)];
+            return SmallVector<Value>{
+                number(image.kind),
+                address(name + "_image" + std::to_string(i)),
+                number(int64_t(image.data.size()))};
+          });
+  string(name + "_arch", device.arch);
+  array(name, deviceType, 1, /*exported=*/false, [&](int64_t) {
+    return SmallVector<Value>{
+        number(device.kind),
+        address(name + "_arch"),
+        number(device.threads),
+        number(device.lanes),
+        number(device.blocksPerUnit),
+        device.images.empty() ? null() : address(name + "_images"),
+        number(int64_t(device.images.size()))};
+  });
 }
 
 static std::string partName(StringRef what, size_t program) {
@@ -101,6 +172,8 @@ void Table::part(const Program &program, size_t p) {
   buckets(partName("_buckets", p), program.buckets);
   if (!program.mtpBuckets.empty())
     buckets(partName("_mtp_buckets", p), program.mtpBuckets);
+  if (program.device)
+    device(partName("_device", p), *program.device);
 }
 
 void Table::declarePart(const ProgramPart &part, size_t p) {
@@ -115,6 +188,8 @@ void Table::declarePart(const ProgramPart &part, size_t p) {
   declare("_buckets", bucketType, part.buckets);
   if (part.mtpBuckets)
     declare("_mtp_buckets", bucketType, part.mtpBuckets);
+  if (part.device)
+    declare("_device", deviceType, 1);
 }
 
 void Table::join(ArrayRef<ProgramPart> parts) {
@@ -127,8 +202,9 @@ void Table::join(ArrayRef<ProgramPart> parts) {
               address(partName("_buckets", p)),
               number(parts[p].buckets),
               parts[p].mtpBuckets ? address(partName("_mtp_buckets", p))
-                                  : Value(LLVM::ZeroOp::create(b, pointer)),
-              number(parts[p].mtpBuckets)};
+                                  : null(),
+              number(parts[p].mtpBuckets),
+              parts[p].device ? address(partName("_device", p)) : null()};
         });
   LLVM::GlobalOp::create(b, b.getI64Type(), /*isConstant=*/true,
                          LLVM::Linkage::External, "quartet_num_programs",
@@ -142,7 +218,8 @@ void quartet::emitProgramTable(ModuleOp module,
   for (const Program &program : programs) {
     table.part(program, parts.size());
     parts.push_back(
-        {int64_t(program.buckets.size()), int64_t(program.mtpBuckets.size())});
+        {int64_t(program.buckets.size()), int64_t(program.mtpBuckets.size()),
+         program.device.has_value()});
   }
   table.join(parts);
 }
@@ -166,6 +243,7 @@ ProgramPart quartet::exportProgram(ModuleOp module, unsigned number) {
   ProgramPart part;
   part.buckets = exportGlobal("_buckets");
   part.mtpBuckets = exportGlobal("_mtp_buckets");
+  part.device = exportGlobal("_device") != 0;
   return part;
 }
 

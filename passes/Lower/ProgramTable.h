@@ -4,10 +4,19 @@
 #define QUARTET_PASSES_LOWER_PROGRAMTABLE_H
 #include "mlir/IR/BuiltinOps.h"
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace quartet {
+
+/// quartet_launch.
+struct ProgramLaunch {
+  std::string kernel;
+  int64_t layer = 0, sharedBytes = 0;
+  bool overlap = false, cooperative = false;
+  bool host = false; ///< the symbol is an llvm.func (ptr, i64) of this module
+};
 
 /// quartet_bucket; the defaults are a bucket for any step that needs nothing.
 struct ProgramBucket {
@@ -15,7 +24,20 @@ struct ProgramBucket {
   int64_t scratchBytes = 0, scratchPageBytes = 0, localBytes = 0;
   int64_t syncCounters = 0;
   bool team = false;
-  std::string run; ///< symbol of an llvm.func (ptr, i64, i64)
+  std::string run; ///< symbol of an llvm.func (ptr, i64, i64); empty: a device
+  std::vector<ProgramLaunch> launches = {}; ///< of a device
+};
+
+/// quartet_device.
+struct ProgramDevice {
+  struct Image {
+    int64_t kind = 0; ///< QUARTET_IMAGE_*
+    std::string data;
+  };
+  int64_t kind = 0; ///< QUARTET_DEVICE_*
+  std::string arch;
+  int64_t threads = 0, lanes = 0, blocksPerUnit = 0;
+  std::vector<Image> images;
 };
 
 /// quartet_program.
@@ -23,6 +45,7 @@ struct Program {
   std::string target, features;
   std::vector<ProgramBucket> buckets;         ///< ascending tokens
   std::vector<ProgramBucket> mtpBuckets = {}; ///< the same; none: no such step
+  std::optional<ProgramDevice> device = {};   ///< none: the CPU
 };
 
 /// Defines quartet_programs and quartet_num_programs at the end of \p module,
@@ -33,6 +56,7 @@ void emitProgramTable(mlir::ModuleOp module,
 /// How many buckets a program in another object has.
 struct ProgramPart {
   int64_t buckets = 0, mtpBuckets = 0;
+  bool device = false;
 };
 
 /// Makes the table of \p module, of one program, part \p number of a larger

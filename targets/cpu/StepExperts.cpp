@@ -10,24 +10,6 @@ using namespace mlir;
 using namespace quartet;
 using namespace quartet::cpu;
 
-GroupsLayout StepLowering::layoutOf(tile::RouteOp op) {
-  return GroupsLayout(op.getTokens(), op.getExperts(), op.getTopK(),
-                      op.getShared());
-}
-
-/// The routing that \p groups comes from, here or in an earlier phase.
-static tile::RouteOp routeOf(Value groups) {
-  if (auto route = groups.getDefiningOp<tile::RouteOp>())
-    return route;
-  auto recall = groups.getDefiningOp<tile::RecallOp>();
-  tile::RouteOp found;
-  recall->getParentOfType<tile::StepOp>().walk([&](tile::PhaseOp phase) {
-    if (phase.getSymName() == recall.getPhase())
-      phase.walk([&](tile::RouteOp route) { found = route; });
-  });
-  return found;
-}
-
 void StepLowering::lower(tile::RouteOp op) {
   GroupsLayout layout = layoutOf(op);
   Buffer logits = buffer(op.getLogits());

@@ -2,6 +2,7 @@
 // claimed and tasks done. Worker w begins with task w, so that it can prefetch
 // that task's weights while it waits; further tasks are claimed one by one.
 #include "targets/cpu/StepLowering.h"
+#include "dialects/Tile/StagedRow.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -11,78 +12,9 @@ using namespace quartet::cpu;
 using llvm::ArrayRef;
 using llvm::SmallVector;
 
-static constexpr int64_t kCounterBytes = 64;
-
 StepLowering::StepLowering(KernelBuilder &k, tile::ProgramOp program,
                            tile::StepOp step)
-    : k(k), program(program), step(step) {
-  unsigned weights = 0, states = 0;
-  for (Operation &op : program.getBody().front()) {
-    if (isa<tile::MatrixOp, tile::VectorOp>(op))
-      weightPlaces[SymbolTable::getSymbolName(&op)] = weights++;
-    if (isa<tile::StateOp>(op))
-      statePlaces[SymbolTable::getSymbolName(&op)] = states++;
-  }
-}
-
-/// How often a phase runs in a step.
-static int64_t repetitions(tile::PhaseOp phase) {
-  auto layers = dyn_cast<tile::LayersOp>(phase->getParentOp());
-  return layers ? int64_t(layers.getRepeat()) : 1;
-}
-
-void StepLowering::numberCounters() {
-  step.walk([&](tile::PhaseOp phase) {
-    counterBase[phase] = result.syncCounters;
-    result.syncCounters += 2 * repetitions(phase);
-    totals[phase] = k.stack(8);
-    for (auto route : phase.getBody().front().getOps<tile::RouteOp>())
-      keptLocal = std::max(keptLocal, layoutOf(route).bytes);
-    phase.walk(
-        [&](tile::SignalOp signal) { signaller[signal.getEvent()] = phase; });
-  });
-}
-
-V StepLowering::counter(tile::PhaseOp phase, V repetition, bool done) {
-  V place = repetition * 2 + (counterBase[phase] + (done ? 1 : 0));
-  return sync + place * kCounterBytes;
-}
-
-LogicalResult StepLowering::placeBuffers() {
-  for (auto buffer : step.getBody().front().getOps<tile::BufferOp>()) {
-    if (!buffer.getOffset())
-      return buffer.emitOpError()
-             << "has no place in scratch memory; run tile-plan-memory first";
-    bufferOffsets[buffer.getSymName()] = *buffer.getOffset();
-  }
-  result.scratchBytes = step.getScratchBytes().value_or(0);
-  result.scratchPageBytes = step.getScratchPageBytes().value_or(0);
-  return success();
-}
-
-LogicalResult StepLowering::checkWaits() {
-  WalkResult result = step.walk([&](tile::WaitOp wait) {
-    if (signaller.contains(wait.getEvent()))
-      return WalkResult::advance();
-    wait.emitOpError() << "waits for @" << wait.getEvent()
-                       << ", which no phase of the step signals";
-    return WalkResult::interrupt();
-  });
-  return failure(result.wasInterrupted());
-}
-
-void StepLowering::readArguments(ArrayRef<V> arguments) {
-  args = arguments[0];
-  worker = arguments[1];
-  workers = arguments[2];
-  scratch = field("scratch");
-  sync = field("sync");
-  numTokens = field("num_tokens");
-  numSequences = field("num_sequences");
-  numRows = field("num_rows");
-  tableWidth = field("table_width");
-  layer = k.i64(0);
-}
+    : StepBase(k, program, step, /*globalSpace=*/0), k(k) {}
 
 FailureOr<LoweredStep> StepLowering::lower(StringRef name) {
   bool failed = false;
@@ -91,6 +23,7 @@ FailureOr<LoweredStep> StepLowering::lower(StringRef name) {
   result.function = k.function(name, "pii", [&](ArrayRef<V> arguments) {
     readArguments(arguments);
     numberCounters();
+    step.walk([&](tile::PhaseOp phase) { totals[phase] = k.stack(8); });
     if (mlir::failed(placeBuffers()) || mlir::failed(checkWaits())) {
       failed = true;
       return;
@@ -117,6 +50,13 @@ FailureOr<LoweredStep> StepLowering::lower(StringRef name) {
   if (failed)
     return failure();
   return result;
+}
+
+V StepLowering::localMemory(int64_t bytes) {
+  V memory = k.gep(local, k.i64(localUsed));
+  localUsed += quartet::tile::alignTo64(bytes);
+  result.localBytes = std::max(result.localBytes, localUsed);
+  return memory;
 }
 
 void StepLowering::lowerWait(tile::WaitOp wait) {
@@ -152,34 +92,6 @@ void StepLowering::lowerPrefetch(tile::PrefetchOp prefetch) {
   V bytes = k.i64(prefetch.getBytes());
   V data = weightData(prefetch.getMatrix()) + worker * bytes;
   k.loop(k.i64(0), bytes, 64, [&](V byte) { k.prefetch(data + byte, 2); });
-}
-
-V StepLowering::extentOf(tile::ExtentAttr extent, tile::TasksOp tasks) {
-  int64_t size = extent.getSize();
-  auto tilesOf = [&](V count) { return (count + (size - 1)) / size; };
-  switch (extent.getKind()) {
-  case tile::ExtentKind::Count:
-    return k.i64(size);
-  case tile::ExtentKind::Tokens:
-    return tilesOf(numTokens);
-  case tile::ExtentKind::Rows:
-    return tilesOf(numRows);
-  case tile::ExtentKind::Sequences:
-    return numSequences;
-  case tile::ExtentKind::Experts:
-    return k.load(k.i64(), groupData[tasks.getGroups()]);
-  case tile::ExtentKind::Ranges:
-    break;
-  }
-  // The longest sequence after this step.
-  V longest =
-      k.fold(k.i64(0), numSequences, 1, {k.i64(1)}, [&](V s, ArrayRef<V> most) {
-        V starts = field("seq_start");
-        V length = element32(field("seq_past"), s) +
-                   (element32(starts, s + 1) - element32(starts, s));
-        return SmallVector<V>{k.max(most[0], length)};
-      })[0];
-  return rangesOf(longest, size);
 }
 
 LogicalResult StepLowering::lowerPhase(tile::PhaseOp phase) {
@@ -223,34 +135,6 @@ LogicalResult StepLowering::lowerPhase(tile::PhaseOp phase) {
   return success();
 }
 
-SmallVector<StepLowering::Grid> StepLowering::gridsOf(tile::PhaseOp phase) {
-  SmallVector<Grid> grids;
-  V end = k.i64(0);
-  for (auto tasks : phase.getBody().front().getOps<tile::TasksOp>()) {
-    Grid grid{tasks, {}, end, {}};
-    V count = k.i64(1);
-    for (auto extent : tasks.getExtents().getAsRange<tile::ExtentAttr>()) {
-      grid.extents.push_back(extentOf(extent, tasks));
-      count = count * grid.extents.back();
-    }
-    end = end + count;
-    grid.end = end;
-    grids.push_back(std::move(grid));
-  }
-  return grids;
-}
-
-LogicalResult StepLowering::runTask(const Grid &grid, V task) {
-  Block &block = const_cast<Grid &>(grid).tasks.getBody().front();
-  V rest = task - grid.begin;
-  for (int64_t i = int64_t(grid.extents.size()) - 1; i >= 0; --i) {
-    coordinates[block.getArgument(i)] = i == 0 ? rest : rest % grid.extents[i];
-    if (i != 0)
-      rest = rest / grid.extents[i];
-  }
-  return lowerBody(block);
-}
-
 V StepLowering::runTasks(tile::PhaseOp phase, ArrayRef<Grid> grids,
                          bool &failed) {
   V total = grids.back().end;
@@ -277,9 +161,3 @@ V StepLowering::runTasks(tile::PhaseOp phase, ArrayRef<Grid> grids,
       })[1];
 }
 
-LogicalResult StepLowering::lowerBody(Block &block) {
-  for (Operation &op : block)
-    if (failed(lowerOp(op)))
-      return failure();
-  return success();
-}

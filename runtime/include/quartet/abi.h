@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-enum { QUARTET_ABI_VERSION = 3 };
+enum { QUARTET_ABI_VERSION = 4 };
 
 /// Tokens of KV cache per page.
 enum { QUARTET_PAGE_TOKENS = 64 };
@@ -69,6 +69,25 @@ typedef struct quartet_step_args {
   float *hidden_out;
 } quartet_step_args;
 
+/// One launch of a kernel of a device, see quartet_bucket.launches.
+typedef struct quartet_launch {
+  const char *kernel; ///< its symbol in the images
+  /// Emulated devices only, else null: the kernel as a function that every
+  /// thread of every block runs (quartet/emulator.h).
+  void (*host)(const quartet_step_args *args, int64_t layer);
+  /// The kernel's second argument: the repetition of the layers. The first one
+  /// is the address of the quartet_step_args in device memory; all pointers
+  /// there are the device's.
+  int64_t layer;
+  int64_t shared_bytes; ///< dynamic shared memory of a block
+  /// 1: may start before the launch in front of it has ended, for it waits
+  /// itself before it reads what that one writes (programmatic dependent
+  /// launch). A device without that ends one before it starts the next.
+  int64_t overlap;
+  /// 1: its blocks wait for each other, so all must be resident at once.
+  int64_t cooperative;
+} quartet_launch;
+
 /// One compiled specialisation of the step. Advances the states of the
 /// sequences by their tokens. Same arguments and states give the same bits,
 /// whatever the bucket and the number of workers.
@@ -81,8 +100,47 @@ typedef struct quartet_bucket {
   /// 1: every worker of the team calls run at once; 0: one thread does, as
   /// worker 0 of 1, and run uses quartet_parallel_for.
   int64_t team;
+  /// Null when the program is a device's.
   void (*run)(const quartet_step_args *args, int64_t worker, int64_t workers);
+  /// What a device launches for a step, one after the other, each with as many
+  /// blocks as there are workers; null and 0 when the program is a CPU's.
+  const quartet_launch *launches;
+  int64_t num_launches;
 } quartet_bucket;
+
+/// Kinds of devices.
+enum {
+  QUARTET_DEVICE_CUDA = 1,    ///< NVIDIA, by libcuda.so.1
+  QUARTET_DEVICE_HIP = 2,     ///< AMD, by libamdhip64.so
+  QUARTET_DEVICE_EMULATOR = 3 ///< threads of a GPU as fibres on this CPU
+};
+
+/// Kinds of device code.
+enum {
+  QUARTET_IMAGE_CUBIN = 1, ///< runs on its arch only
+  QUARTET_IMAGE_PTX = 2,   ///< the driver compiles it
+  QUARTET_IMAGE_HSACO = 3
+};
+
+/// Device code as an object file or a text that ends with a zero byte.
+typedef struct quartet_image {
+  int64_t kind;
+  const void *data;
+  uint64_t size; ///< bytes, without the zero
+} quartet_image;
+
+/// The device that a program is for.
+typedef struct quartet_device {
+  int64_t kind;     ///< QUARTET_DEVICE_*
+  const char *arch; ///< "sm_90a", "gfx942"
+  int64_t threads;  ///< of a block, which is a worker
+  int64_t lanes;    ///< threads that run in step: 32 or 64
+  /// Blocks that share a multiprocessor (compute unit): there are as many
+  /// workers as multiprocessors times this.
+  int64_t blocks_per_unit;
+  const quartet_image *images; ///< the preferred one first; emulator: none
+  int64_t num_images;
+} quartet_device;
 
 /// The code for one kind of machine.
 typedef struct quartet_program {
@@ -99,6 +157,8 @@ typedef struct quartet_program {
   /// are those of the hidden states.
   const quartet_bucket *mtp_buckets; ///< ascending tokens
   int64_t num_mtp_buckets;
+  /// What runs it; null: the CPU.
+  const quartet_device *device;
 } quartet_program;
 
 /// The compiled model, best program first: the runtime takes the first one

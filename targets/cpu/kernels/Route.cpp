@@ -13,24 +13,6 @@ using llvm::SmallVector;
 
 using quartet::tile::alignTo64;
 
-GroupsLayout::GroupsLayout(int64_t tokens, int64_t experts, int64_t topK,
-                           int64_t shared)
-    : experts(experts), shared(shared), perToken(topK + shared),
-      allExperts(experts + shared) {
-  int64_t pairs = alignTo64(tokens * perToken * 4);
-  int64_t blocks = allExperts + tokens * perToken / kBlockPairs;
-  blockCount = 0;
-  blockExperts = 64;
-  blockFirst = blockExperts + alignTo64(blocks * 4);
-  first = blockFirst + alignTo64((blocks + 1) * 4);
-  pairTokens = first + alignTo64((allExperts + 1) * 4);
-  pairWeights = pairTokens + pairs;
-  tokenExperts = pairWeights + pairs;
-  tokenWeights = tokenExperts + pairs;
-  probabilities = tokenWeights + pairs;
-  bytes = probabilities + alignTo64((experts + shared + kLanes) * 4);
-}
-
 /// In place of the probability of an expert that a token has chosen already.
 static constexpr double kTaken = -2.0;
 

@@ -8,13 +8,13 @@ using namespace quartet::rt;
 namespace {
 void run(const quartet_step_args *, int64_t, int64_t) {}
 
-const quartet_bucket buckets[] = {{1, 1, 0, 0, 0, 0, 1, run},
-                                  {16, 16, 0, 0, 0, 0, 1, run},
-                                  {512, 64, 0, 0, 0, 0, 1, run}};
+const quartet_bucket buckets[] = {{1, 1, 0, 0, 0, 0, 1, run, nullptr, 0},
+                                  {16, 16, 0, 0, 0, 0, 1, run, nullptr, 0},
+                                  {512, 64, 0, 0, 0, 0, 1, run, nullptr, 0}};
 const quartet_program programs[] = {
-    {"v4", "avx512f,avx512_vnni", buckets, 3, nullptr, 0},
-    {"v3", "avx2,fma", buckets, 3, nullptr, 0},
-    {"amx", "amx_tile", buckets, 3, nullptr, 0}};
+    {"v4", "avx512f,avx512_vnni", buckets, 3, nullptr, 0, nullptr},
+    {"v3", "avx2,fma", buckets, 3, nullptr, 0, nullptr},
+    {"amx", "amx_tile", buckets, 3, nullptr, 0, nullptr}};
 
 const char *chosen(const char *features, std::string *error = nullptr) {
   const quartet_program *program =
@@ -81,28 +81,28 @@ TEST(Programs, TakesTheSmallestBucket) {
 }
 
 TEST(Programs, KnowsWhoRunsBuckets) {
-  quartet_bucket mixed[] = {{1, 1, 0, 0, 0, 0, 1, run},
-                            {2, 2, 0, 0, 0, 0, 0, run}};
-  EXPECT_TRUE(hasBucket({"", "", mixed, 2, nullptr, 0}, true));
-  EXPECT_TRUE(hasBucket({"", "", mixed, 2, nullptr, 0}, false));
-  EXPECT_FALSE(hasBucket({"", "", mixed, 1, nullptr, 0}, false));
+  quartet_bucket mixed[] = {{1, 1, 0, 0, 0, 0, 1, run, nullptr, 0},
+                            {2, 2, 0, 0, 0, 0, 0, run, nullptr, 0}};
+  EXPECT_TRUE(hasBucket({"", "", mixed, 2, nullptr, 0, nullptr}, true));
+  EXPECT_TRUE(hasBucket({"", "", mixed, 2, nullptr, 0, nullptr}, false));
+  EXPECT_FALSE(hasBucket({"", "", mixed, 1, nullptr, 0, nullptr}, false));
 }
 
 TEST(Programs, RefusesDamagedTables) {
   auto why = [](quartet_bucket second) {
-    quartet_bucket list[] = {{8, 8, 0, 0, 64, 0, 1, run}, second};
-    return whyNotProgram({"v4", "", list, 2, nullptr, 0});
+    quartet_bucket list[] = {{8, 8, 0, 0, 64, 0, 1, run, nullptr, 0}, second};
+    return whyNotProgram({"v4", "", list, 2, nullptr, 0, nullptr});
   };
-  EXPECT_EQ(why({8, 8, 0, 0, 64, 0, 1, run}), "");
-  EXPECT_NE(why({8, 8, 0, 0, 0, 0, 1, nullptr}).find("no code"),
+  EXPECT_EQ(why({8, 8, 0, 0, 64, 0, 1, run, nullptr, 0}), "");
+  EXPECT_NE(why({8, 8, 0, 0, 0, 0, 1, nullptr, nullptr, 0}).find("no code"),
             std::string::npos);
-  EXPECT_NE(why({7, 8, 0, 0, 0, 0, 1, run}).find("fewer than"),
+  EXPECT_NE(why({7, 8, 0, 0, 0, 0, 1, run, nullptr, 0}).find("fewer than"),
             std::string::npos);
-  EXPECT_NE(why({8, 0, 0, 0, 0, 0, 1, run}).find("0 sequences"),
+  EXPECT_NE(why({8, 0, 0, 0, 0, 0, 1, run, nullptr, 0}).find("0 sequences"),
             std::string::npos);
-  EXPECT_NE(why({8, 8, 0, 0, 65, 0, 1, run}).find("not aligned"),
+  EXPECT_NE(why({8, 8, 0, 0, 65, 0, 1, run, nullptr, 0}).find("not aligned"),
             std::string::npos);
-  EXPECT_NE(why({8, 8, -1, 0, 64, 0, 1, run}).find("negative"),
+  EXPECT_NE(why({8, 8, -1, 0, 64, 0, 1, run, nullptr, 0}).find("negative"),
             std::string::npos);
   EXPECT_NE(
       whyNotProgram({"v4", "", nullptr, 0, nullptr, 0}).find("no buckets"),

@@ -1,5 +1,5 @@
-// The operators and loops of KernelBuilder.h in terms of MLIR's ops.
-#include "targets/cpu/KernelBuilder.h"
+// The operators and loops of CodeBuilder.h in terms of MLIR's ops.
+#include "targets/codegen/CodeBuilder.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -7,106 +7,106 @@
 #include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
-using namespace quartet::cpu;
+using namespace quartet;
 using llvm::ArrayRef;
 using llvm::SmallVector;
 
 static bool isFloat(V a) { return isa<FloatType>(getElementTypeOrSelf(a)); }
 
 template <typename Float, typename Integer> static V binary(V a, V b) {
-  KernelBuilder &k = a.k();
+  CodeBuilder &k = a.k();
   return isFloat(a) ? k.wrap(Float::create(k.b, a.get(), b.get()))
                     : k.wrap(Integer::create(k.b, a.get(), b.get()));
 }
 
-V quartet::cpu::operator+(V a, V b) {
+V quartet::operator+(V a, V b) {
   if (isa<LLVM::LLVMPointerType>(a.type()))
     return a.k().gep(a, b);
   return binary<arith::AddFOp, arith::AddIOp>(a, b);
 }
-V quartet::cpu::operator-(V a, V b) {
+V quartet::operator-(V a, V b) {
   return binary<arith::SubFOp, arith::SubIOp>(a, b);
 }
-V quartet::cpu::operator*(V a, V b) {
+V quartet::operator*(V a, V b) {
   return binary<arith::MulFOp, arith::MulIOp>(a, b);
 }
-V quartet::cpu::operator/(V a, V b) {
+V quartet::operator/(V a, V b) {
   return binary<arith::DivFOp, arith::DivSIOp>(a, b);
 }
-V quartet::cpu::operator%(V a, V b) {
+V quartet::operator%(V a, V b) {
   return a.k().wrap(arith::RemSIOp::create(a.k().b, a.get(), b.get()));
 }
-V quartet::cpu::operator&(V a, V b) {
+V quartet::operator&(V a, V b) {
   return a.k().wrap(arith::AndIOp::create(a.k().b, a.get(), b.get()));
 }
-V quartet::cpu::operator|(V a, V b) {
+V quartet::operator|(V a, V b) {
   return a.k().wrap(arith::OrIOp::create(a.k().b, a.get(), b.get()));
 }
-V quartet::cpu::operator^(V a, V b) {
+V quartet::operator^(V a, V b) {
   return a.k().wrap(arith::XOrIOp::create(a.k().b, a.get(), b.get()));
 }
-V quartet::cpu::operator<<(V a, int bits) {
+V quartet::operator<<(V a, int bits) {
   V amount = a.k().constant(a.type(), int64_t(bits));
   return a.k().wrap(arith::ShLIOp::create(a.k().b, a.get(), amount.get()));
 }
-V quartet::cpu::operator>>(V a, int bits) {
+V quartet::operator>>(V a, int bits) {
   V amount = a.k().constant(a.type(), int64_t(bits));
   return a.k().wrap(arith::ShRUIOp::create(a.k().b, a.get(), amount.get()));
 }
 
 /// \p value as a constant of the type of \p like; an i64 for a pointer.
 template <typename Number> static V constantLike(V like, Number value) {
-  KernelBuilder &k = like.k();
+  CodeBuilder &k = like.k();
   if (isa<LLVM::LLVMPointerType>(like.type()))
     return k.i64(int64_t(value));
   return isFloat(like) ? k.constant(like.type(), double(value))
                        : k.constant(like.type(), int64_t(value));
 }
 
-V quartet::cpu::operator+(V a, double b) { return a + constantLike(a, b); }
-V quartet::cpu::operator-(V a, double b) { return a - constantLike(a, b); }
-V quartet::cpu::operator*(V a, double b) { return a * constantLike(a, b); }
-V quartet::cpu::operator/(V a, double b) { return a / constantLike(a, b); }
-V quartet::cpu::operator+(V a, int64_t b) { return a + constantLike(a, b); }
-V quartet::cpu::operator-(V a, int64_t b) { return a - constantLike(a, b); }
-V quartet::cpu::operator*(V a, int64_t b) { return a * constantLike(a, b); }
-V quartet::cpu::operator/(V a, int64_t b) { return a / constantLike(a, b); }
-V quartet::cpu::operator%(V a, int64_t b) { return a % constantLike(a, b); }
-V quartet::cpu::operator&(V a, int64_t b) { return a & constantLike(a, b); }
+V quartet::operator+(V a, double b) { return a + constantLike(a, b); }
+V quartet::operator-(V a, double b) { return a - constantLike(a, b); }
+V quartet::operator*(V a, double b) { return a * constantLike(a, b); }
+V quartet::operator/(V a, double b) { return a / constantLike(a, b); }
+V quartet::operator+(V a, int64_t b) { return a + constantLike(a, b); }
+V quartet::operator-(V a, int64_t b) { return a - constantLike(a, b); }
+V quartet::operator*(V a, int64_t b) { return a * constantLike(a, b); }
+V quartet::operator/(V a, int64_t b) { return a / constantLike(a, b); }
+V quartet::operator%(V a, int64_t b) { return a % constantLike(a, b); }
+V quartet::operator&(V a, int64_t b) { return a & constantLike(a, b); }
 
 static V compare(V a, V b, arith::CmpFPredicate forFloats,
                  arith::CmpIPredicate forIntegers) {
-  KernelBuilder &k = a.k();
+  CodeBuilder &k = a.k();
   if (isFloat(a))
     return k.wrap(arith::CmpFOp::create(k.b, forFloats, a.get(), b.get()));
   return k.wrap(arith::CmpIOp::create(k.b, forIntegers, a.get(), b.get()));
 }
 
-V quartet::cpu::operator<(V a, V b) {
+V quartet::operator<(V a, V b) {
   return compare(a, b, arith::CmpFPredicate::OLT, arith::CmpIPredicate::slt);
 }
-V quartet::cpu::operator<=(V a, V b) {
+V quartet::operator<=(V a, V b) {
   return compare(a, b, arith::CmpFPredicate::OLE, arith::CmpIPredicate::sle);
 }
-V quartet::cpu::operator>(V a, V b) { return b < a; }
-V quartet::cpu::operator>=(V a, V b) { return b <= a; }
-V quartet::cpu::operator==(V a, V b) {
+V quartet::operator>(V a, V b) { return b < a; }
+V quartet::operator>=(V a, V b) { return b <= a; }
+V quartet::operator==(V a, V b) {
   return compare(a, b, arith::CmpFPredicate::OEQ, arith::CmpIPredicate::eq);
 }
-V quartet::cpu::operator!=(V a, V b) {
+V quartet::operator!=(V a, V b) {
   return compare(a, b, arith::CmpFPredicate::UNE, arith::CmpIPredicate::ne);
 }
-V quartet::cpu::operator<(V a, int64_t b) { return a < constantLike(a, b); }
-V quartet::cpu::operator>=(V a, int64_t b) { return a >= constantLike(a, b); }
-V quartet::cpu::operator==(V a, int64_t b) { return a == constantLike(a, b); }
+V quartet::operator<(V a, int64_t b) { return a < constantLike(a, b); }
+V quartet::operator>=(V a, int64_t b) { return a >= constantLike(a, b); }
+V quartet::operator==(V a, int64_t b) { return a == constantLike(a, b); }
 
-KernelBuilder::KernelBuilder(ModuleOp module, Location loc, const Isa &isa)
-    : machine(isa), b(loc, module.getContext()), module(module) {
+CodeBuilder::CodeBuilder(ModuleOp module, Location loc)
+    : b(loc, module.getContext()), module(module) {
   b.setInsertionPointToEnd(module.getBody());
 }
 
 func::FuncOp
-KernelBuilder::function(StringRef name, StringRef arguments,
+CodeBuilder::function(StringRef name, StringRef arguments,
                         llvm::function_ref<void(ArrayRef<V>)> body) {
   if (auto existing = module.lookupSymbol<func::FuncOp>(name))
     return existing;
@@ -128,24 +128,26 @@ KernelBuilder::function(StringRef name, StringRef arguments,
   return func;
 }
 
-void KernelBuilder::call(func::FuncOp callee, ArrayRef<V> arguments) {
+void CodeBuilder::call(func::FuncOp callee, ArrayRef<V> arguments) {
   SmallVector<Value> values(arguments.begin(), arguments.end());
   func::CallOp::create(b, callee, values);
 }
 
-Type KernelBuilder::ptr() { return LLVM::LLVMPointerType::get(b.getContext()); }
+Type CodeBuilder::ptr(unsigned addressSpace) {
+  return LLVM::LLVMPointerType::get(b.getContext(), addressSpace);
+}
 
-VectorType KernelBuilder::vec(int64_t lanes, Type element) {
+VectorType CodeBuilder::vec(int64_t lanes, Type element) {
   return VectorType::get({lanes}, element);
 }
 
-Type KernelBuilder::withElement(Type like, Type element) {
+Type CodeBuilder::withElement(Type like, Type element) {
   if (auto vector = dyn_cast<VectorType>(like))
     return vector.clone(element);
   return element;
 }
 
-V KernelBuilder::constant(Type type, int64_t value) {
+V CodeBuilder::constant(Type type, int64_t value) {
   Type element = getElementTypeOrSelf(type);
   if (isa<FloatType>(element))
     return constant(type, double(value));
@@ -155,29 +157,29 @@ V KernelBuilder::constant(Type type, int64_t value) {
   return wrap(arith::ConstantOp::create(b, attr));
 }
 
-V KernelBuilder::constant(Type type, double value) {
+V CodeBuilder::constant(Type type, double value) {
   TypedAttr attr = b.getFloatAttr(getElementTypeOrSelf(type), value);
   if (auto vector = dyn_cast<VectorType>(type))
     attr = DenseElementsAttr::get(vector, attr);
   return wrap(arith::ConstantOp::create(b, attr));
 }
 
-V KernelBuilder::zero(Type type) { return constant(type, int64_t(0)); }
+V CodeBuilder::zero(Type type) { return constant(type, int64_t(0)); }
 
 template <typename T>
-static V constantVector(KernelBuilder &k, ArrayRef<T> values, Type element) {
+static V constantVector(CodeBuilder &k, ArrayRef<T> values, Type element) {
   VectorType type = k.vec(values.size(), element);
   return k.wrap(
       arith::ConstantOp::create(k.b, DenseElementsAttr::get(type, values)));
 }
 
-V KernelBuilder::i8s(ArrayRef<int8_t> values) {
+V CodeBuilder::i8s(ArrayRef<int8_t> values) {
   return constantVector(*this, values, i8());
 }
-V KernelBuilder::i32s(ArrayRef<int32_t> values) {
+V CodeBuilder::i32s(ArrayRef<int32_t> values) {
   return constantVector(*this, values, i32());
 }
-V KernelBuilder::f32s(ArrayRef<float> values) {
+V CodeBuilder::f32s(ArrayRef<float> values) {
   return constantVector(*this, values, f32());
 }
 
@@ -188,29 +190,29 @@ static unsigned elementAlignment(Type type) {
   return std::max(1u, element.getIntOrFloatBitWidth() / 8);
 }
 
-V KernelBuilder::load(Type type, V pointer, V offset, unsigned align) {
+V CodeBuilder::load(Type type, V pointer, V offset, unsigned align) {
   V address = offset ? gep(pointer, offset) : pointer;
   return wrap(LLVM::LoadOp::create(b, type, address.get(),
                                    align ? align : elementAlignment(type)));
 }
-V KernelBuilder::load(Type type, V pointer, int64_t offset, unsigned align) {
+V CodeBuilder::load(Type type, V pointer, int64_t offset, unsigned align) {
   return load(type, pointer, offset ? i64(offset) : V(), align);
 }
-void KernelBuilder::store(V value, V pointer, V offset, unsigned align) {
+void CodeBuilder::store(V value, V pointer, V offset, unsigned align) {
   V address = offset ? gep(pointer, offset) : pointer;
   LLVM::StoreOp::create(b, value.get(), address.get(),
                         align ? align : elementAlignment(value.type()));
 }
-void KernelBuilder::store(V value, V pointer, int64_t offset, unsigned align) {
+void CodeBuilder::store(V value, V pointer, int64_t offset, unsigned align) {
   store(value, pointer, offset ? i64(offset) : V(), align);
 }
 
-V KernelBuilder::gep(V pointer, V offset) {
-  return wrap(LLVM::GEPOp::create(b, ptr(), i8(), pointer.get(),
+V CodeBuilder::gep(V pointer, V offset) {
+  return wrap(LLVM::GEPOp::create(b, pointer.type(), i8(), pointer.get(),
                                   ArrayRef<LLVM::GEPArg>{offset.get()}));
 }
 
-V KernelBuilder::stack(int64_t bytes) {
+V CodeBuilder::stack(int64_t bytes) {
   // In the function's first block, so that a loop does not grow the frame. The
   // loop around this place may have no parents yet: it is still being made.
   assert(entry && "stack() outside of function()");
@@ -221,20 +223,20 @@ V KernelBuilder::stack(int64_t bytes) {
                                      /*alignment=*/64));
 }
 
-void KernelBuilder::copy(V to, V from, V bytes) {
+void CodeBuilder::copy(V to, V from, V bytes) {
   LLVM::MemcpyOp::create(b, to.get(), from.get(), bytes.get(),
                          /*isVolatile=*/false);
 }
-void KernelBuilder::clear(V to, V bytes) {
+void CodeBuilder::clear(V to, V bytes) {
   LLVM::MemsetOp::create(b, to.get(), zero(i8()).get(), bytes.get(),
                          /*isVolatile=*/false);
 }
-void KernelBuilder::prefetch(V pointer, int locality) {
+void CodeBuilder::prefetch(V pointer, int locality) {
   LLVM::Prefetch::create(b, pointer.get(), /*rw=*/0, /*hint=*/locality,
                          /*cache=*/1);
 }
 
-void KernelBuilder::loop(V lower, V upper, int64_t step, Body1 body) {
+void CodeBuilder::loop(V lower, V upper, int64_t step, Body1 body) {
   scf::ForOp::create(b, lower.get(), upper.get(), i64(step).get(), ValueRange{},
                      [&](OpBuilder &inner, Location, Value i, ValueRange) {
                        OpBuilder::InsertionGuard guard(b);
@@ -244,7 +246,7 @@ void KernelBuilder::loop(V lower, V upper, int64_t step, Body1 body) {
                        scf::YieldOp::create(b);
                      });
 }
-void KernelBuilder::loop(int64_t lower, int64_t upper, int64_t step,
+void CodeBuilder::loop(int64_t lower, int64_t upper, int64_t step,
                          Body1 body) {
   loop(i64(lower), i64(upper), step, body);
 }
@@ -252,14 +254,14 @@ void KernelBuilder::loop(int64_t lower, int64_t upper, int64_t step,
 static SmallVector<Value> plain(ArrayRef<V> values) {
   return SmallVector<Value>(values.begin(), values.end());
 }
-static SmallVector<V> wrapAll(KernelBuilder &k, ValueRange values) {
+static SmallVector<V> wrapAll(CodeBuilder &k, ValueRange values) {
   SmallVector<V> wrapped;
   for (Value value : values)
     wrapped.push_back(k.wrap(value));
   return wrapped;
 }
 
-SmallVector<V> KernelBuilder::fold(V lower, V upper, int64_t step,
+SmallVector<V> CodeBuilder::fold(V lower, V upper, int64_t step,
                                    ArrayRef<V> init, FoldBody body) {
   auto loop = scf::ForOp::create(
       b, lower.get(), upper.get(), i64(step).get(), plain(init),
@@ -274,7 +276,7 @@ SmallVector<V> KernelBuilder::fold(V lower, V upper, int64_t step,
 }
 
 SmallVector<V>
-KernelBuilder::whileLoop(ArrayRef<V> init,
+CodeBuilder::whileLoop(ArrayRef<V> init,
                          llvm::function_ref<V(ArrayRef<V>)> condition,
                          llvm::function_ref<SmallVector<V>(ArrayRef<V>)> body) {
   SmallVector<Type> types;
@@ -298,7 +300,7 @@ KernelBuilder::whileLoop(ArrayRef<V> init,
   return wrapAll(*this, loop.getResults());
 }
 
-void KernelBuilder::ifThen(V condition, llvm::function_ref<void()> then,
+void CodeBuilder::ifThen(V condition, llvm::function_ref<void()> then,
                            llvm::function_ref<void()> otherwise) {
   auto branch = scf::IfOp::create(b, condition.get(), bool(otherwise));
   OpBuilder::InsertionGuard guard(b);
@@ -311,7 +313,7 @@ void KernelBuilder::ifThen(V condition, llvm::function_ref<void()> then,
 }
 
 SmallVector<V>
-KernelBuilder::ifElse(V condition, llvm::function_ref<SmallVector<V>()> then,
+CodeBuilder::ifElse(V condition, llvm::function_ref<SmallVector<V>()> then,
                       llvm::function_ref<SmallVector<V>()> otherwise) {
   auto fill = [&](OpBuilder &inner, llvm::function_ref<SmallVector<V>()> body) {
     OpBuilder::InsertionGuard guard(b);
@@ -325,62 +327,62 @@ KernelBuilder::ifElse(V condition, llvm::function_ref<SmallVector<V>()> then,
   return wrapAll(*this, branch.getResults());
 }
 
-V KernelBuilder::select(V condition, V a, V c) {
+V CodeBuilder::select(V condition, V a, V c) {
   return wrap(arith::SelectOp::create(b, condition.get(), a.get(), c.get()));
 }
-V KernelBuilder::min(V a, V c) {
+V CodeBuilder::min(V a, V c) {
   return binary<arith::MinNumFOp, arith::MinSIOp>(a, c);
 }
-V KernelBuilder::max(V a, V c) {
+V CodeBuilder::max(V a, V c) {
   return binary<arith::MaxNumFOp, arith::MaxSIOp>(a, c);
 }
-V KernelBuilder::fma(V a, V c, V d) {
+V CodeBuilder::fma(V a, V c, V d) {
   return wrap(math::FmaOp::create(b, a.get(), c.get(), d.get()));
 }
-V KernelBuilder::neg(V a) {
+V CodeBuilder::neg(V a) {
   if (isFloat(a))
     return wrap(arith::NegFOp::create(b, a.get()));
   return zero(a.type()) - a;
 }
-V KernelBuilder::abs(V a) { return wrap(math::AbsFOp::create(b, a.get())); }
-V KernelBuilder::sqrt(V a) { return wrap(math::SqrtOp::create(b, a.get())); }
-V KernelBuilder::roundEven(V a) {
+V CodeBuilder::abs(V a) { return wrap(math::AbsFOp::create(b, a.get())); }
+V CodeBuilder::sqrt(V a) { return wrap(math::SqrtOp::create(b, a.get())); }
+V CodeBuilder::roundEven(V a) {
   return wrap(math::RoundEvenOp::create(b, a.get()));
 }
-V KernelBuilder::splat(V scalar, int64_t lanes) {
+V CodeBuilder::splat(V scalar, int64_t lanes) {
   return wrap(
       vector::BroadcastOp::create(b, vec(lanes, scalar.type()), scalar.get()));
 }
-V KernelBuilder::extract(V vector, int64_t lane) {
+V CodeBuilder::extract(V vector, int64_t lane) {
   return wrap(vector::ExtractOp::create(b, vector.get(), lane));
 }
-V KernelBuilder::insert(V scalar, V vector, int64_t lane) {
+V CodeBuilder::insert(V scalar, V vector, int64_t lane) {
   return wrap(vector::InsertOp::create(b, scalar.get(), vector.get(), lane));
 }
-V KernelBuilder::shuffle(V a, V c, ArrayRef<int64_t> mask) {
+V CodeBuilder::shuffle(V a, V c, ArrayRef<int64_t> mask) {
   return wrap(vector::ShuffleOp::create(b, a.get(), c.get(), mask));
 }
-V KernelBuilder::concat(V a, V c) {
+V CodeBuilder::concat(V a, V c) {
   int64_t lanes = cast<VectorType>(a.type()).getNumElements();
   SmallVector<int64_t> mask;
   for (int64_t i = 0; i < 2 * lanes; ++i)
     mask.push_back(i);
   return shuffle(a, c, mask);
 }
-V KernelBuilder::slice(V vector, int64_t first, int64_t count) {
+V CodeBuilder::slice(V vector, int64_t first, int64_t count) {
   SmallVector<int64_t> mask;
   for (int64_t i = 0; i < count; ++i)
     mask.push_back(first + i);
   return shuffle(vector, vector, mask);
 }
 
-V KernelBuilder::sum(V vector) {
+V CodeBuilder::sum(V vector) {
   int64_t lanes = cast<VectorType>(vector.type()).getNumElements();
   for (; lanes > 1; lanes /= 2)
     vector = slice(vector, 0, lanes / 2) + slice(vector, lanes / 2, lanes / 2);
   return extract(vector, 0);
 }
-V KernelBuilder::largest(V vector) {
+V CodeBuilder::largest(V vector) {
   int64_t lanes = cast<VectorType>(vector.type()).getNumElements();
   for (; lanes > 1; lanes /= 2)
     vector =
@@ -388,7 +390,7 @@ V KernelBuilder::largest(V vector) {
   return extract(vector, 0);
 }
 
-V KernelBuilder::bitcast(V value, Type type) {
+V CodeBuilder::bitcast(V value, Type type) {
   // vector.bitcast may change the number of lanes, arith.bitcast may not.
   if (isa<VectorType>(type) && isa<VectorType>(value.type()))
     return wrap(
@@ -397,23 +399,23 @@ V KernelBuilder::bitcast(V value, Type type) {
     return wrap(LLVM::BitcastOp::create(b, type, value.get()));
   return wrap(arith::BitcastOp::create(b, type, value.get()));
 }
-V KernelBuilder::signExtend(V value, Type type) {
+V CodeBuilder::signExtend(V value, Type type) {
   return wrap(arith::ExtSIOp::create(b, type, value.get()));
 }
-V KernelBuilder::zeroExtend(V value, Type type) {
+V CodeBuilder::zeroExtend(V value, Type type) {
   return wrap(arith::ExtUIOp::create(b, type, value.get()));
 }
-V KernelBuilder::truncate(V value, Type type) {
+V CodeBuilder::truncate(V value, Type type) {
   return wrap(arith::TruncIOp::create(b, type, value.get()));
 }
-V KernelBuilder::toFloat(V value, Type type) {
+V CodeBuilder::toFloat(V value, Type type) {
   return wrap(arith::SIToFPOp::create(b, type, value.get()));
 }
-V KernelBuilder::toInt(V value, Type type) {
+V CodeBuilder::toInt(V value, Type type) {
   return wrap(arith::FPToSIOp::create(b, type, value.get()));
 }
 
-V KernelBuilder::convert(V value, Type type) {
+V CodeBuilder::convert(V value, Type type) {
   if (value.type() == type)
     return value;
   Type from = getElementTypeOrSelf(value), to = getElementTypeOrSelf(type);
@@ -435,13 +437,13 @@ V KernelBuilder::convert(V value, Type type) {
   return wrap(arith::TruncFOp::create(b, type, value.get()));
 }
 
-V KernelBuilder::intrinsic(StringRef name, Type result, ArrayRef<V> arguments) {
+V CodeBuilder::intrinsic(StringRef name, Type result, ArrayRef<V> arguments) {
   auto call = LLVM::CallIntrinsicOp::create(b, result, b.getStringAttr(name),
                                             plain(arguments));
   return wrap(call.getResult(0));
 }
 
-V KernelBuilder::exp(V x) {
+V CodeBuilder::exp(V x) {
   // 2^n * e^r with x = n ln 2 + r, |r| <= ln 2 / 2, and e^r by its series to
   // r^6 (error below 2 units in the last place). Clamped so that n stays a
   // number whose two halves are exponents: below, the result is zero.
@@ -464,7 +466,7 @@ V KernelBuilder::exp(V x) {
   return select(x == x, y, x); // NaN passes through
 }
 
-V KernelBuilder::log(V x) {
+V CodeBuilder::log(V x) {
   // m * 2^e with m in [sqrt(1/2), sqrt(2)), and log m = 2 atanh(s),
   // s = (m - 1) / (m + 1), |s| < 0.172, by its series to s^9.
   Type type = x.type(), bits = withElement(type, i32());
@@ -482,11 +484,11 @@ V KernelBuilder::log(V x) {
              s * p * 2.0);
 }
 
-V KernelBuilder::sigmoid(V x) {
+V CodeBuilder::sigmoid(V x) {
   return constant(x.type(), 1.0) / (exp(neg(x)) + 1.0);
 }
 
-V KernelBuilder::softplus(V x) {
+V CodeBuilder::softplus(V x) {
   // log(1 + e^x) loses e^x below 2^-24; u - 1 then tells what was kept, and
   // log(u) * e^x / (u - 1) puts the rest back.
   Type type = x.type();
@@ -499,4 +501,4 @@ V KernelBuilder::softplus(V x) {
   return select(x > constant(type, 20.0), x, small);
 }
 
-V KernelBuilder::rsqrt(V x) { return constant(x.type(), 1.0) / sqrt(x); }
+V CodeBuilder::rsqrt(V x) { return constant(x.type(), 1.0) / sqrt(x); }

@@ -1,0 +1,281 @@
+// Addresses: fields of the step's arguments, buffers, weights, states; which
+// tokens a coordinate means; which tasks a phase has.
+#include "targets/codegen/StepBase.h"
+#include "dialects/Tile/TileSizes.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "passes/Lower/EntryLayout.h"
+
+using namespace mlir;
+using namespace quartet;
+using llvm::ArrayRef;
+using llvm::SmallVector;
+using tile::stagedRowBytes;
+
+static constexpr int64_t kCounterBytes = 64;
+
+StepBase::StepBase(CodeBuilder &k, tile::ProgramOp program, tile::StepOp step,
+                   unsigned globalSpace)
+    : k(k), program(program), step(step), pointer(k.ptr(globalSpace)) {
+  unsigned weights = 0, states = 0;
+  for (Operation &op : program.getBody().front()) {
+    if (isa<tile::MatrixOp, tile::VectorOp>(op))
+      weightPlaces[SymbolTable::getSymbolName(&op)] = weights++;
+    if (isa<tile::StateOp>(op))
+      statePlaces[SymbolTable::getSymbolName(&op)] = states++;
+  }
+}
+
+/// How often a phase runs in a step.
+static int64_t repetitions(tile::PhaseOp phase) {
+  auto layers = dyn_cast<tile::LayersOp>(phase->getParentOp());
+  return layers ? int64_t(layers.getRepeat()) : 1;
+}
+
+void StepBase::numberCounters() {
+  step.walk([&](tile::PhaseOp phase) {
+    counterBase[phase] = result.syncCounters;
+    result.syncCounters += 2 * repetitions(phase);
+    for (auto route : phase.getBody().front().getOps<tile::RouteOp>())
+      keptLocal = std::max(keptLocal, layoutOf(route).bytes);
+    phase.walk(
+        [&](tile::SignalOp signal) { signaller[signal.getEvent()] = phase; });
+  });
+}
+
+V StepBase::counter(tile::PhaseOp phase, V repetition, bool done) {
+  V place = repetition * 2 + (counterBase[phase] + (done ? 1 : 0));
+  return sync + place * kCounterBytes;
+}
+
+void StepBase::readArguments(ArrayRef<V> arguments) {
+  args = arguments[0];
+  worker = arguments[1];
+  workers = arguments[2];
+  scratch = field("scratch");
+  sync = field("sync");
+  numTokens = field("num_tokens");
+  numSequences = field("num_sequences");
+  numRows = field("num_rows");
+  tableWidth = field("table_width");
+  layer = k.i64(0);
+}
+
+LogicalResult StepBase::checkWaits() {
+  WalkResult result = step.walk([&](tile::WaitOp wait) {
+    if (signaller.contains(wait.getEvent()))
+      return WalkResult::advance();
+    wait.emitOpError() << "waits for @" << wait.getEvent()
+                       << ", which no phase of the step signals";
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
+LogicalResult StepBase::placeBuffers() {
+  for (auto buffer : step.getBody().front().getOps<tile::BufferOp>()) {
+    if (!buffer.getOffset())
+      return buffer.emitOpError()
+             << "has no place in scratch memory; run tile-plan-memory first";
+    bufferOffsets[buffer.getSymName()] = *buffer.getOffset();
+  }
+  result.scratchBytes = step.getScratchBytes().value_or(0);
+  result.scratchPageBytes = step.getScratchPageBytes().value_or(0);
+  return success();
+}
+
+V StepBase::extentOf(tile::ExtentAttr extent, tile::TasksOp tasks) {
+  int64_t size = extent.getSize();
+  auto tilesOf = [&](V count) { return (count + (size - 1)) / size; };
+  switch (extent.getKind()) {
+  case tile::ExtentKind::Count:
+    return k.i64(size);
+  case tile::ExtentKind::Tokens:
+    return tilesOf(numTokens);
+  case tile::ExtentKind::Rows:
+    return tilesOf(numRows);
+  case tile::ExtentKind::Sequences:
+    return numSequences;
+  case tile::ExtentKind::Experts:
+    return k.load(k.i64(), groupData[tasks.getGroups()]);
+  case tile::ExtentKind::Ranges:
+    break;
+  }
+  // The longest sequence after this step.
+  V longest =
+      k.fold(k.i64(0), numSequences, 1, {k.i64(1)}, [&](V s, ArrayRef<V> most) {
+        V starts = field("seq_start");
+        V length = element32(field("seq_past"), s) +
+                   (element32(starts, s + 1) - element32(starts, s));
+        return SmallVector<V>{k.max(most[0], length)};
+      })[0];
+  return rangesOf(longest, size);
+}
+
+SmallVector<StepBase::Grid> StepBase::gridsOf(tile::PhaseOp phase) {
+  SmallVector<Grid> grids;
+  V end = k.i64(0);
+  for (auto tasks : phase.getBody().front().getOps<tile::TasksOp>()) {
+    Grid grid{tasks, {}, end, {}};
+    V count = k.i64(1);
+    for (auto extent : tasks.getExtents().getAsRange<tile::ExtentAttr>()) {
+      grid.extents.push_back(extentOf(extent, tasks));
+      count = count * grid.extents.back();
+    }
+    end = end + count;
+    grid.end = end;
+    grids.push_back(std::move(grid));
+  }
+  return grids;
+}
+
+LogicalResult StepBase::runTask(const Grid &grid, V task) {
+  Block &block = const_cast<Grid &>(grid).tasks.getBody().front();
+  V rest = task - grid.begin;
+  for (int64_t i = int64_t(grid.extents.size()) - 1; i >= 0; --i) {
+    coordinates[block.getArgument(i)] = i == 0 ? rest : rest % grid.extents[i];
+    if (i != 0)
+      rest = rest / grid.extents[i];
+  }
+  return lowerBody(block);
+}
+
+LogicalResult StepBase::lowerBody(Block &block) {
+  for (Operation &op : block)
+    if (failed(lowerOp(op)))
+      return failure();
+  return success();
+}
+
+GroupsLayout StepBase::layoutOf(tile::RouteOp op) {
+  return GroupsLayout(op.getTokens(), op.getExperts(), op.getTopK(),
+                      op.getShared());
+}
+
+tile::RouteOp StepBase::routeOf(Value groups) {
+  if (auto route = groups.getDefiningOp<tile::RouteOp>())
+    return route;
+  auto recall = groups.getDefiningOp<tile::RecallOp>();
+  tile::RouteOp found;
+  recall->getParentOfType<tile::StepOp>().walk([&](tile::PhaseOp phase) {
+    if (phase.getSymName() == recall.getPhase())
+      phase.walk([&](tile::RouteOp route) { found = route; });
+  });
+  return found;
+}
+
+V StepBase::field(StringRef name) {
+  const auto *found = llvm::find(kStepFields, name);
+  assert(found != std::end(kStepFields) && "not a field of quartet_step_args");
+  int64_t place = found - std::begin(kStepFields);
+  Type type = place < kNumCounts ? k.i64() : pointer;
+  return k.load(type, args, place * 8);
+}
+
+V StepBase::element32(V array, V i) {
+  return k.signExtend(k.load(k.i32(), array, i * 4), k.i64());
+}
+
+int64_t StepBase::rowBytesOf(Type type) {
+  if (auto rows = dyn_cast<tile::RowsType>(type))
+    return stagedRowBytes(rows.getGroup(), rows.getColumns());
+  auto memref = cast<MemRefType>(type);
+  int64_t bytes = memref.getElementTypeBitWidth() / 8;
+  for (int64_t size : memref.getShape().drop_front())
+    bytes *= ShapedType::isDynamic(size) ? 1 : size;
+  return bytes;
+}
+
+StepBase::Buffer StepBase::buffer(StringRef symbol) {
+  auto op = cast<tile::BufferOp>(
+      SymbolTable::lookupSymbolIn(step.getOperation(), symbol));
+  V data = scratch + bufferOffsets.lookup(symbol);
+  if (auto pages = op.getPiecePages()) { // behind the static ones, per piece
+    int64_t pieces = *pages;
+    V count = (tableWidth + (pieces - 1)) / pieces;
+    data = scratch + tile::dynamicBase(step) +
+           count * bufferOffsets.lookup(symbol);
+  }
+  return {data, op.getType(), rowBytesOf(op.getType())};
+}
+
+V StepBase::weightData(StringRef symbol) {
+  Operation *op = SymbolTable::lookupSymbolIn(program.getOperation(), symbol);
+  int64_t bytes, repeat;
+  if (auto matrix = dyn_cast<tile::MatrixOp>(op)) {
+    PanelLayout layout(matrix.getPackedFormat(), matrix.getColumns());
+    bytes = layout.bytes * panelCount(matrix.getRows()) * matrix.getExperts();
+    repeat = matrix.getRepeat();
+  } else {
+    auto vector = cast<tile::VectorOp>(op);
+    auto type = cast<RankedTensorType>(vector.getType());
+    bytes = type.getNumElements() * type.getElementTypeBitWidth() / 8;
+    repeat = vector.getRepeat();
+  }
+  V base = k.load(pointer, field("weights"),
+                  int64_t(weightPlaces.lookup(symbol)) * 8);
+  return repeat == 1 ? base : base + layer * bytes;
+}
+
+V StepBase::stateData(StringRef symbol, int64_t *entryBytes) {
+  auto op = cast<tile::StateOp>(
+      SymbolTable::lookupSymbolIn(program.getOperation(), symbol));
+  auto type = cast<RankedTensorType>(op.getType());
+  int64_t bytes = type.getElementTypeBitWidth() / 8;
+  for (int64_t size : type.getShape().drop_front())
+    bytes *= size;
+  if (entryBytes)
+    *entryBytes = bytes;
+  V base =
+      k.load(pointer, field("states"), int64_t(statePlaces.lookup(symbol)) * 8);
+  if (op.getRepeat() == 1)
+    return base;
+  V entries =
+      field(op.getDim() == tile::StateDim::Slots ? "num_slots" : "num_pages");
+  return base + layer * entries * bytes;
+}
+
+V StepBase::columnsOfTile(V index, int64_t tile, int64_t columns) {
+  if (columns % tile == 0)
+    return k.i64(tile);
+  return k.min(k.i64(columns) - index * tile, k.i64(tile));
+}
+
+V StepBase::coordinate(Value value) { return coordinates.lookup(value); }
+
+StepBase::TokenRange StepBase::tokensOf(Value value, int64_t tile,
+                                                bool chosen) {
+  V all = chosen ? numRows : numTokens;
+  if (!value)
+    return {k.i64(0), all};
+  V first = coordinate(value) * tile;
+  return {first, k.min(all - first, k.i64(tile))};
+}
+
+V StepBase::placeOf(V token) {
+  V sequence = element32(field("token_seq"), token);
+  return element32(field("seq_past"), sequence) + token -
+         element32(field("seq_start"), sequence);
+}
+
+V StepBase::rangesOf(V tokensInSequence, int64_t pages) {
+  int64_t tokens = pages * 64;
+  return (tokensInSequence + (tokens - 1)) / tokens;
+}
+
+void StepBase::overRuns(TokenRange tokens,
+                            llvm::function_ref<void(SequenceRun)> body) {
+  V end = tokens.first + tokens.count;
+  k.whileLoop(
+      {tokens.first}, [&](llvm::ArrayRef<V> at) { return at[0] < end; },
+      [&](llvm::ArrayRef<V> at) {
+        V first = at[0];
+        V sequence = element32(field("token_seq"), first);
+        V starts = field("seq_start");
+        V stop = k.min(element32(starts, sequence + 1), end);
+        V past = element32(field("seq_past"), sequence) + first -
+                 element32(starts, sequence);
+        V slot = element32(field("seq_slot"), sequence);
+        body({sequence, first, stop - first, past, slot});
+        return llvm::SmallVector<V>{stop};
+      });
+}

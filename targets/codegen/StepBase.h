@@ -1,0 +1,114 @@
+// What every lowering of a tile.step to code shares, whatever runs it: where
+// things are in memory, which tokens a task's coordinates mean, and which tasks
+// a phase has. CPUs and GPUs derive from it and say what the micro-kernels do.
+#ifndef QUARTET_TARGETS_CODEGEN_STEPBASE_H
+#define QUARTET_TARGETS_CODEGEN_STEPBASE_H
+#include "dialects/Quartet/PackedFormat.h"
+#include "dialects/Tile/TileOps.h"
+#include "targets/codegen/GroupsLayout.h"
+#include "targets/codegen/CodeBuilder.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace quartet {
+
+/// What the program table says about a lowered step (quartet_bucket).
+struct LoweredStep {
+  mlir::func::FuncOp function; ///< null on devices, which have kernels
+  int64_t tokens = 0, sequences = 0;
+  int64_t scratchBytes = 0, scratchPageBytes = 0, localBytes = 0;
+  int64_t syncCounters = 0;
+};
+
+class StepBase {
+public:
+  /// \p globalSpace: LLVM's address space of memory that all workers share.
+  StepBase(CodeBuilder &k, tile::ProgramOp program, tile::StepOp step,
+           unsigned globalSpace);
+  virtual ~StepBase() = default;
+
+protected:
+  /// Rows or results that lie one after the other.
+  struct Tile {
+    V data, stride; ///< stride in bytes between tokens
+    V count;        ///< tokens; for weights: panels
+  };
+  struct Buffer {
+    V data;
+    mlir::Type type;
+    int64_t rowBytes = 0; ///< between tokens
+  };
+  /// Tokens [first, first + count) of the step.
+  struct TokenRange {
+    V first, count;
+  };
+  /// A run of tokens of one sequence.
+  struct SequenceRun {
+    V sequence, first, count, past, slot;
+  };
+  /// One tile.tasks: numbers [begin, end) of the phase's tasks.
+  struct Grid {
+    tile::TasksOp tasks;
+    llvm::SmallVector<V> extents;
+    V begin, end;
+  };
+
+  /// Code for one micro-kernel op of a task.
+  virtual mlir::LogicalResult lowerOp(mlir::Operation &op) = 0;
+  mlir::LogicalResult lowerBody(mlir::Block &block);
+
+  // The schedule.
+  /// \p arguments: of a function (args, worker, workers).
+  void readArguments(llvm::ArrayRef<V> arguments);
+  mlir::LogicalResult placeBuffers();
+  /// That every event waited for is signalled.
+  mlir::LogicalResult checkWaits();
+  void numberCounters();
+  llvm::SmallVector<Grid> gridsOf(tile::PhaseOp phase);
+  mlir::LogicalResult runTask(const Grid &grid, V task);
+  V extentOf(tile::ExtentAttr extent, tile::TasksOp tasks);
+  V counter(tile::PhaseOp phase, V layer, bool done);
+
+  // Where things are.
+  V field(llvm::StringRef name); ///< of quartet_step_args
+  V element32(V array, V i);     ///< an i32 of an array, as i64
+  Buffer buffer(llvm::StringRef symbol);
+  V weightData(llvm::StringRef symbol);
+  V stateData(llvm::StringRef symbol, int64_t *entryBytes = nullptr);
+  int64_t rowBytesOf(mlir::Type bufferType);
+  TokenRange tokensOf(mlir::Value coordinate, int64_t tile, bool chosen);
+  V coordinate(mlir::Value value);
+  /// Columns (of weights: rows) of tile \p index, when \p columns are cut into
+  /// tiles of \p tile: fewer in the last one.
+  V columnsOfTile(V index, int64_t tile, int64_t columns);
+  static GroupsLayout layoutOf(tile::RouteOp route);
+  /// The routing that \p groups comes from, here or in an earlier phase.
+  static tile::RouteOp routeOf(mlir::Value groups);
+  /// Calls body for each run of tokens of one sequence in \p tokens.
+  void overRuns(TokenRange tokens,
+                llvm::function_ref<void(SequenceRun run)> body);
+  V placeOf(V token); ///< in its sequence, past tokens counted
+  V rangesOf(V tokensInSequence, int64_t pages);
+
+  CodeBuilder &k;
+  tile::ProgramOp program;
+  tile::StepOp step;
+  mlir::Type pointer; ///< to memory that all workers share
+  LoweredStep result;
+
+  V args, worker, workers, scratch, sync, numTokens, numSequences, numRows,
+      tableWidth;
+  V layer; ///< repetition of the layers; 0 outside
+  llvm::StringMap<unsigned> weightPlaces, statePlaces;
+  llvm::StringMap<int64_t> bufferOffsets;
+  llvm::DenseMap<mlir::Operation *, int64_t> counterBase; ///< of phases
+  llvm::StringMap<tile::PhaseOp> signaller;               ///< by event
+  llvm::DenseMap<mlir::Value, Tile> tiles;
+  llvm::DenseMap<mlir::Value, V> groupData;
+  llvm::DenseMap<mlir::Value, V> coordinates;
+  /// Bytes that routing leaves in local memory for later phases.
+  int64_t keptLocal = 0;
+};
+
+} // namespace quartet
+#endif

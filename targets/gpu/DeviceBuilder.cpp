@@ -1,0 +1,164 @@
+// Threads, warps and blocks in terms of the upstream gpu dialect, which each
+// vendor's conversion knows.
+#include "targets/gpu/DeviceBuilder.h"
+#include "dialects/Tile/StagedRow.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+
+using namespace mlir;
+using namespace quartet;
+using namespace quartet::gpu;
+using llvm::SmallVector;
+
+DeviceBuilder::DeviceBuilder(ModuleOp module, Location loc,
+                             const GpuFacts &machine)
+    : CodeBuilder(module, loc), machine(machine) {
+  if (module.lookupSymbol(kSharedSymbol))
+    return;
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(module.getBody());
+  LLVM::GlobalOp::create(b, LLVM::LLVMArrayType::get(i8(), 0),
+                         /*isConstant=*/false, LLVM::Linkage::External,
+                         kSharedSymbol, Attribute(), /*alignment=*/128,
+                         kSharedSpace);
+}
+
+func::FuncOp
+DeviceBuilder::kernel(llvm::StringRef name,
+                      llvm::function_ref<void(V, V)> body) {
+  sharedUsed = sharedMost = 0;
+  Type global = ptr(kGlobalSpace);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(module.getBody());
+  auto func = func::FuncOp::create(b, name,
+                                   b.getFunctionType({global, i64()}, {}));
+  func->setAttr(kKernelAttr, b.getUnitAttr());
+  b.setInsertionPointToStart(func.addEntryBlock());
+  auto asI64 = [&](Value index) {
+    return wrap(arith::IndexCastOp::create(b, i64(), index));
+  };
+  threadIndex = asI64(mlir::gpu::ThreadIdOp::create(b, mlir::gpu::Dimension::x));
+  blockIndex = asI64(mlir::gpu::BlockIdOp::create(b, mlir::gpu::Dimension::x));
+  blockCount = asI64(mlir::gpu::GridDimOp::create(b, mlir::gpu::Dimension::x));
+  laneIndex = threadIndex & (machine.lanes - 1);
+  warpIndex = threadIndex >> int(llvm::Log2_64(uint64_t(machine.lanes)));
+  sharedBase = wrap(LLVM::AddressOfOp::create(b, ptr(kSharedSpace),
+                                              kSharedSymbol));
+  body(wrap(func.getArgument(0)), wrap(func.getArgument(1)));
+  func::ReturnOp::create(b);
+  func->setAttr(kSharedBytesAttr, b.getI64IntegerAttr(sharedMost));
+  return func;
+}
+
+void DeviceBuilder::setSite(llvm::StringRef name) {
+  b.setLoc(NameLoc::get(b.getStringAttr(name)));
+}
+
+void DeviceBuilder::barrier() { mlir::gpu::BarrierOp::create(b); }
+
+/// A loop from \p first in steps of \p step.
+static void strided(CodeBuilder &k, V first, V count, int64_t step,
+                    CodeBuilder::Body1 body) {
+  k.loop(first, count, step, body);
+}
+
+void DeviceBuilder::forThreads(V count, Body1 body) {
+  strided(*this, thread(), count, machine.threads, body);
+}
+void DeviceBuilder::forThreads(int64_t count, Body1 body) {
+  if (count % machine.threads == 0 && count <= 4 * machine.threads) {
+    for (int64_t i = 0; i < count; i += machine.threads)
+      body(thread() + i);
+    return;
+  }
+  forThreads(i64(count), body);
+}
+void DeviceBuilder::forWarps(V count, Body1 body) {
+  strided(*this, warp(), count, machine.warps(), body);
+}
+void DeviceBuilder::forLanes(V count, Body1 body) {
+  strided(*this, lane(), count, machine.lanes, body);
+}
+void DeviceBuilder::forLanes(int64_t count, Body1 body) {
+  if (count % machine.lanes == 0 && count <= 4 * machine.lanes) {
+    for (int64_t i = 0; i < count; i += machine.lanes)
+      body(lane() + i);
+    return;
+  }
+  forLanes(i64(count), body);
+}
+void DeviceBuilder::onFirstThread(llvm::function_ref<void()> body) {
+  ifThen(thread() == 0, body);
+}
+
+V DeviceBuilder::shuffleXor(V value, int64_t mask) {
+  return wrap(mlir::gpu::ShuffleOp::create(b, value.get(), int32_t(mask),
+                                           int32_t(machine.lanes),
+                                           mlir::gpu::ShuffleMode::XOR)
+                  .getShuffleResult());
+}
+V DeviceBuilder::shuffleIndex(V value, V lane) {
+  V width = i32(machine.lanes);
+  return wrap(mlir::gpu::ShuffleOp::create(b, value.get(),
+                                           truncate(lane, i32()).get(),
+                                           width.get(),
+                                           mlir::gpu::ShuffleMode::IDX)
+                  .getShuffleResult());
+}
+
+V DeviceBuilder::warpSum(V value) {
+  for (int64_t mask = machine.lanes / 2; mask > 0; mask /= 2)
+    value = value + shuffleXor(value, mask);
+  return value;
+}
+V DeviceBuilder::warpMax(V value) {
+  for (int64_t mask = machine.lanes / 2; mask > 0; mask /= 2)
+    value = max(value, shuffleXor(value, mask));
+  return value;
+}
+
+/// Joins what each warp found by \p join, in the order of the warps.
+static V acrossWarps(DeviceBuilder &k, V value,
+                     llvm::function_ref<V(V, V)> join) {
+  DeviceBuilder::SharedScope scope(k);
+  V parts = k.shared(k.machine.warps() * 4);
+  k.barrier(); // whoever still reads what was here before
+  k.ifThen(k.lane() == 0, [&] { k.store(value, parts, k.warp() * 4); });
+  k.barrier();
+  V total = k.load(value.type(), parts);
+  for (int64_t warp = 1; warp < k.machine.warps(); ++warp)
+    total = join(total, k.load(value.type(), parts, warp * 4));
+  return total;
+}
+
+V DeviceBuilder::blockSum(V value) {
+  return acrossWarps(*this, warpSum(value), [](V a, V c) { return a + c; });
+}
+V DeviceBuilder::blockMax(V value) {
+  return acrossWarps(*this, warpMax(value),
+                     [](V a, V c) { return a.k().max(a, c); });
+}
+
+V DeviceBuilder::shared(int64_t bytes) {
+  V piece = gep(sharedBase, i64(sharedUsed));
+  sharedUsed += tile::alignTo64(bytes);
+  sharedMost = std::max(sharedMost, sharedUsed);
+  return piece;
+}
+
+SmallVector<V> DeviceBuilder::loadWords(V pointer, V offset, int64_t count,
+                                        unsigned align) {
+  SmallVector<V> words;
+  int64_t atOnce = std::max<int64_t>(1, std::min<int64_t>(count, align / 4));
+  for (int64_t first = 0; first < count; first += atOnce) {
+    V at = offset ? offset + first * 4 : i64(first * 4);
+    if (atOnce == 1) {
+      words.push_back(load(i32(), pointer, at, 4));
+      continue;
+    }
+    V vector = load(vec(atOnce, i32()), pointer, at, unsigned(atOnce * 4));
+    for (int64_t i = 0; i < atOnce; ++i)
+      words.push_back(extract(vector, i));
+  }
+  return words;
+}

@@ -1,0 +1,105 @@
+// The builder of the GPU's micro-kernels: CodeBuilder's values and loops for one
+// thread of a block, and what the threads of a block do together. One builder
+// for all vendors: what differs between them is in GpuFacts and in
+// targets/gpu/MatrixUnit.h.
+#ifndef QUARTET_TARGETS_GPU_DEVICEBUILDER_H
+#define QUARTET_TARGETS_GPU_DEVICEBUILDER_H
+#include "targets/codegen/CodeBuilder.h"
+#include "targets/gpu/GpuFacts.h"
+#include <string>
+
+namespace quartet::gpu {
+
+/// LLVM's numbers of the address spaces, on NVIDIA and AMD.
+constexpr unsigned kGlobalSpace = 1, kSharedSpace = 3;
+/// On a func.func: it is a kernel, (!llvm.ptr<1> args, i64 layer).
+constexpr llvm::StringLiteral kKernelAttr = "quartet.kernel";
+/// On a kernel: the bytes of dynamic shared memory that a block needs.
+constexpr llvm::StringLiteral kSharedBytesAttr = "quartet.shared_bytes";
+/// The global (an array of no bytes in the shared space) where they begin.
+constexpr llvm::StringLiteral kSharedSymbol = "quartet_shared";
+
+/// What is written with it runs on every thread of every block. Functions that
+/// "meet" have a barrier: all threads of the block must come to them, so they
+/// may stand only where control flow is the same for the whole block (for the
+/// whole warp, where it says warp).
+class DeviceBuilder : public CodeBuilder {
+public:
+  DeviceBuilder(mlir::ModuleOp module, mlir::Location loc,
+                const GpuFacts &machine);
+
+  const GpuFacts &machine;
+
+  /// Adds the kernel \p name, made by \p body from the address of the step's
+  /// arguments (global) and the repetition of the layers (i64).
+  mlir::func::FuncOp kernel(llvm::StringRef name,
+                            llvm::function_ref<void(V args, V layer)> body);
+
+  /// What follows belongs to the part of the schedule called \p name
+  /// ("l0.in / matmul"): it stands in the emulator's reports.
+  void setSite(llvm::StringRef name);
+
+  // Where the thread is; i64.
+  V thread() { return threadIndex; }  ///< in its block
+  V lane() { return laneIndex; }      ///< in its warp
+  V warp() { return warpIndex; }      ///< in its block
+  V worker() { return blockIndex; }   ///< the block
+  V workers() { return blockCount; }  ///< blocks of the launch
+
+  // The block.
+  /// Meets; orders shared and device memory between the block's threads.
+  void barrier();
+  /// body(i) for i in [0, count), i = thread, thread + threads, ...
+  void forThreads(V count, Body1 body);
+  void forThreads(int64_t count, Body1 body);
+  /// body(i) for i = warp, warp + warps, ...: control flow is that of a warp.
+  void forWarps(V count, Body1 body);
+  /// body(i) for i = lane, lane + lanes, ...
+  void forLanes(V count, Body1 body);
+  void forLanes(int64_t count, Body1 body);
+  /// body on thread 0 alone.
+  void onFirstThread(llvm::function_ref<void()> body);
+
+  // The warp. Values are f32 or i32.
+  V shuffleXor(V value, int64_t mask);
+  V shuffleIndex(V value, V lane); ///< lane: i64
+  /// Of all lanes of the warp, in each of them; a butterfly: a fixed order.
+  V warpSum(V value);
+  V warpMax(V value);
+  /// Of all threads of the block, in each of them. Meets twice.
+  V blockSum(V value);
+  V blockMax(V value);
+
+  // Shared memory of the block: a stack of pieces, 64-byte aligned, whose
+  // addresses are constants.
+  /// \p bytes more; never fails: checkShared() tells the total.
+  V shared(int64_t bytes);
+  /// Gives back, when it ends, what was taken since. Whoever reuses memory so
+  /// must meet in between.
+  class SharedScope {
+  public:
+    explicit SharedScope(DeviceBuilder &k) : k(k), used(k.sharedUsed) {}
+    ~SharedScope() { k.sharedUsed = used; }
+
+  private:
+    DeviceBuilder &k;
+    int64_t used;
+  };
+  int64_t sharedRoom() const { return machine.sharedBytes - sharedUsed; }
+  /// The most that the kernel being made has used so far.
+  int64_t sharedBytes() const { return sharedMost; }
+
+  // Words: how registers are seen by matrix instructions.
+  /// \p count 32-bit words at \p pointer + \p offset in one load where the
+  /// alignment allows (\p align bytes), as i32 values.
+  llvm::SmallVector<V> loadWords(V pointer, V offset, int64_t count,
+                                 unsigned align);
+
+private:
+  V sharedBase;
+  V threadIndex, laneIndex, warpIndex, blockIndex, blockCount;
+  int64_t sharedUsed = 0, sharedMost = 0;
+};
+
+} // namespace quartet::gpu
+#endif

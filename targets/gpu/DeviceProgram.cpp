@@ -1,0 +1,117 @@
+// The attribute is a dictionary that mirrors the structs of ProgramTable.h.
+#include "targets/gpu/DeviceProgram.h"
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace quartet;
+
+static constexpr llvm::StringLiteral kProgramAttr = "quartet.program";
+
+static Attribute write(Builder &b, const std::vector<ProgramBucket> &buckets) {
+  SmallVector<Attribute> list;
+  for (const ProgramBucket &bucket : buckets) {
+    SmallVector<Attribute> launches;
+    for (const ProgramLaunch &launch : bucket.launches)
+      launches.push_back(b.getDictionaryAttr(
+          {b.getNamedAttr("kernel", b.getStringAttr(launch.kernel)),
+           b.getNamedAttr(
+               "numbers",
+               b.getDenseI64ArrayAttr({launch.layer, launch.sharedBytes,
+                                       launch.overlap, launch.cooperative}))}));
+    list.push_back(b.getDictionaryAttr(
+        {b.getNamedAttr(
+             "numbers",
+             b.getDenseI64ArrayAttr(
+                 {bucket.tokens, bucket.sequences, bucket.scratchBytes,
+                  bucket.scratchPageBytes, bucket.localBytes,
+                  bucket.syncCounters})),
+         b.getNamedAttr("launches", b.getArrayAttr(launches))}));
+  }
+  return b.getArrayAttr(list);
+}
+
+void gpu::setProgram(ModuleOp module, const Program &program) {
+  Builder b(module.getContext());
+  const ProgramDevice &device = *program.device;
+  module->setAttr(
+      kProgramAttr,
+      b.getDictionaryAttr(
+          {b.getNamedAttr("target", b.getStringAttr(program.target)),
+           b.getNamedAttr("arch", b.getStringAttr(device.arch)),
+           b.getNamedAttr("device", b.getDenseI64ArrayAttr(
+                                        {device.kind, device.threads,
+                                         device.lanes, device.blocksPerUnit})),
+           b.getNamedAttr("buckets", write(b, program.buckets)),
+           b.getNamedAttr("mtp", write(b, program.mtpBuckets))}));
+}
+
+/// The \p count integers of the field; nothing when it has others.
+static std::optional<ArrayRef<int64_t>> numbers(DictionaryAttr from,
+                                                llvm::StringRef name,
+                                                size_t count) {
+  auto list = from.getAs<DenseI64ArrayAttr>(name);
+  if (!list || size_t(list.size()) != count)
+    return std::nullopt;
+  return list.asArrayRef();
+}
+
+static bool read(Attribute from, std::vector<ProgramBucket> &buckets) {
+  auto list = dyn_cast_or_null<ArrayAttr>(from);
+  if (!list)
+    return false;
+  for (Attribute entry : list) {
+    auto fields = dyn_cast<DictionaryAttr>(entry);
+    auto sizes = fields ? numbers(fields, "numbers", 6) : std::nullopt;
+    auto launches = fields ? fields.getAs<ArrayAttr>("launches") : ArrayAttr();
+    if (!sizes || !launches)
+      return false;
+    ProgramBucket bucket;
+    bucket.tokens = (*sizes)[0];
+    bucket.sequences = (*sizes)[1];
+    bucket.scratchBytes = (*sizes)[2];
+    bucket.scratchPageBytes = (*sizes)[3];
+    bucket.localBytes = (*sizes)[4];
+    bucket.syncCounters = (*sizes)[5];
+    for (Attribute each : launches) {
+      auto launch = dyn_cast<DictionaryAttr>(each);
+      auto kernel = launch ? launch.getAs<StringAttr>("kernel") : StringAttr();
+      auto values = launch ? numbers(launch, "numbers", 4) : std::nullopt;
+      if (!kernel || !values)
+        return false;
+      ProgramLaunch made;
+      made.kernel = kernel.str();
+      made.layer = (*values)[0];
+      made.sharedBytes = (*values)[1];
+      made.overlap = (*values)[2] != 0;
+      made.cooperative = (*values)[3] != 0;
+      bucket.launches.push_back(made);
+    }
+    buckets.push_back(std::move(bucket));
+  }
+  return true;
+}
+
+llvm::Expected<Program> gpu::programOf(ModuleOp module) {
+  auto fields = module->getAttrOfType<DictionaryAttr>(kProgramAttr);
+  if (!fields)
+    return llvm::createStringError(
+        "the module has no attribute 'quartet.program'; run tile-to-gpu first");
+  Program program;
+  ProgramDevice device;
+  auto target = fields.getAs<StringAttr>("target");
+  auto arch = fields.getAs<StringAttr>("arch");
+  auto sizes = numbers(fields, "device", 4);
+  if (!target || !arch || !sizes ||
+      !read(fields.get("buckets"), program.buckets) ||
+      !read(fields.get("mtp"), program.mtpBuckets))
+    return llvm::createStringError(
+        "the module's attribute 'quartet.program' is damaged");
+  program.target = target.str();
+  device.arch = arch.str();
+  device.kind = (*sizes)[0];
+  device.threads = (*sizes)[1];
+  device.lanes = (*sizes)[2];
+  device.blocksPerUnit = (*sizes)[3];
+  program.device = std::move(device);
+  return program;
+}

@@ -1,0 +1,32 @@
+// The pass tile-to-gpu: the schedule of each step becomes kernels of a GPU.
+#ifndef QUARTET_TARGETS_GPU_TILETOGPU_H
+#define QUARTET_TARGETS_GPU_TILETOGPU_H
+#include "mlir/Pass/Pass.h"
+#include "targets/gpu/GpuFacts.h"
+#include <memory>
+
+namespace quartet::gpu {
+
+/// How a step's phases become launches.
+enum class LaunchMode {
+  Graph,     ///< one kernel per phase
+  Persistent ///< one kernel per step, whose blocks wait for each other
+};
+
+struct TileToGpuOptions {
+  GpuFacts facts;
+  std::string target; ///< name in the program table
+  LaunchMode launch = LaunchMode::Graph;
+};
+
+std::unique_ptr<mlir::Pass> createTileToGpu(TileToGpuOptions options);
+
+/// As -tile-to-gpu="chip=sm_90a launch=graph".
+void registerTileToGpu();
+
+/// Passes from kernels as tile-to-gpu leaves them to the LLVM dialect, apart
+/// from the ops that differ between vendors.
+void addDeviceLoweringPasses(mlir::OpPassManager &pm);
+
+} // namespace quartet::gpu
+#endif
