@@ -124,6 +124,8 @@ struct Machine {
     const char *site;
   };
   std::vector<Reader> readers;
+  /// Room for one more cell's, as a who (Check.cpp).
+  uint32_t newReaders();
 
   std::vector<Report> reports;
   std::vector<std::pair<std::string, std::string>> reportSites;

@@ -162,6 +162,33 @@ TEST(EmulatorRace, ReportsReadersOfSeveralBlocks) {
   }
 }
 
+TEST(EmulatorRace, ReadersOfSeveralBlocksPerByte) {
+  // All blocks read a word and meet; then block 0 reads its first byte while
+  // block 1 writes the last one, or the same.
+  alignas(4) static uint8_t state[4];
+  static uint32_t counter;
+  for (bool same : {false, true}) {
+    counter = 0;
+    Device device(small(0, 1, 3));
+    device.addRegion(state, 4, "state", RegionKind::ReadWrite);
+    device.addRegion(&counter, 4, "counter", RegionKind::ReadWrite);
+    EXPECT_TRUE(device.run([&] {
+      quartet_emu_read(state, 4, "word");
+      quartet_emu_atomic_add(&counter, 1, 3, "arrive");
+      while (quartet_emu_atomic_load(&counter, 1, "wait") < 3)
+        ;
+      if (block() == 0)
+        load(&state[0], "byte");
+      if (block() == 1)
+        store(&state[same ? 0 : 3], uint8_t(1), "write");
+    }));
+    if (same)
+      EXPECT_REPORT(device, ReportKind::Race, "of state at");
+    else
+      EXPECT_CLEAN(device);
+  }
+}
+
 TEST(EmulatorRace, ThreadsMayTouchTheirOwnAgain) {
   static uint32_t state[64];
   Device device(small(0, 64, 2));
