@@ -142,6 +142,7 @@ struct Machine {
   /// Goes back to the host for good: nobody runs any more in this launch.
   [[noreturn]] void abandon();
   [[noreturn]] void deadlock();
+  [[noreturn]] void overflow(Thread &thread);
   void runThread(Thread &thread);
   /// Calls \p body with 0 .. count - 1 in an order that depends on the seed.
   template <typename Body> void inSomeOrder(uint64_t count, Body body);

@@ -195,15 +195,10 @@ Thread *Machine::next() {
 }
 
 void Machine::suspend(Thread &thread) {
-  size_t stack =
-      size_t(thread.block->index) * thread.block->threads.size() + thread.index;
-  if (!stacks.intact(stack)) {
-    report(ReportKind::StackOverflow, thread.site, nullptr,
-           "stack overflow: " + nameOf(thread) + " needs more than " +
-               std::to_string(options.stackBytes) + " bytes; last seen at " +
-               quoted(thread.site));
-    abandon();
-  }
+  // A frame that reaches over the guard is found out here at the latest.
+  auto frame = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+  if (frame < thread.stackBegin || frame >= thread.stackEnd)
+    overflow(thread);
   Thread *other = next();
   if (!other)
     deadlock();
@@ -221,6 +216,14 @@ void Machine::yield(Thread &thread) {
   if (++turn == blocks.size())
     turn = 0;
   suspend(thread);
+}
+
+void Machine::overflow(Thread &thread) {
+  report(ReportKind::StackOverflow, thread.site, nullptr,
+         "stack overflow: " + nameOf(thread) + " needs more than " +
+             std::to_string(options.stackBytes) + " bytes; last seen at " +
+             quoted(thread.site));
+  abandon();
 }
 
 void Machine::abandon() {

@@ -147,6 +147,34 @@ TEST(EmulatorAtomics, OrderIsTransitive) {
   EXPECT_EQ(memory.data[0][0], 12u);
 }
 
+TEST(EmulatorAtomics, OrderIsTransitiveAcrossTheThreadsOfABlock) {
+  // In block 1 one thread hears of block 0 and, behind a barrier, another one
+  // tells block 2.
+  GridMemory memory;
+  Device device(small(1, 64, 3));
+  device.addRegion(&memory, sizeof memory, "memory", RegionKind::ReadWrite);
+  EXPECT_TRUE(device.run([&] {
+    if (block() == 0 && thread() == 5) {
+      store(&memory.data[0][0], 7u, "send");
+      quartet_emu_atomic_store(&memory.counter, 1, 2, "tell");
+    }
+    if (block() == 1) {
+      if (thread() == 0)
+        while (quartet_emu_atomic_load(&memory.counter, 1, "wait") < 1)
+          ;
+      quartet_emu_barrier("heard");
+      if (thread() == 33)
+        quartet_emu_atomic_store(&memory.counter, 2, 2, "tell");
+    }
+    if (block() == 2 && thread() == 9) {
+      while (quartet_emu_atomic_load(&memory.counter, 1, "wait") < 2)
+        ;
+      EXPECT_EQ(load(&memory.data[0][0], "receive"), 7u);
+    }
+  }));
+  EXPECT_CLEAN(device);
+}
+
 TEST(EmulatorAtomics, AtomicsDoNotRaceButPlainAccessesDo) {
   GridMemory memory;
   Device device(small(3, 64, 4));

@@ -74,7 +74,7 @@ TEST_F(EmulatorCopies, ReportsMissingWaits) {
       [&] {
         copy(weights);
         quartet_emu_commit_group();
-        load(shared(thread() * 16), "too early");
+        EXPECT_EQ(load(shared(thread() * 16), "too early"), 0xffffffff);
         quartet_emu_wait_group(0);
       },
       ReportKind::MissingWait, "'too early'");

@@ -68,6 +68,22 @@ TEST(EmulatorRace, LanesNeedAWarpBarrier) {
       "write", "read");
 }
 
+TEST(EmulatorRace, WarpBarriersOrderOnlyTheirWarp) {
+  expectRace(
+      [] {
+        if (thread() == 0)
+          store(shared(), 1u, "write");
+        for (int i = 0; i < 2; ++i)
+          if (thread() < 32)
+            quartet_emu_ballot(1, "vote");
+          else
+            quartet_emu_warp_barrier(~uint64_t(0), "of others");
+        if (thread() == 1)
+          load(shared(), "read");
+      },
+      "write", "read");
+}
+
 TEST(EmulatorRace, ShufflesOrderMemoryOnlyWhenAskedTo) {
   auto kernel = [] {
     store(shared() + thread(), 1u, "write");
@@ -112,6 +128,20 @@ TEST(EmulatorRace, KnowsBytes) {
           store(shared<uint8_t>() + 2, uint8_t(1), "byte again");
       },
       "word", "byte again");
+}
+
+TEST(EmulatorRace, BytesOfAWordMayHaveDifferentWriters) {
+  // One byte is new; to read the word does not make the others new, too.
+  alignas(4) static uint8_t state[256];
+  Device device(small());
+  device.addRegion(state, 256, "state", RegionKind::ReadWrite);
+  EXPECT_TRUE(device.run([] {
+    store(&state[thread() * 4], uint8_t(1));
+    quartet_emu_read(&state[thread() * 4], 4, "word");
+    quartet_emu_ballot(1, "vote"); // all lanes are here
+    load(&state[(thread() ^ 1) * 4 + 3], "other byte");
+  }));
+  EXPECT_CLEAN(device);
 }
 
 TEST(EmulatorRace, ReportsRacesInDeviceMemory) {
