@@ -149,6 +149,12 @@ int recurse(int depth) {
   return below + frame[0];
 }
 
+__attribute__((noinline)) void voteFromAfar(int at) {
+  volatile char frame[150000];
+  frame[at] = 1;
+  quartet_emu_ballot(frame[at], "vote");
+}
+
 TEST(EmulatorMemory, ReportsStackOverflows) {
   Device device(small(0, 32));
   EXPECT_FALSE(device.run([&] { recurse(100000); }));
@@ -156,14 +162,10 @@ TEST(EmulatorMemory, ReportsStackOverflows) {
   device.clearReports();
   // A frame larger than the stack and what lies between the stacks.
   EXPECT_FALSE(device.run([&] {
-    if (thread() != 31) {
+    if (thread() == 31)
+      voteFromAfar(149999);
+    else
       quartet_emu_ballot(1, "vote");
-      return;
-    }
-    volatile char frame[150000];
-    frame[0] = 1;
-    quartet_emu_ballot(1, "vote");
-    frame[0] = 2;
   }));
   EXPECT_REPORT(device, ReportKind::StackOverflow, "thread 31 of block 0");
   device.clearReports();
