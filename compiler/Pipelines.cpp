@@ -33,6 +33,7 @@
 #include "passes/Passes.h"
 #include "targets/cpu/KernelLowering.h"
 #include "targets/cpu/TileToCpu.h"
+#include "targets/gpu/GpuToEmulator.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -178,6 +179,10 @@ void quartet::registerPipelines() {
       "quartet-cpu-pipeline", "The schedule to the LLVM dialect for one CPU",
       buildCpuPipeline);
   cpu::registerTileToCpu();
+  gpu::registerGpuToEmulator();
+  PassPipelineRegistration<>("quartet-emulator-pipeline",
+                             "Kernels to host functions of the LLVM dialect",
+                             gpu::addEmulatorPasses);
   PassPipelineRegistration<>("quartet-linalg-pipeline",
                              "Model ops to linalg on tensors",
                              buildLinalgPipeline);
