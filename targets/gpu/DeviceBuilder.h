@@ -60,6 +60,11 @@ public:
   /// body on thread 0 alone.
   void onFirstThread(llvm::function_ref<void()> body);
 
+  /// LLVM's name of the scope of the whole device, for atomics.
+  llvm::StringRef deviceScope() const {
+    return machine.vendor == Vendor::Amd ? "agent" : "device";
+  }
+
   // The warp. Values are f32 or i32.
   V shuffleXor(V value, int64_t mask);
   V shuffleIndex(V value, V lane); ///< lane: i64
