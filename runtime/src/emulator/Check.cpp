@@ -3,6 +3,7 @@
 // program that is free of them in one order of its threads is so in all that
 // meet in the same way.
 #include "runtime/src/emulator/Machine.h"
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -151,6 +152,13 @@ static void joinReader(Mark &one, const char *&itsSite, const Thread &t,
 }
 
 uint32_t Machine::newReaders() {
+  if (!freeReaders.empty()) {
+    uint32_t free = freeReaders.back();
+    freeReaders.pop_back();
+    std::fill_n(readers.begin() + long(who::slot(free) * blocks.size()),
+                blocks.size(), Reader{});
+    return free;
+  }
   size_t slot = readers.size() / blocks.size();
   if (slot >> 26) {
     std::fputs("error: kernels share too much memory for the emulator: split "
@@ -209,11 +217,15 @@ void Check::write(Cell &cell, uint64_t at, bool atomic) {
     else if (!(atomic && (w.who & who::kAtomic)) && !isBefore(t, w))
       race(at, "writes", w, "wrote", cell.writeSite);
   }
-  Mark offender;
-  const char *itsSite = nullptr;
-  if (cell.read.tick >= b.launchTick && cell.read.who != t.me &&
-      !readsBefore(cell, offender, itsSite))
-    race(at, "writes", offender, "read", itsSite);
+  Mark r = cell.read;
+  if (r.tick >= b.launchTick && r.who != t.me) {
+    Mark offender;
+    const char *itsSite = nullptr;
+    if (!readsBefore(cell, offender, itsSite))
+      race(at, "writes", offender, "read", itsSite);
+    if ((r.who & who::kKind) == who::kBlocks)
+      t.machine->freeReaders.push_back(r.who);
+  }
   cell.write = {b.tick, t.me | (atomic ? who::kAtomic : 0)};
   cell.read = {};
   cell.writeSite = site;

@@ -124,6 +124,7 @@ struct Machine {
     const char *site;
   };
   std::vector<Reader> readers;
+  std::vector<uint32_t> freeReaders; ///< as who; were given back
   /// Room for one more cell's, as a who (Check.cpp).
   uint32_t newReaders();
 

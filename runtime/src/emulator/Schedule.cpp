@@ -149,6 +149,7 @@ bool Machine::launch(const Launch &launch) {
   early = anyWaited = false;
   released.clear();
   readers.clear();
+  freeReaders.clear();
   idle = 0;
   live = blocks.size() * size_t(options.threads);
   for (Block &block : blocks)

@@ -103,6 +103,44 @@ TEST(EmulatorAtomics, ReuseAfterAGridBarrier) {
     }
 }
 
+TEST(EmulatorAtomics, ManyRoundsOfReadersAndOneWriter) {
+  // Each round one block writes what all read in the next; in the last round
+  // one of them may write too early.
+  for (uint64_t seed : {0, 1, 2})
+    for (bool early : {false, true}) {
+      GridMemory memory;
+      Device device(small(seed, 64, 4));
+      device.addRegion(&memory, sizeof memory, "memory", RegionKind::ReadWrite);
+      EXPECT_TRUE(device.run([&] {
+        for (uint32_t round = 0; round < 8; ++round) {
+          if (block() == round % 4)
+            store(&memory.data[0][thread()], round, "write");
+          for (bool behind : {false, true}) {
+            if (behind && early && round == 7)
+              break;
+            quartet_emu_barrier("before");
+            if (thread() == 0) {
+              quartet_emu_atomic_add(&memory.counter, 1, 2, "arrive");
+              while (quartet_emu_atomic_load(&memory.counter, 1, "wait") <
+                     4 * (2 * round + behind + 1))
+                ;
+            }
+            quartet_emu_barrier("behind");
+            if (behind)
+              continue;
+            uint32_t seen = load(&memory.data[0][63 - thread()], "read");
+            EXPECT_TRUE(seen == round || (early && seen == 9)) << seen;
+          }
+        }
+        quartet_emu_barrier("end"); // of the block only
+        if (block() == 1)
+          store(&memory.data[0][thread()], 9u, "last");
+      }));
+      EXPECT_EQ(device.has(ReportKind::Race), early) << device.text();
+      EXPECT_EQ(device.text().find("no barrier is"), std::string::npos);
+    }
+}
+
 TEST(EmulatorAtomics, ReleaseTellsWhatIsBeforeIt) {
   // A message from one thread to another without barriers. What the sender
   // writes behind the release is not in it.
@@ -237,6 +275,25 @@ TEST(EmulatorAtomics, OverlappingLaunchesWait) {
         EXPECT_REPORT(device, ReportKind::MissingWait,
                       fault == 4 ? "no thread waited" : "'too early'");
     }
+}
+
+TEST(EmulatorAtomics, StepsAreApart) {
+  // The first launch of a step overlaps nothing of the step before.
+  static uint32_t state[64];
+  for (bool newStep : {false, true}) {
+    Device device(small());
+    device.addRegion(state, 256, "state", RegionKind::ReadWrite);
+    device.run([&] { store(&state[thread()], 1u, "write"); });
+    if (newStep)
+      device.beginStep();
+    device.run(
+        [&] {
+          load(&state[thread()], "read");
+          quartet_emu_dependency_wait();
+        },
+        0, true);
+    EXPECT_EQ(device.has(ReportKind::MissingWait), !newStep) << device.text();
+  }
 }
 
 TEST(EmulatorAtomics, EarlyStartsReachFurtherBack) {

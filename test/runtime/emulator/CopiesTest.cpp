@@ -72,6 +72,7 @@ TEST_F(EmulatorCopies, WaitForGroups) {
 TEST_F(EmulatorCopies, ReportsMissingWaits) {
   expect(
       [&] {
+        store(shared(thread() * 16), 5u); // is gone from the issue on
         copy(weights);
         quartet_emu_commit_group();
         EXPECT_EQ(load(shared(thread() * 16), "too early"), 0xffffffff);
