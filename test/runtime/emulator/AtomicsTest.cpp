@@ -213,6 +213,78 @@ TEST(EmulatorAtomics, OrderIsTransitiveAcrossTheThreadsOfABlock) {
   EXPECT_CLEAN(device);
 }
 
+TEST(EmulatorAtomics, WarpBarriersCarryTheOrderOfBlocks) {
+  // All lanes write, one tells; one hears, and all lanes read.
+  for (bool meets : {false, true}) {
+    GridMemory memory;
+    Device device(small(0, 32, 2));
+    device.addRegion(&memory, sizeof memory, "memory", RegionKind::ReadWrite);
+    auto meet = [&](const char *site) {
+      if (meets)
+        quartet_emu_warp_barrier(~uint64_t(0), site);
+      else
+        quartet_emu_ballot(1, site);
+    };
+    EXPECT_TRUE(device.run([&] {
+      if (block() == 0) {
+        store(&memory.data[0][thread()], 7u, "write");
+        meet("before");
+        if (thread() == 0)
+          quartet_emu_atomic_store(&memory.counter, 1, 2, "tell");
+      } else {
+        if (thread() == 0)
+          while (!quartet_emu_atomic_load(&memory.counter, 1, "hear"))
+            ;
+        meet("behind");
+        load(&memory.data[0][31 - thread()], "read");
+      }
+    }));
+    EXPECT_EQ(device.has(ReportKind::Race), !meets) << device.text();
+  }
+}
+
+TEST(EmulatorAtomics, ReadersAreThoseOfTheirWord) {
+  // What blocks 2 and 3 do has nothing to do with the word of 0 and 1, whose
+  // readers are forgotten before.
+  GridMemory memory;
+  uint32_t *flags = memory.data[1];
+  Device device(small(0, 1, 4));
+  device.addRegion(&memory, sizeof memory, "memory", RegionKind::ReadWrite);
+  auto await = [&](int flag, int32_t order) {
+    while (!quartet_emu_atomic_load(&flags[flag], order, "await"))
+      ;
+  };
+  auto tell = [&](int flag, int32_t order) {
+    quartet_emu_atomic_store(&flags[flag], 1, order, "tell");
+  };
+  EXPECT_TRUE(device.run([&] {
+    switch (block()) {
+    case 0:
+      load(&memory.data[0][0], "read");
+      await(0, 1);
+      store(&memory.data[0][0], 1u, "write");
+      tell(1, 0); // orders nothing
+      break;
+    case 1:
+      load(&memory.data[0][0], "read");
+      tell(0, 2);
+      break;
+    case 2:
+      await(1, 0);
+      load(&memory.data[0][1], "read");
+      tell(2, 2);
+      break;
+    case 3:
+      await(1, 0);
+      load(&memory.data[0][1], "read");
+      await(2, 1);
+      store(&memory.data[0][1], 1u, "write");
+      break;
+    }
+  }));
+  EXPECT_CLEAN(device);
+}
+
 TEST(EmulatorAtomics, AtomicsDoNotRaceButPlainAccessesDo) {
   GridMemory memory;
   Device device(small(3, 64, 4));
@@ -245,7 +317,7 @@ TEST(EmulatorAtomics, ReportsBadAddresses) {
 TEST(EmulatorAtomics, OverlappingLaunchesWait) {
   static uint32_t scratch[64], other[64];
   for (uint64_t seed : {0, 1})
-    for (int fault = 0; fault < 5; ++fault) {
+    for (int fault = 0; fault < 6; ++fault) {
       Device device(small(seed));
       device.addRegion(scratch, 256, "scratch", RegionKind::Scratch);
       device.addRegion(other, 256, "other", RegionKind::Scratch);
@@ -258,18 +330,19 @@ TEST(EmulatorAtomics, OverlappingLaunchesWait) {
               load(&scratch[thread()], "too early");
             if (fault == 2)
               store(&other[thread()], 1u, "too early");
-            if (fault == 3 && thread() == 0)
-              quartet_emu_dependency_wait(); // others need a barrier then
-            if (fault != 3 && fault != 4)
+            bool one = fault == 3 || fault == 5; // of the block, of a warp
+            if (one ? thread() % (fault == 3 ? 64 : 32) == 0 : fault != 4)
               quartet_emu_dependency_wait();
             quartet_emu_dependency_launch();
             if (fault == 3)
               quartet_emu_barrier("b");
+            if (fault == 5)
+              quartet_emu_warp_barrier(~uint64_t(0), "b");
             if (fault != 4)
               load(&scratch[63 - thread()], "behind the wait");
           },
           4096, true);
-      if (fault == 0 || fault == 3)
+      if (fault == 0 || fault == 3 || fault == 5)
         EXPECT_CLEAN(device);
       else
         EXPECT_REPORT(device, ReportKind::MissingWait,

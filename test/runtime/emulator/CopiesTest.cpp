@@ -131,6 +131,22 @@ TEST_F(EmulatorCopies, ReportsMissingBarriers) {
       ReportKind::Race, "'copy'");
 }
 
+TEST_F(EmulatorCopies, EndWithAnAbandonedLaunch) {
+  Device device(small(0, 1));
+  addTo(device);
+  EXPECT_FALSE(device.run([&] {
+    copy(weights);
+    load(&weights[256] + 4096, "far away");
+  }));
+  device.clearReports();
+  EXPECT_TRUE(device.run([&] {
+    store(shared(), 1u);
+    quartet_emu_wait_group(0);
+    EXPECT_EQ(load(shared()), 1u);
+  }));
+  EXPECT_CLEAN(device);
+}
+
 TEST_F(EmulatorCopies, ReportsChangedSources) {
   expect(
       [&] {

@@ -40,6 +40,20 @@ TEST(EmulatorRace, ReportsWritesAfterReads) {
       "read", "write");
 }
 
+TEST(EmulatorRace, ReportsWritesAfterASingleRead) {
+  expectRace(
+      [] {
+        store(shared() + thread(), 1u, "fill");
+        quartet_emu_barrier("filled");
+        if (thread() == 3)
+          load(shared() + 7, "read");
+        quartet_emu_ballot(1, "vote"); // so that it comes first
+        if (thread() == 4)
+          store(shared() + 7, 2u, "write");
+      },
+      "read", "write");
+}
+
 TEST(EmulatorRace, ReportsWritesAfterWrites) {
   expectRace([] { store(shared() + thread() / 2, 1u, "write"); }, "write",
              "write");
