@@ -123,6 +123,10 @@ llvm::Error quartet::linkExecutable(const LinkInput &input,
   for (llvm::StringRef name : {"Scrt1.o", "crti.o", "crtbeginS.o"})
     kitFile(name);
   llvm::append_range(words, objectFiles.all());
+  // The runtime's reference is weak, and by itself takes nothing out of an
+  // archive.
+  if (input.emulator)
+    words.insert(words.end(), {"-u", "quartet_emulator_device"});
   words.push_back("--start-group");
   if (input.emulator)
     kitFile(kEmulator);
