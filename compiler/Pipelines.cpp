@@ -33,6 +33,7 @@
 #include "passes/Passes.h"
 #include "targets/cpu/KernelLowering.h"
 #include "targets/cpu/TileToCpu.h"
+#include "targets/gpu/VendorPasses.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -171,6 +172,7 @@ void quartet::registerPipelines() {
       "quartet-cpu-pipeline", "The schedule to the LLVM dialect for one CPU",
       buildCpuPipeline);
   cpu::registerTileToCpu();
+  gpu::registerVendorPasses();
   PassPipelineRegistration<>("quartet-linalg-pipeline",
                              "Model ops to linalg on tensors",
                              buildLinalgPipeline);
