@@ -1,17 +1,12 @@
 // Runs lld in process on the model's objects and the runtime kit.
 #include "compiler/Link.h"
-#include "lld/Common/CommonLinkerContext.h"
-#include "lld/Common/Driver.h"
+#include "targets/llvm/Linker.h"
+#include "targets/llvm/TemporaryFiles.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
-#include "llvm/Support/Signals.h"
-#include "llvm/Support/raw_ostream.h"
 #include "llvm/TargetParser/Triple.h"
-
-LLD_HAS_DRIVER(elf)
 
 using namespace quartet;
 namespace fs = llvm::sys::fs;
@@ -44,53 +39,12 @@ llvm::Expected<std::string> quartet::findRuntimeKit(const Capabilities &facts,
       ", or use --emit=obj and link it yourself");
 }
 
-namespace {
-/// Files that go away with the scope, or when the process is interrupted.
-class TemporaryFiles {
-public:
-  ~TemporaryFiles() {
-    for (const std::string &name : names) {
-      fs::remove(name);
-      llvm::sys::DontRemoveFileOnSignal(name);
-    }
-  }
-  void add(llvm::StringRef name) {
-    names.push_back(name.str());
-    llvm::sys::RemoveFileOnSignal(name);
-  }
-  const std::vector<std::string> &all() const { return names; }
-
-private:
-  std::vector<std::string> names;
-};
-} // namespace
-
-static llvm::Error writeObject(const std::string &bytes, unsigned number,
-                               TemporaryFiles &files) {
-  llvm::SmallString<128> name;
-  int fd = -1;
-  if (std::error_code ec = fs::createTemporaryFile(
-          "quartet-" + llvm::Twine(number), "o", fd, name))
-    return llvm::createStringError(ec, "cannot create a temporary file: " +
-                                           ec.message());
-  files.add(name);
-  llvm::raw_fd_ostream out(fd, /*shouldClose=*/true);
-  out << bytes;
-  out.close();
-  if (!out.has_error())
-    return llvm::Error::success();
-  std::error_code ec = out.error();
-  out.clear_error();
-  return llvm::createStringError(ec, "cannot write '" + name +
-                                         "': " + ec.message());
-}
-
 llvm::Error quartet::linkExecutable(const LinkInput &input,
                                     llvm::StringRef output) {
   TemporaryFiles objectFiles, unfinished;
   for (auto [number, bytes] : llvm::enumerate(input.objects))
-    if (llvm::Error error = writeObject(bytes, number, objectFiles))
-      return error;
+    if (auto name = objectFiles.create(llvm::Twine(number), "o", bytes); !name)
+      return name.takeError();
 
   bool arm = archName(input.facts) == "aarch64";
   std::string loader = arm ? "ld-linux-aarch64.so.1" : "ld-linux-x86-64.so.2";
@@ -98,8 +52,7 @@ llvm::Error quartet::linkExecutable(const LinkInput &input,
       (output + ".tmp-" + llvm::Twine(llvm::sys::Process::getProcessId()))
           .str();
   unfinished.add(temporary);
-  std::vector<std::string> words{"ld.lld",
-                                 "-pie",
+  std::vector<std::string> words{"-pie",
                                  "--eh-frame-hdr",
                                  "--gc-sections",
                                  "--strip-all",
@@ -144,16 +97,9 @@ llvm::Error quartet::linkExecutable(const LinkInput &input,
   for (llvm::StringRef name : {"crtendS.o", "crtn.o"})
     kitFile(name);
 
-  std::vector<const char *> arguments;
-  for (const std::string &word : words)
-    arguments.push_back(word.c_str());
-  std::string messages;
-  llvm::raw_string_ostream stream(messages);
-  lld::Result result =
-      lld::lldMain(arguments, stream, stream, {{lld::Gnu, &lld::elf::link}});
-  if (result.retCode != 0)
+  if (llvm::Error error = runLinker(words))
     return llvm::createStringError("linking '" + output + "' failed:\n" +
-                                   messages);
+                                   llvm::toString(std::move(error)));
   if (std::error_code ec = fs::setPermissions(temporary, fs::perms(0755)))
     return llvm::createStringError(ec, "cannot make '" + temporary +
                                            "' executable: " + ec.message());

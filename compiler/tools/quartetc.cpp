@@ -6,6 +6,7 @@
 #include "compiler/ListTargets.h"
 #include "compiler/tools/BuildOptions.h"
 #include "compiler/tools/CalibrateCommand.h"
+#include "compiler/tools/DeviceCommand.h"
 #include "compiler/tools/EvalQuantCommand.h"
 #include "compiler/tools/PlanCommand.h"
 #include "compiler/tools/Report.h"
@@ -78,6 +79,8 @@ int main(int argc, char **argv) {
   addEvalQuant(app, evalOptions);
   CalibrateOptions calibrateOptions;
   addCalibrate(app, calibrateOptions);
+  DeviceCommand deviceCommand;
+  addDevice(app, deviceCommand);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
@@ -93,6 +96,8 @@ int main(int argc, char **argv) {
     return runCalibrate(calibrateOptions);
   if (app.got_subcommand("eval-quant"))
     return runEvalQuant(evalOptions);
+  if (app.got_subcommand("device"))
+    return report(runDevice(deviceCommand));
   if (app.got_subcommand("targets"))
     return report(
         listTargets(targetsCommand.name, targetsCommand.json, llvm::outs()));
