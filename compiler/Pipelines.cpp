@@ -35,6 +35,7 @@
 #include "targets/cpu/TileToCpu.h"
 #include "targets/gpu/GpuToEmulator.h"
 #include "targets/gpu/TileToGpu.h"
+#include "targets/gpu/VendorPasses.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -181,6 +182,7 @@ void quartet::registerPipelines() {
       buildCpuPipeline);
   cpu::registerTileToCpu();
   gpu::registerTileToGpu();
+  gpu::registerVendorPasses();
   gpu::registerGpuToEmulator();
   PassPipelineRegistration<>("quartet-emulator-pipeline",
                              "Kernels to host functions of the LLVM dialect",
