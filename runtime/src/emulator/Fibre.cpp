@@ -84,7 +84,9 @@ bool Stacks::allocate(size_t number, size_t bytes) {
   size_t page = size_t(sysconf(_SC_PAGESIZE));
   auto pages = [&](size_t size) { return (size + page - 1) / page * page; };
   guard = pages(kGuardBytes);
-  size_t each = guard + pages(bytes);
+  // One page more, for distances that are no multiple of a large power of two:
+  // the caches would put equal frames of all threads into the same few lines.
+  size_t each = guard + pages(bytes) + page;
   void *all = mmap(nullptr, number * each, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (all == MAP_FAILED)
@@ -106,9 +108,7 @@ int64_t Stacks::find(uintptr_t address) const {
 }
 
 void *Stacks::prepare(size_t index, void (*entry)()) const {
-  // Different offsets, so that equal frames of all threads don't fall into the
-  // same few lines of the cache.
-  char *top = end(index) - index % 16 * 128;
+  char *top = end(index) - index % 31 * 128; // other lines of the cache
 #if defined(__x86_64__)
   constexpr size_t frame = 8 * sizeof(void *), entryAt = 6;
 #else

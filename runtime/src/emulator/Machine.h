@@ -42,6 +42,9 @@ struct Warp {
   uint64_t atBarrier = 0; ///< lanes that wait at the block's barrier
   uint32_t tick = 0;      ///< when its lanes last met at a warp barrier
   std::vector<Meeting> meetings;
+  // Lanes that can run, as a ring.
+  uint8_t ready[64] = {};
+  uint32_t readyFirst = 0, readyCount = 0;
 };
 
 /// What a lane brings to a meeting and takes from it.
@@ -89,9 +92,8 @@ struct Block {
   Clock known; ///< accesses of other blocks that are before the last barrier
   uint32_t arrived = 0, ended = 0;
   const char *barrierSite = nullptr;
-  // Threads that can run, as a ring of their numbers.
-  std::vector<uint32_t> ready;
-  uint32_t readyFirst = 0, readyCount = 0;
+  uint32_t readyCount = 0; ///< threads that can run
+  size_t turn = 0;         ///< warp whose lanes run
 };
 
 struct Machine {
@@ -170,6 +172,12 @@ struct Machine {
   // Report.cpp
   void report(ReportKind kind, const char *site, const char *otherSite,
               const std::string &message);
+
+  /// Another warp of \p block gets its turn.
+  static void nextWarp(Block &block) {
+    if (++block.turn == block.warps.size())
+      block.turn = 0;
+  }
 
 private:
   Thread *next();
