@@ -110,8 +110,8 @@ private:
   std::string name;
   CLI::App app;
   SamplingArguments sampling;
-  std::optional<int64_t> threads, context, runChunk, logitsChunk, statesChunk,
-      benchChunk;
+  std::optional<int64_t> threads, context, device, blocks;
+  std::optional<int64_t> runChunk, logitsChunk, statesChunk, benchChunk;
   std::optional<std::string> contexts, batches, prompts; // of bench
   bool noEcho = false, noPin = false;
 };
@@ -151,6 +151,15 @@ void Parser::declareGlobal() {
   addOption(&app, "--context", context,
             "Longest sequence in tokens (default and maximum: " +
                 std::to_string(manifest.maxPositions) + ")");
+  addOption(&app, "--device", device,
+            "Run on the GPU with this number; " + name +
+                " info --devices lists them (default: the first that fits)");
+  addOption(&app, "--blocks", blocks,
+            "Blocks of threads that run at once on a device (default: as many "
+            "as it has room for)");
+  addOption(&app, "--emulator-seed", result.global.emulatorSeed,
+            "An emulated device runs its threads in an order made from this "
+            "(default: 0)");
   app.add_flag("--no-pin", noPin,
                "Let the system move threads between cores, also when there is "
                "one for each core");
@@ -163,7 +172,7 @@ CLI::App *Parser::command(const char *word, const char *help,
   CLI::App *sub = app.add_subcommand(word, help)->group("Commands");
   sub->footer("Examples:\n" + examples +
               "\nThe options of all commands (--threads, --weights, --program, "
-              "--context, --no-pin, --quiet) may stand here too.");
+              "--context, --device, --no-pin, --quiet) may stand here too.");
   sub->callback([this, value] { result.command = value; });
   return sub;
 }
@@ -313,10 +322,13 @@ void Parser::declareText() {
 
 void Parser::declareInfo() {
   CLI::App *sub = command("info", "Say what this executable is",
-                          "  " + name + " info\n  " + name + " info --json\n",
+                          "  " + name + " info\n  " + name +
+                              " info --json\n  " + name + " info --devices\n",
                           Command::Info);
   sub->add_flag("--json", result.infoJson,
                 "Print the manifest and the computed numbers as JSON");
+  sub->add_flag("--devices", result.infoDevices,
+                "List the GPUs of this machine and what runs on each");
 }
 
 void Parser::declareBench() {
@@ -397,6 +409,12 @@ std::string Parser::finish() {
     return outside("--threads", *threads, 1, 4096);
   if (context && (*context < 1 || *context > manifest.maxPositions))
     return outside("--context", *context, 1, manifest.maxPositions);
+  if (device && (*device < 0 || *device > 1023))
+    return outside("--device", *device, 0, 1023);
+  if (blocks && (*blocks < 1 || *blocks > (1 << 16)))
+    return outside("--blocks", *blocks, 1, 1 << 16);
+  result.global.device = device.value_or(-1);
+  result.global.blocks = blocks.value_or(0);
   result.global.threads = unsigned(threads.value_or(0));
   result.global.context = context.value_or(0);
   result.global.pin = !noPin;

@@ -27,8 +27,11 @@ struct GlobalOptions {
   std::string weights;  ///< empty = the file beside the executable
   std::string program;  ///< target of the program; empty = the best that fits
   int64_t context = 0;  ///< 0 = max_positions
-  bool pin = true;      ///< bind each thread to a core where they are as many
-  bool quiet = false;   ///< no statistics and no progress on standard error
+  int64_t device = -1;  ///< number of the GPU; -1 = the first that fits
+  int64_t blocks = 0;   ///< workers on a device; 0 = as many as run at once
+  uint64_t emulatorSeed = 0; ///< of the order in which the emulator runs them
+  bool pin = true;    ///< bind each thread to a core where they are as many
+  bool quiet = false; ///< no statistics and no progress on standard error
 };
 
 struct RunOptions {
@@ -79,7 +82,7 @@ struct CommandLine {
   StatesOptions states;
   TokenizeOptions tokenize;
   std::string detokenizeIds;
-  bool infoJson = false;
+  bool infoJson = false, infoDevices = false;
   BenchOptions bench;
 };
 

@@ -43,6 +43,7 @@ struct Numbers {
   bool embedded, present;
   std::string weights; ///< path; empty when embedded
   const quartet_program *chosen;
+  DeviceInfo device;   ///< when the chosen one is for a device
   std::string whyNone; ///< when none is chosen
 };
 
@@ -74,9 +75,7 @@ Numbers compute(const Session &session) {
     numbers.weights = weightPath(manifest, option, session.executable);
     numbers.present = stat(numbers.weights.c_str(), &info) == 0;
   }
-  numbers.chosen = chooseProgram(
-      session.image.programs, session.image.numPrograms, CpuFeatures::detect(),
-      &numbers.whyNone, session.line.global.program);
+  numbers.chosen = session.chooseProgram(numbers.device, &numbers.whyNone);
   return numbers;
 }
 
