@@ -7,8 +7,9 @@
 
 namespace quartet {
 
-/// Writes a line for each target, or all facts of target \p name and the CPUs
-/// that --mcpu takes with it; \p json: the same as JSON, a list or an object.
+/// Writes a line for each target, or all facts of target \p name and (of
+/// a CPU) the CPUs that --mcpu takes with it; \p json: the same as JSON, a list
+/// or an object.
 llvm::Error listTargets(llvm::StringRef name, bool json,
                         llvm::raw_ostream &out);
 

@@ -33,6 +33,7 @@
 #include "passes/Passes.h"
 #include "targets/cpu/KernelLowering.h"
 #include "targets/cpu/TileToCpu.h"
+#include "targets/gpu/GpuToEmulator.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -40,6 +41,8 @@ using namespace quartet;
 /// Most tokens of the steps that are compiled for CPUs unless the user says
 /// otherwise: one sequence, a batch, a prompt.
 static constexpr int64_t kCpuBuckets[] = {1, 16, 512};
+/// The same for GPUs, where a matrix instruction has 8 or 16 tokens.
+static constexpr int64_t kGpuBuckets[] = {1, 8, 16, 512};
 
 void quartet::buildPhasesPipeline(OpPassManager &pm,
                                   const PhasesOptions &options) {
@@ -60,6 +63,7 @@ void quartet::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
   QuartetToTileOptions buckets;
   for (int64_t tokens : options.buckets)
     buckets.buckets.push_back(tokens);
+  buckets.gpu = options.gpu;
   pm.addPass(createQuartetToTile(buckets));
   TilePipelineOptions prefetch;
   prefetch.prefetchBytes = options.prefetchBytes;
@@ -151,10 +155,14 @@ quartet::runPipeline(mlir::ModuleOp module, llvm::StringRef what,
 }
 
 llvm::Error quartet::runTilePipeline(mlir::ModuleOp module,
-                                     llvm::ArrayRef<int64_t> buckets) {
+                                     llvm::ArrayRef<int64_t> buckets,
+                                     bool gpu) {
   TileOptions options;
-  for (int64_t tokens : buckets.empty() ? llvm::ArrayRef(kCpuBuckets) : buckets)
+  if (buckets.empty())
+    buckets = gpu ? llvm::ArrayRef(kGpuBuckets) : llvm::ArrayRef(kCpuBuckets);
+  for (int64_t tokens : buckets)
     options.buckets.push_back(tokens);
+  options.gpu = gpu;
   return runPipeline(module, "tile", [&](mlir::OpPassManager &pm) {
     buildTilePipeline(pm, options);
   });
@@ -171,6 +179,10 @@ void quartet::registerPipelines() {
       "quartet-cpu-pipeline", "The schedule to the LLVM dialect for one CPU",
       buildCpuPipeline);
   cpu::registerTileToCpu();
+  gpu::registerGpuToEmulator();
+  PassPipelineRegistration<>("quartet-emulator-pipeline",
+                             "Kernels to host functions of the LLVM dialect",
+                             gpu::addEmulatorPasses);
   PassPipelineRegistration<>("quartet-linalg-pipeline",
                              "Model ops to linalg on tensors",
                              buildLinalgPipeline);

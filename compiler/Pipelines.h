@@ -45,6 +45,10 @@ struct TileOptions : mlir::PassPipelineOptions<TileOptions> {
       *this, "prefetch-bytes",
       llvm::cl::desc("What each worker reads ahead while it waits"),
       llvm::cl::init(65536)};
+  Option<bool> gpu{*this, "gpu",
+                   llvm::cl::desc("Tasks for the blocks of a GPU instead of a "
+                                  "CPU's threads"),
+                   llvm::cl::init(false)};
 };
 
 /// quartet in phases -> tile: the schedule of each bucket's step, with its
@@ -93,9 +97,9 @@ llvm::Error runPipeline(mlir::ModuleOp module, llvm::StringRef what,
                         llvm::function_ref<void(mlir::OpPassManager &)> build);
 
 /// Runs the tile pipeline on \p module, which is in phases, for steps of up to
-/// \p buckets tokens each; none: those that suit CPUs.
+/// \p buckets tokens each; none: those that suit CPUs, or with \p gpu GPUs.
 llvm::Error runTilePipeline(mlir::ModuleOp module,
-                            llvm::ArrayRef<int64_t> buckets);
+                            llvm::ArrayRef<int64_t> buckets, bool gpu = false);
 
 /// Makes the pipelines known to quartet-opt as -quartet-phases-pipeline,
 /// -quartet-linalg-pipeline, -quartet-buffer-pipeline, -quartet-llvm-pipeline,

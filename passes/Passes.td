@@ -213,6 +213,7 @@ def QuartetToTile : Pass<"quartet-to-tile", "::mlir::ModuleOp"> {
     values between phases become buffers, the residual stream one buffer that is
     added to in place. There is one `tile.step` per bucket; buckets of more than
     16 tokens are of kind `many`. A `quartet.step mtp` becomes steps of its own.
+    `gpu` cuts them into more and smaller tasks (passes/Tile/TaskSizes.h).
 
     Requires: quartet-quantize (all matrices packed), quartet-form-phases.
     Ensures: no quartet op remains.
@@ -221,7 +222,9 @@ def QuartetToTile : Pass<"quartet-to-tile", "::mlir::ModuleOp"> {
   }];
   let options = [
     ListOption<"buckets", "buckets", "int64_t",
-               "Most tokens of each specialisation of the step">];
+               "Most tokens of each specialisation of the step">,
+    Option<"gpu", "gpu", "bool", /*default=*/"false",
+           "Tasks for the blocks of a GPU instead of a CPU's threads">];
   let dependentDialects = ["::quartet::tile::TileDialect"];
 }
 

@@ -4,6 +4,8 @@
 #ifndef QUARTET_TARGETS_CHIPS_H
 #define QUARTET_TARGETS_CHIPS_H
 #include "targets/Target.h"
+#include "targets/gpu/GpuFacts.h"
+#include <optional>
 
 namespace quartet {
 
@@ -21,6 +23,9 @@ struct Chip {
   int64_t localBytes = 0; ///< memory of one worker alone (level 2 cache)
   int64_t vectorBits = 0; ///< of the widest registers
   std::vector<MatrixUnit> matrixUnits;
+  /// A GPU's: then it has no memory and no vectors of its own above, and of the
+  /// capabilities only triple, cpu and features.
+  std::optional<gpu::GpuFacts> gpu;
 };
 
 /// A file that the build put into the compiler.
@@ -32,13 +37,18 @@ struct ChipFile {
 /// All of them, the most general of each vendor first.
 llvm::ArrayRef<ChipFile> chipFiles();
 
-/// Reads one description. Every field must be there, and no other; an error
-/// names the file, the field, and what was found and expected.
+/// Reads one description, of a GPU in the folders nvidia and amd, else of a
+/// CPU. Every field must be there, and no other; an error names the file, the
+/// field, and what was found and expected.
 llvm::Expected<Chip> parseChip(const ChipFile &file);
 
 /// The description called \p name, or that of "host". An unknown name is an
 /// error that lists the known ones.
 llvm::Expected<Chip> findChip(llvm::StringRef name);
+
+/// The facts of the GPU called \p name. Any other name is an error that lists
+/// the known ones.
+llvm::Expected<gpu::GpuFacts> findGpuFacts(llvm::StringRef name);
 
 } // namespace quartet
 #endif

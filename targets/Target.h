@@ -45,11 +45,12 @@ public:
 /// The target called \p name ("host", "x86-64-v3", "aarch64", ... see
 /// targetNames) with LLVM CPU \p cpu (empty = the target's own). An unknown
 /// name is an error that lists the known ones, an unknown CPU one with the
-/// closest.
+/// closest; so is a GPU, see targets/gpu/DeviceTarget.h.
 llvm::Expected<std::unique_ptr<Target>> createTarget(llvm::StringRef name,
                                                      llvm::StringRef cpu);
 
-/// The CPUs that createTarget accepts for target \p name, sorted.
+/// The CPUs that createTarget accepts for target \p name, sorted; none for a
+/// GPU.
 llvm::Expected<std::vector<std::string>> cpuNames(llvm::StringRef name);
 
 /// Names of createTarget with a line about each.

@@ -22,6 +22,11 @@ quartet::createTarget(llvm::StringRef name, llvm::StringRef cpu) {
   llvm::Expected<Chip> chip = findChip(name);
   if (!chip)
     return chip.takeError();
+  if (chip->gpu)
+    return llvm::createStringError(
+        "target '" + name +
+        "' is a GPU, whose code the CPUs' generator cannot "
+        "make; expected a CPU");
   Capabilities facts = chip->capabilities;
   if (!cpu.empty()) { // of the chip's facts, the triple alone is left
     facts = Capabilities();
@@ -36,5 +41,7 @@ quartet::cpuNames(llvm::StringRef name) {
   llvm::Expected<Chip> chip = findChip(name);
   if (!chip)
     return chip.takeError();
+  if (chip->gpu)
+    return std::vector<std::string>();
   return LlvmTarget::cpuNames(chip->capabilities.triple);
 }

@@ -69,12 +69,13 @@ struct QuartetToTilePass : quartet::impl::QuartetToTileBase<QuartetToTilePass> {
     for (int64_t tokens : sizes)
       if (tokens < 1)
         return model.emitError() << "a bucket of " << tokens << " tokens";
+    TaskSizes cut = gpu ? TaskSizes::forGpu() : TaskSizes::forCpu();
     for (auto step : model.getBody().front().getOps<StepOp>())
       for (int64_t tokens : sizes) {
         BucketSpec spec{tokens, tokens <= kFewTokens ? tile::StepKind::Few
                                                      : tile::StepKind::Many};
         OpBuilder::InsertionGuard guard(b);
-        if (failed(StepBuilder(b, step, spec).build()))
+        if (failed(StepBuilder(b, step, spec, cut).build()))
           return failure();
       }
     model.erase();

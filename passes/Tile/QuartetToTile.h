@@ -4,6 +4,7 @@
 #include "dialects/Quartet/QuartetOps.h"
 #include "dialects/Tile/TileOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "passes/Tile/TaskSizes.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SmallVector.h"
 #include <functional>
@@ -42,7 +43,8 @@ int64_t activationGroup(PackedType type);
 /// Converts the phases of a step of a model into one tile.step.
 class StepBuilder {
 public:
-  StepBuilder(mlir::ImplicitLocOpBuilder &b, StepOp source, BucketSpec bucket);
+  StepBuilder(mlir::ImplicitLocOpBuilder &b, StepOp source, BucketSpec bucket,
+              const TaskSizes &sizes);
   mlir::LogicalResult build();
 
 private:
@@ -111,6 +113,7 @@ private:
   mlir::ImplicitLocOpBuilder &b;
   StepOp source;
   BucketSpec bucket;
+  TaskSizes sizes;
   tile::StepOp step;
   tile::PhaseOp phase;
   mlir::OpBuilder::InsertPoint outside;

@@ -7,8 +7,8 @@ using namespace mlir;
 using namespace quartet;
 
 StepBuilder::StepBuilder(ImplicitLocOpBuilder &b, StepOp source,
-                         BucketSpec bucket)
-    : b(b), source(source), bucket(bucket) {}
+                         BucketSpec bucket, const TaskSizes &sizes)
+    : b(b), source(source), bucket(bucket), sizes(sizes) {}
 
 FlatSymbolRefAttr StepBuilder::symbol(StringRef name) {
   return FlatSymbolRefAttr::get(b.getContext(), name);

@@ -7,20 +7,6 @@
 using namespace mlir;
 using namespace quartet;
 
-/// Bytes of weights that a task of a step of few tokens reads: long enough to
-/// hide what a task costs (some 100 ns), short enough to share out evenly.
-static constexpr int64_t kTaskBytes = 128 << 10;
-/// Rows of weights of a task of a step of many tokens.
-static constexpr int64_t kManyRows = 512;
-/// Rows of the experts' down projections of a task, which reads the staged rows
-/// of all experts: few enough for many workers, and in steps of many tokens
-/// enough to read those rows less often.
-static constexpr int64_t kFewDownRows = 64, kManyDownRows = 128;
-/// Query tokens of an attention task of a step of many tokens.
-static constexpr int64_t kAttendTokens = 16;
-/// Pages of a range of split-KV attention, for few tokens.
-static constexpr int64_t kRangePages = 8;
-
 static int64_t roundUp(int64_t value, int64_t unit) {
   return (value + unit - 1) / unit * unit;
 }
@@ -28,8 +14,9 @@ static int64_t roundUp(int64_t value, int64_t unit) {
 int64_t StepBuilder::rowTile(PackedType type, int64_t count) const {
   int64_t columns = type.getShape().back();
   PanelLayout layout(type.getPackedFormat(), columns);
-  int64_t rows = many() ? kManyRows : kTaskBytes / (layout.bytes / kPanelRows);
-  rows = std::max<int64_t>(64, roundUp(rows, 64));
+  int64_t rows = many() ? sizes.manyRows
+                        : sizes.taskBytes / (layout.bytes / kPanelRows);
+  rows = std::max(sizes.rowUnit, roundUp(rows, sizes.rowUnit));
   return std::min(rows, roundUp(count, kPanelRows));
 }
 
@@ -303,7 +290,7 @@ LogicalResult StepBuilder::attend(GatedAttentionOp op) {
   if (failed(place))
     return failure();
   int64_t record = roundUp(width + 2, 16);
-  int64_t pages = many() ? int64_t(tile::kAllPages) : kRangePages;
+  int64_t pages = many() ? int64_t(tile::kAllPages) : sizes.rangePages;
   std::string partials =
       addBuffer((phase.getSymName() + ".partials").str(),
                 f32Buffer({bucket.tokens, heads,
@@ -311,7 +298,7 @@ LogicalResult StepBuilder::attend(GatedAttentionOp op) {
                 many() ? 0 : pages);
   places[op.getOut()] = {partials, 0, heads * width};
   int64_t tile =
-      many() ? std::min(bucket.tokens, kAttendTokens) : bucket.tokens;
+      many() ? std::min(bucket.tokens, sizes.attendTokens) : bucket.tokens;
   tasks({extent(tile::ExtentKind::Tokens, tile),
          extent(tile::ExtentKind::Count, kvHeads),
          extent(tile::ExtentKind::Ranges, pages)},
@@ -369,7 +356,7 @@ LogicalResult StepBuilder::expertUp(SelectExpertsOp select, ExpertUpOp op) {
   routingPhase = phase.getSymName().str();
   int64_t unit = std::max<int64_t>(64, hGroup);
   int64_t tile =
-      many() ? std::min<int64_t>(kManyRows, roundUp(intermediate, unit)) : unit;
+      many() ? std::min<int64_t>(sizes.manyRows, roundUp(intermediate, unit)) : unit;
   Value rows;
   FlatSymbolRefAttr source;
   if (many()) {
@@ -403,7 +390,7 @@ LogicalResult StepBuilder::expertDown(ExpertDownOp op) {
   places[op.getY()] = *x;
   PackedType type = packedType(op.getDown());
   int64_t count = type.getShape()[1];
-  int64_t tile = std::min(many() ? kManyDownRows : kFewDownRows,
+  int64_t tile = std::min(many() ? sizes.manyDownRows : sizes.fewDownRows,
                           roundUp(count, kPanelRows));
   Value groups = tile::RecallOp::create(
       b, tile::GroupsType::get(b.getContext()), b.getStringAttr(routingPhase));

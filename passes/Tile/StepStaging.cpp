@@ -9,19 +9,12 @@
 using namespace mlir;
 using namespace quartet;
 
-/// Tokens of a task of a step of many tokens: enough to use each weight often,
-/// few enough that their rows stay in a core's second-level cache.
-static constexpr int64_t kManyTokens = 64;
-/// Tokens of a task that only stages: some 10 us of work, and enough tasks for
-/// many workers.
-static constexpr int64_t kStageTokens = 8;
-
 int64_t StepBuilder::tokenTile() const {
-  return many() ? std::min(bucket.tokens, kManyTokens) : bucket.tokens;
+  return many() ? std::min(bucket.tokens, sizes.manyTokens) : bucket.tokens;
 }
 
 int64_t StepBuilder::stageTile() const {
-  return std::min(bucket.tokens, kStageTokens);
+  return std::min(bucket.tokens, sizes.stageTokens);
 }
 
 PackedType quartet::packedType(Value weight) {

@@ -96,6 +96,7 @@ public:
   mlir::Type f16() { return b.getF16Type(); }
   mlir::Type bf16() { return b.getBF16Type(); }
   mlir::Type f32() { return b.getF32Type(); }
+  mlir::Type f64() { return b.getF64Type(); }
   mlir::Type ptr(unsigned addressSpace = 0);
   mlir::VectorType vec(int64_t lanes, mlir::Type element);
 
@@ -181,6 +182,8 @@ public:
   V silu(V x) { return x * sigmoid(x); }
   V softplus(V x); ///< x > 20 ? x : log(1 + exp(x))
   V rsqrt(V x);    ///< 1 / sqrt(x), both correctly rounded
+  /// Sine and cosine of an f32 scalar, |x| < 2^30; rounded from f64.
+  std::pair<V, V> sinCos(V x);
 
   /// The type of \p like with another element.
   mlir::Type withElement(mlir::Type like, mlir::Type element);

@@ -4,6 +4,7 @@
 #include "dialects/Tile/StagedRow.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -144,6 +145,25 @@ V DeviceBuilder::shared(int64_t bytes) {
   sharedUsed += tile::alignTo64(bytes);
   sharedMost = std::max(sharedMost, sharedUsed);
   return piece;
+}
+
+void DeviceBuilder::dependencyWait() {
+  if (machine.dependentLaunch)
+    NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::wait);
+}
+void DeviceBuilder::dependencyLaunch() {
+  if (machine.dependentLaunch)
+    NVVM::GriddepcontrolOp::create(b,
+                                   NVVM::GridDepActionKind::launch_dependents);
+}
+void DeviceBuilder::prefetchShared(V pointer) {
+  if (machine.vendor == Vendor::Nvidia)
+    NVVM::PrefetchOp::create(
+        b,
+        NVVM::PrefetchCacheLevelAttr::get(b.getContext(),
+                                          NVVM::PrefetchCacheLevel::L2),
+        NVVM::CacheEvictionPriorityAttr(), pointer.get(), Value(), UnitAttr(),
+        UnitAttr(), UnitAttr());
 }
 
 SmallVector<V> DeviceBuilder::loadWords(V pointer, V offset, int64_t count,

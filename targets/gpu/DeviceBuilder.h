@@ -60,6 +60,11 @@ public:
   /// body on thread 0 alone.
   void onFirstThread(llvm::function_ref<void()> body);
 
+  /// LLVM's name of the scope of the whole device, for atomics.
+  llvm::StringRef deviceScope() const {
+    return machine.vendor == Vendor::Amd ? "agent" : "device";
+  }
+
   // The warp. Values are f32 or i32.
   V shuffleXor(V value, int64_t mask);
   V shuffleIndex(V value, V lane); ///< lane: i64
@@ -88,6 +93,14 @@ public:
   int64_t sharedRoom() const { return machine.sharedBytes - sharedUsed; }
   /// The most that the kernel being made has used so far.
   int64_t sharedBytes() const { return sharedMost; }
+
+  // Launches that overlap (GpuFacts::dependentLaunch; nothing elsewhere).
+  /// The launches before have ended, and what they wrote can be read.
+  void dependencyWait();
+  /// The next launch may start as soon as all blocks have said so.
+  void dependencyLaunch();
+  /// Reads the line at \p pointer (global) into the cache that blocks share.
+  void prefetchShared(V pointer);
 
   // Words: how registers are seen by matrix instructions.
   /// \p count 32-bit words at \p pointer + \p offset in one load where the

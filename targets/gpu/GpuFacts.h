@@ -25,21 +25,35 @@ enum class CopyEngine {
   Bulk,    ///< cp.async and bulk (tensor) copies with mbarriers
 };
 
+/// What CUDA calls a multiprocessor and HIP counts as one (a compute unit of
+/// CDNA, a pair of them on RDNA) is a unit.
 struct GpuFacts {
-  std::string name;   ///< "sm_90a", "gfx942"
-  std::string triple; ///< "nvptx64-nvidia-cuda", "amdgcn-amd-amdhsa"
+  std::string name;     ///< "sm_90a", "gfx942": also LLVM's name of the CPU
+  std::string card;     ///< whose units and peaks these are
+  std::string triple;   ///< "nvptx64-nvidia-cuda", "amdgcn-amd-amdhsa"
+  std::string features; ///< LLVM's, "+ptx80"
   Vendor vendor = Vendor::Nvidia;
-  int64_t lanes = 32;         ///< of a warp (wave)
-  int64_t threads = 256;      ///< of a block, which is a worker
-  int64_t sharedBytes = 0;    ///< that a block may have
-  int64_t units = 0;          ///< multiprocessors (compute units)
-  int64_t blocksPerUnit = 1;  ///< workers per unit
-  int64_t registers = 255;    ///< that a thread may have
+  int64_t lanes = 32;        ///< of a warp (wave)
+  int64_t threads = 256;     ///< of a block, which is a worker
+  int64_t units = 0;         ///< of the card
+  int64_t blocksPerUnit = 1; ///< workers per unit
+  /// What a block and a thread may have so that blocksPerUnit fit in a unit.
+  int64_t sharedBytes = 0, registers = 255;
   MatrixFamily matrix = MatrixFamily::Mma;
   int64_t int8K = 32, bf16K = 16; ///< columns of one matrix instruction
   CopyEngine copy = CopyEngine::None;
   bool wgmma = false;           ///< warp-group matrix instructions
   bool dependentLaunch = false; ///< programmatic dependent launch
+
+  /// What the blocks of a unit share. A unit has four schedulers, each with a
+  /// quarter of the registers (32 bits, counted over all lanes) and threads.
+  int64_t unitThreads = 2048, unitRegisters = 65536, unitSharedBytes = 0;
+  int64_t registerGranule = 8; ///< a warp gets multiples of it per lane
+  int64_t sharedReserved = 0;  ///< taken by the system in each block
+
+  /// Peaks of the card; matrix instructions where there are some.
+  double readGBs = 0, f32Gflops = 0, bf16Gflops = 0, int8Gops = 0;
+
   int64_t warps() const { return threads / lanes; }
 };
 

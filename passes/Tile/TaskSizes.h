@@ -1,0 +1,49 @@
+// How large the tasks of a step are. The schedule is the same for all machines;
+// how finely it is cut depends on how many workers share it and what one keeps.
+#ifndef QUARTET_PASSES_TILE_TASKSIZES_H
+#define QUARTET_PASSES_TILE_TASKSIZES_H
+#include <cstdint>
+
+namespace quartet {
+
+struct TaskSizes {
+  /// Bytes of weights that a task of a step of few tokens reads: long enough to
+  /// hide what a task costs, short enough to share out evenly.
+  int64_t taskBytes = 128 << 10;
+  /// Rows of weights of such a task are a multiple of this.
+  int64_t rowUnit = 64;
+  /// Rows of weights and tokens of a task of a step of many tokens: enough to
+  /// use each weight often, few enough for the tokens' rows (CPU: in the
+  /// second-level cache) and the results (GPU: in shared memory).
+  int64_t manyRows = 512, manyTokens = 64;
+  /// Rows of the experts' down projections of a task, which reads the staged
+  /// rows of all experts: few enough for many workers, and in steps of many
+  /// tokens enough to read those rows less often.
+  int64_t fewDownRows = 64, manyDownRows = 128;
+  /// Pages of a range of split-KV attention, for few tokens.
+  int64_t rangePages = 8;
+  /// Query tokens of an attention task of a step of many tokens.
+  int64_t attendTokens = 16;
+  /// Tokens of a task that only stages: some 10 us of work on a CPU's core, and
+  /// enough tasks for many workers.
+  int64_t stageTokens = 8;
+
+  /// For a few to some dozens of workers with a cache of their own (a task's
+  /// cost: some 100 ns).
+  static TaskSizes forCpu() { return {}; }
+  /// For some hundred blocks that share memory's bandwidth: at 35B-A3B's sizes
+  /// each phase of a token has one to three tasks for each.
+  static TaskSizes forGpu() {
+    TaskSizes sizes;
+    sizes.taskBytes = 32 << 10;
+    sizes.rowUnit = 32;
+    sizes.manyRows = 128;
+    sizes.fewDownRows = 16;
+    sizes.manyDownRows = 64;
+    sizes.rangePages = 2;
+    return sizes;
+  }
+};
+
+} // namespace quartet
+#endif

@@ -1,0 +1,13 @@
+// A GPU's part of a chip's description.
+#ifndef QUARTET_TARGETS_GPU_READFACTS_H
+#define QUARTET_TARGETS_GPU_READFACTS_H
+#include "targets/ChipFields.h"
+
+namespace quartet::gpu {
+
+/// Fills \p chip.gpu, the matrix units and the capabilities from \p fields,
+/// whose name and about have been read.
+void readFacts(ChipFields &fields, Vendor vendor, Chip &chip);
+
+} // namespace quartet::gpu
+#endif

@@ -1,0 +1,132 @@
+// Routing, the experts, and the sample.
+#include "targets/gpu/StepLowering.h"
+#include "targets/gpu/kernels/Matmul.h"
+#include "targets/gpu/kernels/Route.h"
+#include "targets/gpu/kernels/Rows.h"
+#include "targets/gpu/kernels/Sample.h"
+
+using namespace mlir;
+using namespace quartet;
+using namespace quartet::gpu;
+
+void StepLowering::lower(tile::RouteOp op) {
+  GroupsLayout layout = layoutOf(op);
+  Buffer logits = buffer(op.getLogits());
+  // At the start of the worker's memory, where no phase puts anything else.
+  V groups = local;
+  route(k, layout, op.getRenormalize(), logits.data, k.i64(logits.rowBytes),
+        k.i64(op.getGateColumn().value_or(op.getExperts())), numTokens,
+        op.getTokens(), groups);
+  groupData[op.getGroups()] = groups;
+}
+
+void StepLowering::lower(tile::RecallOp op) {
+  groupData[op.getGroups()] = local;
+}
+
+void StepLowering::lower(tile::ExpertUpOp op) {
+  tile::RouteOp route = routeOf(op.getGroups());
+  GroupsLayout layout = layoutOf(route);
+  V groups = groupData[op.getGroups()];
+  auto matrix = cast<tile::MatrixOp>(
+      SymbolTable::lookupSymbolIn(program.getOperation(), op.getMatrix()));
+  PackedFormat format = matrix.getPackedFormat();
+  PanelLayout panels(format, matrix.getColumns());
+  int64_t tile = op.getTile(), intermediate = op.getIntermediate();
+
+  V block = coordinate(op.getExpert());
+  V expert = element32(groups + layout.blockExperts, block);
+  V first = element32(groups + layout.blockFirst, block);
+  V count = element32(groups + layout.blockFirst, block + 1) - first;
+  V index = coordinate(op.getIndex());
+  V data = weightData(op.getMatrix()) +
+           expert * (panels.bytes * panelCount(matrix.getRows()));
+  V gatePanels = data + index * (tile / kPanelRows * panels.bytes);
+  V upPanels = gatePanels + panelCount(intermediate) * panels.bytes;
+  V columnsHere = columnsOfTile(index, tile, intermediate);
+  V panelsHere = (columnsHere + (kPanelRows - 1)) / kPanelRows;
+  Tile source;
+  if (op.getRows()) {
+    source = tiles[op.getRows()];
+  } else {
+    Buffer rows = buffer(*op.getSource());
+    source = {rows.data, k.i64(rows.rowBytes), numTokens};
+  }
+  int64_t most = std::min<int64_t>(kBlockPairs, route.getTokens());
+  V stride = k.i64(tile * 4);
+  V gate = localMemory(tile * 4 * most), up = localMemory(tile * 4 * most);
+  RowsOperand rows = {source.data, source.stride, count,
+                      groups + layout.pairTokens + first * 4};
+  matmul(k, format, matrix.getColumns(), {gatePanels, panelsHere},
+         tile / kPanelRows, rows, most, gate, stride);
+  matmul(k, format, matrix.getColumns(), {upPanels, panelsHere},
+         tile / kPanelRows, rows, most, up, stride);
+  siluMulRows({gate, stride, count}, {up, stride, count}, columnsHere,
+              buffer(op.getH()), first, index, tile);
+}
+
+void StepLowering::lower(tile::ExpertDownOp op) {
+  tile::RouteOp route = routeOf(op.getGroups());
+  GroupsLayout layout = layoutOf(route);
+  V groups = groupData[op.getGroups()];
+  auto matrix = cast<tile::MatrixOp>(
+      SymbolTable::lookupSymbolIn(program.getOperation(), op.getMatrix()));
+  PackedFormat format = matrix.getPackedFormat();
+  PanelLayout panels(format, matrix.getColumns());
+  int64_t tile = op.getTile(), outputs = matrix.getRows();
+  V index = coordinate(op.getIndex());
+  V firstPanel = index * (tile / kPanelRows * panels.bytes);
+  V rowsHere = columnsOfTile(index, tile, outputs);
+  V panelsHere = (rowsHere + (kPanelRows - 1)) / kPanelRows;
+  Buffer h = buffer(op.getH()), x = buffer(op.getX());
+  int64_t most = std::min<int64_t>(kBlockPairs, route.getTokens());
+  V acc = localMemory(tile * 4 * most), stride = k.i64(tile * 4);
+  V matrixData = weightData(op.getMatrix());
+  V target = x.data + index * (tile * 4);
+  V blocks = k.load(k.i64(), groups + layout.blockCount);
+  k.loop(blocks, [&](V i) {
+    V expert = element32(groups + layout.blockExperts, i);
+    V row = element32(groups + layout.blockFirst, i);
+    V count = element32(groups + layout.blockFirst, i + 1) - row;
+    V data = matrixData + expert * (panels.bytes * panelCount(outputs));
+    matmul(k, format, matrix.getColumns(), {data + firstPanel, panelsHere},
+           tile / kPanelRows,
+           {h.data + row * h.rowBytes, k.i64(h.rowBytes), count, V()}, most,
+           acc, stride);
+    // A thread always has the same columns, so it alone adds to them, expert
+    // after expert.
+    V weights = groups + layout.pairWeights + row * 4;
+    V tokens = groups + layout.pairTokens + row * 4;
+    k.forThreads(rowsHere, [&](V column) {
+      k.loop(count, [&](V pair) {
+        V weight = k.load(k.f32(), weights, pair * 4);
+        V to = element32(tokens, pair) * x.rowBytes + column * 4;
+        V value = k.load(k.f32(), acc, pair * stride + column * 4);
+        k.store(k.fma(weight, value, k.load(k.f32(), target, to)), target, to);
+      });
+    });
+    k.barrier();
+  });
+}
+
+void StepLowering::lower(tile::SampleOp op) {
+  V row = coordinate(op.getRow());
+  Buffer maxima = buffer(op.getMaxima());
+  auto option = [&](StringRef name) {
+    return k.load(k.f32(), field(name), row * 4);
+  };
+  SampleArgs args;
+  args.logits = field("logits") + row * (int64_t(op.getVocabulary()) * 4);
+  args.maxima = maxima.data + row * maxima.rowBytes;
+  args.limit = op.getTokenLimit();
+  args.tile = op.getTile();
+  args.candidates = op.getCandidates();
+  V topK = element32(field("top_k"), row);
+  args.topK = k.max(k.min(topK, k.i64(op.getCandidates())), k.i64(1));
+  args.temperature = option("temperature");
+  args.topP = option("top_p");
+  args.minP = option("min_p");
+  args.uniform = option("uniform");
+  args.out = field("sampled") + row * 4;
+  sample(k, args);
+}

@@ -1,0 +1,292 @@
+// The schedule on a GPU. Tasks of a phase go to blocks in turn: which block does
+// what is known without counters, and a block reads its weights in order. What a
+// block keeps between kernels (routing) lies in its own piece of device memory.
+#include "targets/gpu/StepLowering.h"
+#include "dialects/Tile/StagedRow.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+using namespace mlir;
+using namespace quartet;
+using namespace quartet::gpu;
+using llvm::ArrayRef;
+using llvm::SmallVector;
+using llvm::StringRef;
+
+/// Shared memory that stays free for the kernels' own use (partial sums,
+/// fragments), in bytes.
+static constexpr int64_t kKernelRoom = 24 << 10;
+/// What one request brings into the shared cache, in bytes.
+static constexpr int64_t kCacheLine = 128;
+
+StepLowering::StepLowering(DeviceBuilder &k, tile::ProgramOp program,
+                           tile::StepOp step)
+    : StepBase(k, program, step, kGlobalSpace), k(k) {
+  step.walk([&](tile::PhaseOp phase) {
+    phaseNumbers.try_emplace(phase, int64_t(phaseNumbers.size()));
+  });
+}
+
+FailureOr<ProgramBucket> StepLowering::lower(StringRef name, LaunchMode mode) {
+  ProgramBucket bucket;
+  bucket.tokens = step.getTokens();
+  bucket.sequences = step.getSequences();
+  numberCounters();
+  if (failed(placeBuffers()) || failed(checkWaits()))
+    return failure();
+  localUsed = keptLocal;
+  result.localBytes = keptLocal;
+  if (failed(mode == LaunchMode::Graph ? lowerGraph(name, bucket)
+                                       : lowerPersistent(name, bucket)))
+    return failure();
+  bucket.scratchBytes = result.scratchBytes;
+  bucket.scratchPageBytes = result.scratchPageBytes;
+  bucket.localBytes = result.localBytes;
+  bucket.syncCounters =
+      mode == LaunchMode::Persistent ? result.syncCounters : 0;
+  return bucket;
+}
+
+/// What every kernel does first.
+void StepLowering::begin(V args, V repetition) {
+  readArguments({args, k.worker(), k.workers()});
+  layer = repetition;
+  // The size is known when the whole step is; the address needs it now.
+  V bytes = k.i64(0);
+  bytes.get().getDefiningOp()->setAttr("quartet.local_bytes",
+                                       k.b.getUnitAttr());
+  local = field("local") + worker * bytes;
+  groupData.clear();
+  tiles.clear();
+}
+
+/// Puts the size of a worker's memory where begin() wanted it.
+static void setLocalBytes(func::FuncOp kernel, int64_t bytes) {
+  kernel.walk([&](Operation *op) {
+    if (!op->hasAttr("quartet.local_bytes"))
+      return;
+    op->removeAttr("quartet.local_bytes");
+    op->setAttr("value", Builder(op->getContext()).getI64IntegerAttr(bytes));
+  });
+}
+
+LogicalResult StepLowering::lowerGraph(StringRef name, ProgramBucket &bucket) {
+  bool failed = false;
+  SmallVector<func::FuncOp> kernels;
+  auto add = [&](tile::PhaseOp phase) {
+    k.setSite(phase.getSymName());
+    auto kernel = k.kernel((name + "_" + phase.getSymName()).str(),
+                           [&](V args, V repetition) {
+                             begin(args, repetition);
+                             failed |= mlir::failed(lowerPhase(phase, false));
+                           });
+    // Names of phases have dots, which PTX does not take.
+    std::string symbol = kernel.getSymName().str();
+    std::replace(symbol.begin(), symbol.end(), '.', '_');
+    kernel.setSymName(symbol);
+    kernels.push_back(kernel);
+    ProgramLaunch launch;
+    launch.kernel = symbol;
+    launch.sharedBytes = k.sharedBytes();
+    launch.overlap = k.machine.dependentLaunch;
+    return launch;
+  };
+  for (Operation &op : step.getBody().front()) {
+    if (auto phase = dyn_cast<tile::PhaseOp>(op)) {
+      bucket.launches.push_back(add(phase));
+    } else if (auto layers = dyn_cast<tile::LayersOp>(op)) {
+      std::vector<ProgramLaunch> body;
+      for (auto phase : layers.getBody().front().getOps<tile::PhaseOp>())
+        body.push_back(add(phase));
+      for (int64_t i = 0; i < int64_t(layers.getRepeat()); ++i)
+        for (ProgramLaunch launch : body) {
+          launch.layer = i;
+          bucket.launches.push_back(launch);
+        }
+    }
+  }
+  bucket.launches.front().overlap = false; // nothing of this step is before it
+  for (func::FuncOp kernel : kernels)
+    setLocalBytes(kernel, result.localBytes);
+  return failure(failed);
+}
+
+LogicalResult StepLowering::lowerPersistent(StringRef name,
+                                            ProgramBucket &bucket) {
+  bool failed = false;
+  auto kernel = k.kernel(name, [&](V args, V) {
+    begin(args, k.i64(0));
+    totals = k.shared(int64_t(phaseNumbers.size()) * 8);
+    for (Operation &op : step.getBody().front()) {
+      if (auto phase = dyn_cast<tile::PhaseOp>(op)) {
+        failed |= mlir::failed(lowerPhase(phase, true));
+      } else if (auto layers = dyn_cast<tile::LayersOp>(op)) {
+        V outside = layer;
+        k.loop(k.i64(0), k.i64(layers.getRepeat()), 1, [&](V i) {
+          layer = i;
+          for (auto phase : layers.getBody().front().getOps<tile::PhaseOp>())
+            failed |= mlir::failed(lowerPhase(phase, true));
+        });
+        layer = outside;
+      }
+    }
+  });
+  setLocalBytes(kernel, result.localBytes);
+  ProgramLaunch launch;
+  launch.kernel = name.str();
+  launch.sharedBytes = k.sharedBytes();
+  launch.cooperative = true;
+  bucket.launches.push_back(launch);
+  return failure(failed);
+}
+
+void StepLowering::lowerWait(tile::WaitOp wait) {
+  tile::PhaseOp phase = signaller.lookup(wait.getEvent());
+  auto here = wait->getParentOfType<tile::LayersOp>();
+  auto there = phase->getParentOfType<tile::LayersOp>();
+  auto emit = [&](V repetition) {
+    // One thread looks; the barrier behind all waits lets the others see.
+    k.onFirstThread([&] {
+      V total = k.load(k.i32(), totals, phaseNumbers.lookup(phase) * 8);
+      V done = counter(phase, repetition, /*done=*/true);
+      auto look = [&] {
+        auto load = LLVM::LoadOp::create(k.b, k.i32(), done.get(), 4);
+        load.setOrdering(LLVM::AtomicOrdering::acquire);
+        load.setSyncscope(k.deviceScope());
+        return k.wrap(load);
+      };
+      k.whileLoop(
+          {look()}, [&](ArrayRef<V> seen) { return seen[0] != total; },
+          [&](ArrayRef<V>) { return SmallVector<V>{look()}; });
+    });
+  };
+  if (!there)
+    emit(k.i64(0));
+  else if (here != there)
+    emit(k.i64(int64_t(there.getRepeat()) - 1));
+  else if (!wait.getPrevious())
+    emit(layer);
+  else
+    k.ifThen(layer > k.i64(0), [&] { emit(layer - 1); });
+}
+
+void StepLowering::lowerPrefetch(tile::PrefetchOp prefetch) {
+  // Tasks of a stream are its tiles, in order.
+  tile::StreamOp stream;
+  prefetch->getParentOfType<tile::PhaseOp>().walk([&](tile::StreamOp found) {
+    if (!stream && found.getMatrix() == prefetch.getMatrix())
+      stream = found;
+  });
+  if (!stream)
+    return;
+  tile::WeightsType type = stream.getWeights().getType();
+  PanelLayout layout(type.getPackedFormat(), type.getColumns());
+  int64_t tileBytes = panelCount(type.getRows()) * layout.bytes;
+  int64_t bytes = panelCount(stream.getCount()) * layout.bytes;
+  V first = worker * tileBytes;
+  V data = weightData(prefetch.getMatrix()) +
+           int64_t(stream.getFirst()) / kPanelRows * layout.bytes;
+  V end = k.min(first + tileBytes, k.i64(bytes));
+  k.loop(first + k.thread() * kCacheLine, end,
+         k.machine.threads * kCacheLine,
+         [&](V byte) { k.prefetchShared(data + byte); });
+}
+
+void StepLowering::lowerSignal(tile::PhaseOp phase, V finished) {
+  // The barrier orders what all threads wrote before the release.
+  k.barrier();
+  k.ifThen((k.thread() == 0) & (finished > k.i64(0)), [&] {
+    LLVM::AtomicRMWOp::create(k.b, LLVM::AtomicBinOp::add,
+                              counter(phase, layer, /*done=*/true).get(),
+                              k.truncate(finished, k.i32()).get(),
+                              LLVM::AtomicOrdering::release, k.deviceScope());
+  });
+}
+
+LogicalResult StepLowering::lowerPhase(tile::PhaseOp phase, bool waits) {
+  Block &body = phase.getBody().front();
+  DeviceBuilder::SharedScope scope(k);
+  localUsed = keptLocal;
+  std::string name = phase.getSymName().str();
+  if (!waits)
+    k.dependencyLaunch();
+  k.setSite(name + " / prefetch");
+  for (auto prefetch : body.getOps<tile::PrefetchOp>())
+    lowerPrefetch(prefetch);
+  if (!waits)
+    k.dependencyWait();
+  if (waits && !body.getOps<tile::WaitOp>().empty()) {
+    k.setSite(name + " / wait");
+    for (auto wait : body.getOps<tile::WaitOp>())
+      lowerWait(wait);
+    k.barrier();
+  }
+  // Routing is kept for later phases, so every worker does it, and the phase is
+  // not done before all have.
+  bool routes = !body.getOps<tile::RouteOp>().empty();
+  k.setSite(name + " / route");
+  for (auto route : body.getOps<tile::RouteOp>())
+    lower(route);
+  for (auto recall : body.getOps<tile::RecallOp>())
+    lower(recall);
+  SmallVector<Grid> grids = gridsOf(phase);
+  V total = grids.back().end;
+  if (waits)
+    k.onFirstThread([&] {
+      V counted = routes ? total + workers : total;
+      k.store(k.truncate(counted, k.i32()), totals,
+              phaseNumbers.lookup(phase) * 8);
+    });
+  bool failed = false;
+  k.ifThen(worker < total, [&] {
+    k.setSite(name + " / stage");
+    for (auto stage : body.getOps<tile::StageOp>())
+      lower(stage);
+    k.barrier();
+    failed |= mlir::failed(runTasks(phase, grids));
+  });
+  if (waits && !body.getOps<tile::SignalOp>().empty()) {
+    k.setSite(name + " / signal");
+    // Tasks worker, worker + workers, ... below the total.
+    V rest = k.max(total - worker, k.i64(0));
+    V finished = (rest + workers - 1) / workers;
+    lowerSignal(phase, routes ? finished + 1 : finished);
+  }
+  return failure(failed);
+}
+
+LogicalResult StepLowering::runTasks(tile::PhaseOp phase,
+                                     ArrayRef<Grid> grids) {
+  bool failed = false;
+  int64_t localBefore = localUsed;
+  V total = grids.back().end;
+  k.whileLoop(
+      {worker}, [&](ArrayRef<V> task) { return task[0] < total; },
+      [&](ArrayRef<V> task) {
+        for (const Grid &grid : grids) {
+          DeviceBuilder::SharedScope scope(k); // grids share what tasks use
+          localUsed = localBefore;
+          if (grids.size() == 1)
+            failed |= mlir::failed(runTask(grid, task[0]));
+          else
+            k.ifThen((task[0] >= grid.begin) & (task[0] < grid.end),
+                     [&] { failed |= mlir::failed(runTask(grid, task[0])); });
+        }
+        k.setSite(phase.getSymName().str() + " / next task");
+        k.barrier();
+        return SmallVector<V>{task[0] + workers};
+      });
+  return failure(failed);
+}
+
+int64_t StepLowering::localRoom() const {
+  return k.sharedRoom() - kKernelRoom;
+}
+
+V StepLowering::localMemory(int64_t bytes) {
+  if (bytes <= localRoom())
+    return k.shared(bytes);
+  V memory = k.gep(local, k.i64(localUsed));
+  localUsed += quartet::tile::alignTo64(bytes);
+  result.localBytes = std::max(result.localBytes, localUsed);
+  return memory;
+}

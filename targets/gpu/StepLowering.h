@@ -1,0 +1,74 @@
+// Lowers one tile.step to kernels of a GPU. A worker is a block; what a task does
+// is code for all its threads. In graph mode each phase is a kernel, in
+// persistent mode one kernel runs all phases and its blocks wait for each other.
+#ifndef QUARTET_TARGETS_GPU_STEPLOWERING_H
+#define QUARTET_TARGETS_GPU_STEPLOWERING_H
+#include "passes/Lower/ProgramTable.h"
+#include "targets/codegen/StepBase.h"
+#include "targets/gpu/DeviceBuilder.h"
+#include "targets/gpu/TileToGpu.h"
+
+namespace quartet::gpu {
+
+class StepLowering : public StepBase {
+public:
+  StepLowering(DeviceBuilder &k, tile::ProgramOp program, tile::StepOp step);
+
+  /// Adds the step's kernels, named after \p name, and returns its bucket.
+  mlir::FailureOr<ProgramBucket> lower(llvm::StringRef name, LaunchMode mode);
+
+private:
+  // The schedule (StepLowering.cpp).
+  mlir::LogicalResult lowerGraph(llvm::StringRef name, ProgramBucket &bucket);
+  mlir::LogicalResult lowerPersistent(llvm::StringRef name,
+                                      ProgramBucket &bucket);
+  void begin(V args, V repetition);
+  mlir::LogicalResult lowerPhase(tile::PhaseOp phase, bool waits);
+  void lowerWait(tile::WaitOp wait);
+  /// Asks for the weights of the block's first task.
+  void lowerPrefetch(tile::PrefetchOp prefetch);
+  void lowerSignal(tile::PhaseOp phase, V finished);
+  mlir::LogicalResult runTasks(tile::PhaseOp phase, llvm::ArrayRef<Grid> grids);
+  /// \p bytes for this worker: shared memory while there is room, else a part
+  /// of the worker's own device memory. Lives as long as \p scope of the caller.
+  V localMemory(int64_t bytes);
+  /// Shared memory that is kept free for what kernels take for themselves.
+  int64_t localRoom() const;
+
+  // The micro-kernels (StepKernels.cpp, StepMixers.cpp, StepExperts.cpp).
+  mlir::LogicalResult lowerOp(mlir::Operation &op) override;
+  void lower(tile::EmbedOp op);
+  void lower(tile::RopeTableOp op);
+  void lower(tile::ReadHiddenOp op);
+  void lower(tile::WriteHiddenOp op);
+  void lower(tile::StageOp op);
+  void lower(tile::StreamOp op);
+  mlir::LogicalResult lower(tile::MatmulOp op);
+  void lower(tile::StoreOp op);
+  void lower(tile::StoreHeadOp op);
+  void lower(tile::StoreLogitsOp op);
+  void lower(tile::SiluMulOp op);
+  void lower(tile::DeltaScanOp op);
+  void lower(tile::AttendOp op);
+  void lower(tile::RouteOp op);
+  void lower(tile::RecallOp op);
+  void lower(tile::ExpertUpOp op);
+  void lower(tile::ExpertDownOp op);
+  void lower(tile::SampleOp op);
+  /// f32 rows [first, first + rows) of what \p op stages, all threads together.
+  void floatRows(tile::StageOp op, TokenRange tokens, V first, V rows,
+                 int64_t most, llvm::function_ref<V(V row)> to);
+  /// h[firstRow + i, tile `index`] = silu(gate[i]) * up[i] for the \p columns
+  /// columns that there are; zero behind them.
+  void siluMulRows(Tile gate, Tile up, V columns, Buffer h, V firstRow, V index,
+                   int64_t tile);
+
+  DeviceBuilder &k; ///< the base's, which here is one for GPUs
+  V local;          ///< this worker's device memory
+  V totals;         ///< shared: i64 [phases] tasks of each, when kernels wait
+  llvm::DenseMap<mlir::Operation *, int64_t> phaseNumbers;
+  int64_t localUsed = 0;
+};
+
+} // namespace quartet::gpu
+#endif

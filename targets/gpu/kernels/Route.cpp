@@ -1,0 +1,295 @@
+// A warp per token keeps the probabilities in registers and takes the best few
+// by shuffles. Pairs are then ranked: by comparing all with all when they are
+// few, else by counting, a thread per expert.
+#include "targets/gpu/kernels/Route.h"
+#include <limits>
+
+using namespace mlir;
+using namespace quartet;
+using namespace quartet::gpu;
+using llvm::ArrayRef;
+using llvm::SmallVector;
+
+/// In place of the probability of an expert that a token has chosen already, or
+/// that there is not.
+static constexpr double kTaken = -2.0;
+/// Pairs that are ranked by comparing all with all.
+static constexpr int64_t kFewPairs = 256;
+
+namespace {
+class Route {
+public:
+  Route(DeviceBuilder &k, const GroupsLayout &layout, bool renormalize,
+        V logits, V stride, V gateColumn, V tokens, int64_t mostTokens,
+        V groups)
+      : k(k), layout(layout), renormalize(renormalize), logits(logits),
+        stride(stride), gateColumn(gateColumn), tokens(tokens),
+        mostPairs(mostTokens * layout.perToken), groups(groups),
+        topK(layout.perToken - layout.shared) {}
+  void emit();
+
+private:
+  V at(int64_t field) { return groups + field; }
+  V loadInt(V array, V i) {
+    return k.signExtend(k.load(k.i32(), array, i * 4), k.i64());
+  }
+  void storeInt(V value, V array, V i) {
+    k.store(k.truncate(value, k.i32()), array, i * 4);
+  }
+  /// The lane's probabilities: of experts lane, lane + lanes, ...
+  SmallVector<V> softmax(V row);
+  void chooseExperts(V token);
+  void rankFew(V experts);
+  void countMany(V experts);
+
+  DeviceBuilder &k;
+  const GroupsLayout &layout;
+  bool renormalize;
+  V logits, stride, gateColumn, tokens;
+  int64_t mostPairs;
+  V groups;
+  int64_t topK;
+};
+} // namespace
+
+SmallVector<V> Route::softmax(V row) {
+  int64_t lanes = k.machine.lanes;
+  V none = k.f32(-std::numeric_limits<double>::infinity());
+  SmallVector<V> p;
+  V best = none;
+  for (int64_t first = 0; first < layout.experts; first += lanes) {
+    V e = k.lane() + first;
+    bool whole = first + lanes <= layout.experts;
+    V value = whole ? k.load(k.f32(), row, e * 4)
+                    : k.select(e < layout.experts,
+                               k.load(k.f32(), row,
+                                      k.min(e, k.i64(layout.experts - 1)) * 4),
+                               none);
+    p.push_back(value);
+    best = k.max(best, value);
+  }
+  best = k.warpMax(best);
+  V sum = k.f32(0);
+  for (V &value : p) {
+    value = k.exp(value - best);
+    sum = sum + value;
+  }
+  sum = k.warpSum(sum);
+  for (auto [i, value] : llvm::enumerate(p)) {
+    V e = k.lane() + int64_t(i) * lanes;
+    value = k.select(e < layout.experts, value / sum, k.f32(kTaken));
+  }
+  return p;
+}
+
+void Route::chooseExperts(V token) {
+  int64_t lanes = k.machine.lanes;
+  V row = logits + token * stride;
+  SmallVector<V> p = softmax(row);
+  SmallVector<V> values, places;
+  V total = k.f32(0);
+  for (int64_t j = 0; j < topK; ++j) {
+    // The lane's best, then the warp's; of equal ones the first expert. No
+    // number at all leaves -1, and then the first expert.
+    V best = k.f32(-1), place = k.i32(std::numeric_limits<int32_t>::max());
+    for (auto [i, value] : llvm::enumerate(p)) {
+      V better = value > best;
+      V e = k.truncate(k.lane() + int64_t(i) * lanes, k.i32());
+      best = k.select(better, value, best);
+      place = k.select(better, e, place);
+    }
+    for (int64_t mask = lanes / 2; mask > 0; mask /= 2) {
+      V otherBest = k.shuffleXor(best, mask);
+      V otherPlace = k.shuffleXor(place, mask);
+      V better = (otherBest > best) |
+                 ((otherBest == best) & (otherPlace < place));
+      best = k.select(better, otherBest, best);
+      place = k.select(better, otherPlace, place);
+    }
+    V nowhere = place == int64_t(std::numeric_limits<int32_t>::max());
+    place = k.select(nowhere, k.i32(0), place);
+    for (auto [i, value] : llvm::enumerate(p)) {
+      V e = k.truncate(k.lane() + int64_t(i) * lanes, k.i32());
+      value = k.select(e == place, k.f32(kTaken), value);
+    }
+    values.push_back(best);
+    places.push_back(place);
+    total = total + best;
+  }
+  V gate;
+  if (layout.shared)
+    gate = k.sigmoid(k.load(k.f32(), row, gateColumn * 4));
+  V base = token * layout.perToken;
+  k.ifThen(k.lane() == 0, [&] {
+    auto keep = [&](int64_t j, V expert, V weight) {
+      k.store(expert, at(layout.tokenExperts), (base + j) * 4);
+      k.store(weight, at(layout.tokenWeights), (base + j) * 4);
+    };
+    for (int64_t j = 0; j < topK; ++j)
+      keep(j, places[j], renormalize ? values[j] / total : values[j]);
+    for (int64_t s = 0; s < layout.shared; ++s)
+      keep(topK + s, k.i32(layout.experts + s), gate);
+  });
+}
+
+void Route::rankFew(V experts) {
+  // A pair's place is how many come before it; a block begins at the first pair
+  // of its expert, for no expert has more pairs than a block holds.
+  V pairs = tokens * layout.perToken;
+  k.forThreads(pairs, [&](V i) {
+    V mine = loadInt(experts, i);
+    auto counts = k.fold(
+        k.i64(0), pairs, 1, {k.i64(0), k.i64(0), k.i64(0), k.i64(0)},
+        [&](V j, ArrayRef<V> found) {
+          V other = loadInt(experts, j);
+          V same = other == mine, earlier = j < i;
+          auto plus = [&](V count, V condition) {
+            return count + k.zeroExtend(condition, k.i64());
+          };
+          // Whether j is the first pair of its expert decides whether it
+          // begins a block; found below by its token, as pairs of one expert
+          // are in the order of tokens.
+          return SmallVector<V>{
+              plus(found[0], (other < mine) | (same & earlier)),
+              plus(found[1], same & earlier), plus(found[2], other < mine),
+              plus(found[3], same)};
+        });
+    V place = counts[0];
+    storeInt(i / layout.perToken, at(layout.pairTokens), place);
+    k.store(k.load(k.f32(), at(layout.tokenWeights), i * 4),
+            at(layout.pairWeights), place * 4);
+    // The first pair of an expert knows the expert's block: as many blocks as
+    // different smaller experts.
+    k.ifThen(counts[1] == 0, [&] {
+      V block = k.fold(
+          k.i64(0), pairs, 1, {k.i64(0)}, [&](V j, ArrayRef<V> count) {
+            V other = loadInt(experts, j);
+            // j counts when it is the first of its expert.
+            V earlier = k.fold(
+                k.i64(0), j, 1, {k.i64(0)}, [&](V h, ArrayRef<V> same) {
+                  V equal = loadInt(experts, h) == other;
+                  return SmallVector<V>{same[0] +
+                                        k.zeroExtend(equal, k.i64())};
+                })[0];
+            V counted = (other < mine) & (earlier == 0);
+            return SmallVector<V>{count[0] + k.zeroExtend(counted, k.i64())};
+          })[0];
+      storeInt(mine, at(layout.blockExperts), block);
+      storeInt(place, at(layout.blockFirst), block);
+      // Whoever has the last pairs ends the list.
+      V end = counts[2] + counts[3];
+      k.ifThen(end == pairs, [&] {
+        k.store(block + 1, at(layout.blockCount));
+        storeInt(pairs, at(layout.blockFirst), block + 1);
+      });
+    });
+  });
+}
+
+void Route::countMany(V experts) {
+  // A thread per expert counts its pairs; sums of pairs and of blocks before an
+  // expert come from a scan; then the same thread places its pairs in order.
+  DeviceBuilder::SharedScope scope(k);
+  int64_t all = layout.allExperts;
+  V pairs = tokens * layout.perToken;
+  V counts = k.shared((all + 1) * 4), blocks = k.shared((all + 1) * 4);
+  k.forThreads(k.i64(all), [&](V e) {
+    V count = k.fold(k.i64(0), pairs, 1, {k.i64(0)},
+                     [&](V i, ArrayRef<V> count) {
+                       V mine = loadInt(experts, i) == e;
+                       return SmallVector<V>{count[0] +
+                                             k.zeroExtend(mine, k.i64())};
+                     })[0];
+    storeInt(count, counts, e);
+    storeInt((count + (kBlockPairs - 1)) / kBlockPairs, blocks, e);
+  });
+  k.barrier();
+  // The first warp scans: lanes take neighbouring experts.
+  k.ifThen(k.warp() == 0, [&] {
+    int64_t lanes = k.machine.lanes, each = (all + lanes - 1) / lanes;
+    V first = k.lane() * each, end = k.min(first + each, k.i64(all));
+    auto sums = k.fold(first, end, 1, {k.i32(0), k.i32(0)},
+                       [&](V e, ArrayRef<V> sum) {
+                         return SmallVector<V>{
+                             sum[0] + k.load(k.i32(), counts, e * 4),
+                             sum[1] + k.load(k.i32(), blocks, e * 4)};
+                       });
+    SmallVector<V> before;
+    for (V sum : sums) {
+      V scanned = sum;
+      for (int64_t distance = 1; distance < lanes; distance *= 2) {
+        V from = k.lane() - distance;
+        V inside = from >= 0;
+        V other = k.shuffleIndex(scanned, k.select(inside, from, k.i64(0)));
+        scanned = scanned + k.select(inside, other, k.i32(0));
+      }
+      before.push_back(scanned - sum);
+    }
+    k.fold(first, end, 1, before, [&](V e, ArrayRef<V> sum) {
+      V count = k.load(k.i32(), counts, e * 4);
+      V blockCount = k.load(k.i32(), blocks, e * 4);
+      k.store(sum[0], counts, e * 4);
+      k.store(sum[1], blocks, e * 4);
+      return SmallVector<V>{sum[0] + count, sum[1] + blockCount};
+    });
+    k.ifThen(k.lane() == lanes - 1, [&] {
+      storeInt(pairs, counts, k.i64(all));
+      V total = k.signExtend(before[1] + sums[1], k.i64());
+      storeInt(total, blocks, k.i64(all));
+      k.store(total, at(layout.blockCount));
+      storeInt(pairs, at(layout.blockFirst), total);
+    });
+  });
+  k.barrier();
+  k.forThreads(k.i64(all), [&](V e) {
+    V first = loadInt(counts, e), firstBlock = loadInt(blocks, e);
+    V end = loadInt(counts, e + 1);
+    k.loop(first, end, kBlockPairs, [&](V pair) {
+      V block = firstBlock + (pair - first) / kBlockPairs;
+      storeInt(e, at(layout.blockExperts), block);
+      storeInt(pair, at(layout.blockFirst), block);
+    });
+    k.ifThen(first < end, [&] {
+      k.fold(k.i64(0), pairs, 1, {first}, [&](V i, ArrayRef<V> place) {
+        V mine = loadInt(experts, i) == e;
+        k.ifThen(mine, [&] {
+          storeInt(i / layout.perToken, at(layout.pairTokens), place[0]);
+          k.store(k.load(k.f32(), at(layout.tokenWeights), i * 4),
+                  at(layout.pairWeights), place[0] * 4);
+        });
+        return SmallVector<V>{place[0] + k.zeroExtend(mine, k.i64())};
+      });
+    });
+  });
+}
+
+void Route::emit() {
+  k.barrier();
+  k.forWarps(tokens, [&](V token) { chooseExperts(token); });
+  k.barrier();
+  DeviceBuilder::SharedScope scope(k);
+  // All threads look at all pairs: from shared memory where they fit.
+  V experts = at(layout.tokenExperts);
+  if (mostPairs * 4 <= std::min<int64_t>(32 << 10, k.sharedRoom() / 2)) {
+    V copy = k.shared(mostPairs * 4);
+    k.forThreads(tokens * layout.perToken, [&](V i) {
+      k.store(k.load(k.i32(), experts, i * 4), copy, i * 4);
+    });
+    experts = copy;
+    k.barrier();
+  }
+  if (mostPairs <= kFewPairs &&
+      mostPairs / layout.perToken <= kBlockPairs)
+    rankFew(experts);
+  else
+    countMany(experts);
+  k.barrier();
+}
+
+void quartet::gpu::route(DeviceBuilder &k, const GroupsLayout &layout,
+                         bool renormalize, V logits, V stride, V gateColumn,
+                         V tokens, int64_t mostTokens, V groups) {
+  Route(k, layout, renormalize, logits, stride, gateColumn, tokens, mostTokens,
+        groups)
+      .emit();
+}
