@@ -2,9 +2,7 @@
 // which order work is done, and what graphs are made of. Each test runs for
 // NVIDIA and for AMD, as far as both have the feature.
 #include "runtime/src/device/Device.h"
-#include "FakeGpu.h"
-#include <dlfcn.h>
-#include <gtest/gtest.h>
+#include "FakeMakers.h"
 
 using namespace quartet::rt;
 using namespace quartet::rt::test;
@@ -23,57 +21,16 @@ const FakeImage::Kernel kernels[] = {{"add", addOne}, {"multiply", multiply}};
 const FakeImage fakeImage = {FakeImage::expected, kernels, 2};
 const uint64_t brokenImage = 0;
 
-struct Maker {
-  int64_t kind;
-  const char *name, *library, *variable, *arch, *otherArch;
-  int64_t image;
-  const char *launchFunction;
-};
-const Maker nvidia = {
-    QUARTET_DEVICE_CUDA,    "NVIDIA",          QUARTET_FAKE_CUDA,
-    "QUARTET_CUDA_LIBRARY", "sm_90a",          "8.0",
-    QUARTET_IMAGE_CUBIN,    "cuLaunchKernelEx"};
-const Maker amd = {QUARTET_DEVICE_HIP,
-                   "AMD",
-                   QUARTET_FAKE_HIP,
-                   "QUARTET_HIP_LIBRARY",
-                   "gfx942",
-                   "gfx1100",
-                   QUARTET_IMAGE_HSACO,
-                   "hipModuleLaunchKernel"};
-
 class DeviceTest : public testing::TestWithParam<Maker> {
 protected:
-  void SetUp() override {
-    maker = GetParam();
-    set(maker.variable, maker.library);
-    void *library = dlopen(maker.library, RTLD_NOW | RTLD_LOCAL);
-    ASSERT_TRUE(library) << dlerror();
-    readLog = reinterpret_cast<FakeLog>(dlsym(library, fakeLogName));
-    resetLog = reinterpret_cast<FakeReset>(dlsym(library, fakeResetName));
-    image.kind = maker.image;
-    image.data = &fakeImage;
-    image.size = sizeof(fakeImage);
-    program = {maker.kind, maker.arch, 256, 32, 2, &image, 1};
-    resetLog();
-  }
-  void TearDown() override {
-    device.reset();
-    for (const std::string &name : changed)
-      unsetenv(name.c_str());
-  }
   void set(const std::string &name, const std::string &value) {
-    setenv(name.c_str(), value.c_str(), 1);
-    changed.push_back(name);
+    driver.environment.set(name, value);
   }
   /// Finds and opens the device; \returns why it could not.
   std::string open(const DeviceWish &wish = DeviceWish()) {
     device.reset();
     std::string why;
-    DeviceInfo info;
-    if (!findDevice(program, wish, info, &why))
-      return why;
-    device = openDevice(program, info, wish, &why);
+    device = driver.open(&why, wish);
     return device ? "" : why;
   }
   DeviceAddress memory(uint64_t bytes) {
@@ -83,16 +40,15 @@ protected:
         << error;
     return address;
   }
-  std::string log() { return readLog(); }
+  std::string log() { return driver.log(); }
+  void resetLog() { driver.forget(); }
 
-  Maker maker;
-  FakeLog readLog = nullptr;
-  FakeReset resetLog = nullptr;
-  quartet_image image = {};
-  quartet_device program = {};
+  const Maker maker = GetParam();
+  FakeDriver driver{maker, fakeImage};
+  quartet_image &image = driver.image;
+  quartet_device &program = driver.program;
   std::unique_ptr<Device> device;
   std::string error;
-  std::vector<std::string> changed;
 };
 
 void expectIn(const std::string &part, const std::string &text) {
