@@ -22,6 +22,10 @@ static int runCommandOf(const Session &session) {
     return infoCommand(session);
   case Command::Bench:
     return benchCommand(session);
+  case Command::Profile:
+    return profileCommand(session);
+  case Command::SelfTest:
+    return selfTestCommand(session);
   case Command::None:
     break;
   }

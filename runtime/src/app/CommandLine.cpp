@@ -19,7 +19,8 @@ std::string number(double value) {
 }
 
 constexpr const char *commandNames =
-    "run, logits, states, tokenize, detokenize, info or bench";
+    "run, logits, states, tokenize, detokenize, info, bench, profile or "
+    "selftest";
 
 /// What was given for sampling; the model's defaults fill the rest.
 struct SamplingArguments {
@@ -84,6 +85,7 @@ public:
     declareText();
     declareInfo();
     declareBench();
+    declareDeviceCommands();
   }
 
   std::optional<int> parse(int argc, const char *const *argv);
@@ -96,6 +98,7 @@ private:
   void declareText();
   void declareInfo();
   void declareBench();
+  void declareDeviceCommands();
   std::string finishBench();
   CLI::App *command(const char *word, const char *help,
                     const std::string &examples, Command value);
@@ -355,6 +358,32 @@ void Parser::declareBench() {
   prefillOption(sub, benchChunk);
 }
 
+void Parser::declareDeviceCommands() {
+  constexpr const char *synthetic =
+      "Run without the weight file, with random weights of this seed";
+  ProfileOptions &profile = result.profile;
+  CLI::App *sub =
+      command("profile", "Measure each kernel of a step on a GPU",
+              "  " + name + " profile\n  " + name +
+                  " profile --synthetic-weights 1 --after 4096 -o trace.json\n",
+              Command::Profile);
+  addOption(sub, "-o,--output", profile.output,
+            "Write a trace that https://ui.perfetto.dev shows")
+      ->type_name("FILE");
+  addOption(sub, "--after", profile.context,
+            "Tokens of the sequence before the step (default: 64)");
+  addOption(sub, "--tokens", profile.tokens, "Tokens of the step (default: 1)");
+  addOption(sub, "--repeat", profile.repeat,
+            "Steps; the median of each kernel is reported (default: 5)");
+  addOption(sub, "--synthetic-weights", profile.syntheticSeed, synthetic);
+  sub = command("selftest", "Check that all steps of a device agree",
+                "  " + name + " selftest\n  " + name +
+                    " selftest --synthetic-weights 1\n",
+                Command::SelfTest);
+  addOption(sub, "--synthetic-weights", result.selfTest.syntheticSeed,
+            synthetic);
+}
+
 /// Reads the lists of bench; a default that the model has no room for is left
 /// out.
 std::string Parser::finishBench() {
@@ -450,6 +479,13 @@ std::string Parser::finish() {
   result.bench.prefillChunk = benchChunk.value_or(0);
   if (result.logits.drafts < 0 || result.logits.drafts > (1 << 20))
     return outside("--drafts", result.logits.drafts, 0, 1 << 20);
+  const ProfileOptions &profile = result.profile;
+  if (profile.tokens < 1 || profile.tokens > (1 << 20))
+    return outside("--tokens", profile.tokens, 1, 1 << 20);
+  if (profile.context < 0 || profile.context > (1 << 30))
+    return outside("--after", profile.context, 0, 1 << 30);
+  if (profile.repeat < 1 || profile.repeat > 1000)
+    return outside("--repeat", profile.repeat, 1, 1000);
   if (result.command == Command::Bench)
     return finishBench();
   if ((result.command == Command::Logits && !result.logits.tokens &&

@@ -18,7 +18,9 @@ enum class Command {
   Tokenize,
   Detokenize,
   Info,
-  Bench
+  Bench,
+  Profile,
+  SelfTest
 };
 
 /// Options of every command.
@@ -74,6 +76,18 @@ struct BenchOptions {
   int64_t prefillChunk = 0; ///< 0 = as GenerateRequest says
 };
 
+struct ProfileOptions {
+  std::string output; ///< empty: only the table
+  std::optional<uint64_t> syntheticSeed;
+  int64_t context = 64; ///< tokens before the step
+  int64_t tokens = 1;   ///< of one sequence in the step
+  int64_t repeat = 5;
+};
+
+struct SelfTestOptions {
+  std::optional<uint64_t> syntheticSeed;
+};
+
 struct CommandLine {
   Command command = Command::None;
   GlobalOptions global;
@@ -84,6 +98,8 @@ struct CommandLine {
   std::string detokenizeIds;
   bool infoJson = false, infoDevices = false;
   BenchOptions bench;
+  ProfileOptions profile;
+  SelfTestOptions selfTest;
 };
 
 /// Reads the arguments into \p result. \returns nothing when there is a command
