@@ -71,7 +71,7 @@ Most mostOf(const quartet_program &program, int64_t tableWidth) {
   return most;
 }
 
-template <typename T> void *hostPointer(T address) {
+void *asPointer(DeviceAddress address) {
   return reinterpret_cast<void *>(uintptr_t(address));
 }
 } // namespace
@@ -225,16 +225,16 @@ bool DeviceSteps::uploadArgs(const quartet_step_args &args,
     memcpy(member, &address, sizeof(address));
     at += aligned(uint64_t(array.count) * 4);
   }
-  there.page_table = static_cast<const int32_t *>(hostPointer(table));
-  there.weights = static_cast<void *const *>(hostPointer(weightList));
-  there.states = static_cast<void *const *>(hostPointer(stateList));
-  there.logits = static_cast<float *>(hostPointer(logits));
-  there.sampled = static_cast<int32_t *>(hostPointer(sampled));
-  there.scratch = static_cast<char *>(hostPointer(scratch));
-  there.local = static_cast<char *>(hostPointer(local));
-  there.sync = static_cast<uint32_t *>(hostPointer(sync));
-  there.hidden_in = static_cast<const float *>(hostPointer(hiddenIn));
-  there.hidden_out = static_cast<float *>(hostPointer(hiddenOut));
+  there.page_table = static_cast<const int32_t *>(asPointer(table));
+  there.weights = static_cast<void *const *>(asPointer(weightList));
+  there.states = static_cast<void *const *>(asPointer(stateList));
+  there.logits = static_cast<float *>(asPointer(logits));
+  there.sampled = static_cast<int32_t *>(asPointer(sampled));
+  there.scratch = static_cast<char *>(asPointer(scratch));
+  there.local = static_cast<char *>(asPointer(local));
+  there.sync = static_cast<uint32_t *>(asPointer(sync));
+  there.hidden_in = static_cast<const float *>(asPointer(hiddenIn));
+  there.hidden_out = static_cast<float *>(asPointer(hiddenOut));
   memcpy(staged, &there, sizeof(there));
   return device.upload(block, staged, bytes, error);
 }

@@ -5,6 +5,7 @@
 #include "../engine/TestManifest.h"
 #include "quartet/emulator.h"
 #include "runtime/src/app/App.h"
+#include "runtime/src/app/UploadProgress.h"
 #include <cmath>
 
 using namespace quartet::rt;
@@ -312,6 +313,14 @@ TEST_F(DeviceAppTest, SelfTestComparesSteps) {
   EXPECT_EQ(ran.code, 1);
   EXPECT_NE(ran.out.find("WRONG"), std::string::npos) << ran.out;
   EXPECT_NE(ran.err.find("do not agree"), std::string::npos) << ran.err;
+}
+
+TEST(UploadProgress, SaysHowFarItIs) {
+  EXPECT_EQ(uploadText(0, 18'000'000'000, 0.5), "weights: 0.0 kB of 18.0 GB");
+  EXPECT_EQ(uploadText(12'000'000'000, 18'000'000'000, 2.0),
+            "weights: 12.0 GB of 18.0 GB, 6.0 GB/s, 1 s left");
+  EXPECT_EQ(uploadText(18'000'000, 18'000'000, 2.0),
+            "weights: 18.0 MB of 18.0 MB, 9.0 MB/s");
 }
 
 /// The same with the emulator, which needs no driver.
