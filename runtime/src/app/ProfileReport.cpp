@@ -82,10 +82,11 @@ std::string profileText(const ProfileReport &report) {
   double all = 0;
   for (const PhaseSum &sum : sums)
     all += sum.seconds;
-  std::stable_sort(sums.begin(), sums.end(),
-                   [&](const PhaseSum &a, const PhaseSum &b) {
-                     return a.lost(report.bandwidth) > b.lost(report.bandwidth);
-                   });
+  std::sort(sums.begin(), sums.end(),
+            [&](const PhaseSum &a, const PhaseSum &b) {
+              double x = a.lost(report.bandwidth), y = b.lost(report.bandwidth);
+              return x != y ? x > y : a.name < b.name;
+            });
   std::string text = report.model + " on " + report.device.name + ", " +
                      std::to_string(report.tokens) +
                      (report.tokens == 1 ? " token" : " tokens") + " after " +

@@ -233,7 +233,8 @@ bool DeviceSteps::uploadArgs(const quartet_step_args &args,
   there.scratch = static_cast<char *>(asPointer(scratch));
   there.local = static_cast<char *>(asPointer(local));
   there.sync = static_cast<uint32_t *>(asPointer(sync));
-  there.hidden_in = static_cast<const float *>(asPointer(hiddenIn));
+  there.hidden_in =
+      static_cast<const float *>(asPointer(args.hidden_in ? hiddenIn : 0));
   there.hidden_out = static_cast<float *>(asPointer(hiddenOut));
   memcpy(staged, &there, sizeof(there));
   return device.upload(block, staged, bytes, error);

@@ -147,7 +147,7 @@ TEST_P(DeviceWeightsTest, FailuresAreReportedAndGiveMemoryBack) {
   driver.environment.set("FAKE_GPU_BYTES", "3999");
   EXPECT_FALSE(upload());
   EXPECT_NE(error.find("weight w1"), std::string::npos) << error;
-  driver.environment.set("FAKE_GPU_BYTES", std::to_string(before));
+  driver.environment.set("FAKE_GPU_BYTES", std::to_string(uint64_t(1) << 32));
   EXPECT_EQ(device->freeBytes(), before);
 }
 
