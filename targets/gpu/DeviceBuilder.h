@@ -94,6 +94,14 @@ public:
   /// The most that the kernel being made has used so far.
   int64_t sharedBytes() const { return sharedMost; }
 
+  // Launches that overlap (GpuFacts::dependentLaunch; nothing elsewhere).
+  /// The launches before have ended, and what they wrote can be read.
+  void dependencyWait();
+  /// The next launch may start as soon as all blocks have said so.
+  void dependencyLaunch();
+  /// Reads the line at \p pointer (global) into the cache that blocks share.
+  void prefetchShared(V pointer);
+
   // Words: how registers are seen by matrix instructions.
   /// \p count 32-bit words at \p pointer + \p offset in one load where the
   /// alignment allows (\p align bytes), as i32 values.

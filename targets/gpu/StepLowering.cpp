@@ -15,6 +15,8 @@ using llvm::StringRef;
 /// Shared memory that stays free for the kernels' own use (partial sums,
 /// fragments), in bytes.
 static constexpr int64_t kKernelRoom = 24 << 10;
+/// What one request brings into the shared cache, in bytes.
+static constexpr int64_t kCacheLine = 128;
 
 StepLowering::StepLowering(DeviceBuilder &k, tile::ProgramOp program,
                            tile::StepOp step)
@@ -85,6 +87,7 @@ LogicalResult StepLowering::lowerGraph(StringRef name, ProgramBucket &bucket) {
     ProgramLaunch launch;
     launch.kernel = symbol;
     launch.sharedBytes = k.sharedBytes();
+    launch.overlap = k.machine.dependentLaunch;
     return launch;
   };
   for (Operation &op : step.getBody().front()) {
@@ -101,6 +104,7 @@ LogicalResult StepLowering::lowerGraph(StringRef name, ProgramBucket &bucket) {
         }
     }
   }
+  bucket.launches.front().overlap = false; // nothing of this step is before it
   for (func::FuncOp kernel : kernels)
     setLocalBytes(kernel, result.localBytes);
   return failure(failed);
@@ -165,6 +169,28 @@ void StepLowering::lowerWait(tile::WaitOp wait) {
     k.ifThen(layer > k.i64(0), [&] { emit(layer - 1); });
 }
 
+void StepLowering::lowerPrefetch(tile::PrefetchOp prefetch) {
+  // Tasks of a stream are its tiles, in order.
+  tile::StreamOp stream;
+  prefetch->getParentOfType<tile::PhaseOp>().walk([&](tile::StreamOp found) {
+    if (!stream && found.getMatrix() == prefetch.getMatrix())
+      stream = found;
+  });
+  if (!stream)
+    return;
+  tile::WeightsType type = stream.getWeights().getType();
+  PanelLayout layout(type.getPackedFormat(), type.getColumns());
+  int64_t tileBytes = panelCount(type.getRows()) * layout.bytes;
+  int64_t bytes = panelCount(stream.getCount()) * layout.bytes;
+  V first = worker * tileBytes;
+  V data = weightData(prefetch.getMatrix()) +
+           int64_t(stream.getFirst()) / kPanelRows * layout.bytes;
+  V end = k.min(first + tileBytes, k.i64(bytes));
+  k.loop(first + k.thread() * kCacheLine, end,
+         k.machine.threads * kCacheLine,
+         [&](V byte) { k.prefetchShared(data + byte); });
+}
+
 void StepLowering::lowerSignal(tile::PhaseOp phase, V finished) {
   // The barrier orders what all threads wrote before the release.
   k.barrier();
@@ -181,6 +207,13 @@ LogicalResult StepLowering::lowerPhase(tile::PhaseOp phase, bool waits) {
   DeviceBuilder::SharedScope scope(k);
   localUsed = keptLocal;
   std::string name = phase.getSymName().str();
+  if (!waits)
+    k.dependencyLaunch();
+  k.setSite(name + " / prefetch");
+  for (auto prefetch : body.getOps<tile::PrefetchOp>())
+    lowerPrefetch(prefetch);
+  if (!waits)
+    k.dependencyWait();
   if (waits && !body.getOps<tile::WaitOp>().empty()) {
     k.setSite(name + " / wait");
     for (auto wait : body.getOps<tile::WaitOp>())

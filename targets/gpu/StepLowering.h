@@ -25,6 +25,8 @@ private:
   void begin(V args, V repetition);
   mlir::LogicalResult lowerPhase(tile::PhaseOp phase, bool waits);
   void lowerWait(tile::WaitOp wait);
+  /// Asks for the weights of the block's first task.
+  void lowerPrefetch(tile::PrefetchOp prefetch);
   void lowerSignal(tile::PhaseOp phase, V finished);
   mlir::LogicalResult runTasks(tile::PhaseOp phase, llvm::ArrayRef<Grid> grids);
   /// \p bytes for this worker: shared memory while there is room, else a part

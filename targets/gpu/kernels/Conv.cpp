@@ -1,0 +1,128 @@
+// A thread per channel walks over the tokens with the last rows in registers;
+// inputs of some tokens are asked for together.
+#include "targets/gpu/kernels/Conv.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "targets/gpu/kernels/MixerRows.h"
+
+using namespace quartet;
+using namespace quartet::gpu;
+using llvm::ArrayRef;
+using llvm::SmallVector;
+
+/// Tokens whose inputs are in flight at once.
+static constexpr int64_t kTogether = 4;
+
+Conv::Conv(DeviceBuilder &k, const DeltaShape &shape, const DeltaArgs &args)
+    : k(k), shape(shape), args(args),
+      window(k.shared(shape.width() * (shape.taps - 1) * 4)) {}
+
+V Conv::channelOf(V c) {
+  int64_t keyDim = shape.keyDim, keys = shape.keyHeads * keyDim;
+  V query = args.head * keyDim;
+  V key = query + (keys - keyDim);
+  V value =
+      args.head * (shape.perKey() * shape.valueDim) + (2 * keys - 2 * keyDim);
+  if (shape.parts > 1)
+    value = value + args.part * shape.rows();
+  V base = k.select(c < keyDim, query, k.select(c < 2 * keyDim, key, value));
+  return base + c;
+}
+
+V Conv::windowOf(V channel, int64_t row) {
+  int64_t bytes = byteWidth(shape.windowType);
+  return args.window + channel * bytes + row * shape.channels() * bytes;
+}
+
+void Conv::begin() {
+  int64_t kept = shape.taps - 1;
+  k.forThreads(shape.width(), [&](V c) {
+    V channel = channelOf(c);
+    for (int64_t row = 0; row < kept; ++row) {
+      V value = k.load(shape.windowType, windowOf(channel, row));
+      k.store(k.convert(value, k.f32()), window, c * (kept * 4) + row * 4);
+    }
+  });
+  if (shape.parts == 1)
+    return;
+  // The last part to have read the window is the one to write what all read.
+  DeviceBuilder::SharedScope scope(k);
+  V last = k.shared(4);
+  k.barrier();
+  k.onFirstThread([&] {
+    auto count = [&](mlir::LLVM::AtomicBinOp op, int64_t value) {
+      return k.wrap(mlir::LLVM::AtomicRMWOp::create(
+          k.b, op, args.readers.get(), k.i32(value).get(),
+          mlir::LLVM::AtomicOrdering::acq_rel, "", /*alignment=*/4));
+    };
+    V before = count(mlir::LLVM::AtomicBinOp::add, 1);
+    V all = before == k.i32(shape.parts - 1);
+    k.store(k.select(all, k.i32(1), k.i32(0)), last);
+    k.ifThen(all, [&] { count(mlir::LLVM::AtomicBinOp::add, -shape.parts); });
+  });
+  k.barrier();
+  writesKeys = k.load(k.i32(), last) == 1;
+  k.barrier();
+}
+
+void Conv::run(V first, V count, V rows, int64_t rowBytes) {
+  int64_t taps = shape.taps, kept = taps - 1;
+  auto rounded = [&](V value) {
+    return k.convert(k.convert(value, shape.windowType), k.f32());
+  };
+  k.forThreads(shape.width(), [&](V c) {
+    V channel = channelOf(c);
+    V from = args.input + first * args.inputStride + channel * 4;
+    V to = rows + c * 4, memory = window + c * (kept * 4);
+    SmallVector<V> weights, held;
+    V weight = args.taps + channel * (taps * 4);
+    if (taps == 4) {
+      V all = k.load(k.vec(4, k.f32()), weight, int64_t(0), 16);
+      for (int64_t j = 0; j < 4; ++j)
+        weights.push_back(k.extract(all, j));
+    } else {
+      for (int64_t j = 0; j < taps; ++j)
+        weights.push_back(k.load(k.f32(), weight, j * 4));
+    }
+    for (int64_t row = 0; row < kept; ++row)
+      held.push_back(k.load(k.f32(), memory, row * 4));
+    held =
+        k.fold(k.i64(0), count, kTogether, held, [&](V t, ArrayRef<V> carried) {
+          SmallVector<V> last(carried.begin(), carried.end()), inputs;
+          for (int64_t i = 0; i < kTogether; ++i)
+            inputs.push_back(k.load(
+                k.f32(), from, k.min(t + i, count - 1) * args.inputStride));
+          for (int64_t i = 0; i < kTogether; ++i) {
+            SmallVector<V> all = last;
+            all.push_back(rounded(inputs[i]));
+            V sum = all[0] * weights[0];
+            for (int64_t j = 1; j < taps; ++j)
+              sum = k.fma(all[j], weights[j], sum);
+            V inside = t + i < count;
+            k.ifThen(inside,
+                     [&] { k.store(k.silu(sum), to, (t + i) * rowBytes); });
+            for (int64_t j = 0; j < kept; ++j)
+              last[j] = k.select(inside, all[1 + j], last[j]);
+          }
+          return last;
+        });
+    for (int64_t row = 0; row < kept; ++row)
+      k.store(held[row], memory, row * 4);
+  });
+}
+
+void Conv::end() {
+  int64_t kept = shape.taps - 1;
+  auto write = [&](V c) {
+    V channel = channelOf(c);
+    for (int64_t row = 0; row < kept; ++row) {
+      V value = k.load(k.f32(), window, c * (kept * 4) + row * 4);
+      k.store(k.convert(value, shape.windowType), windowOf(channel, row));
+    }
+  };
+  k.forThreads(shape.width(), [&](V c) {
+    if (!writesKeys)
+      return write(c);
+    V ours = k.wrap(writesKeys.get()) | (c >= 2 * shape.keyDim);
+    k.ifThen(ours, [&] { write(c); });
+  });
+}

@@ -1,0 +1,39 @@
+// The causal depthwise convolution over time in front of the delta rule, of the
+// channels of one key head.
+#ifndef QUARTET_TARGETS_GPU_KERNELS_CONV_H
+#define QUARTET_TARGETS_GPU_KERNELS_CONV_H
+#include "targets/gpu/kernels/Delta.h"
+
+namespace quartet::gpu {
+
+/// out[t,c] = silu(sum_j taps[c,j] * r[t-(taps-1)+j, c]), where r is the
+/// window's rows followed by the step's rows, rounded to the window's type. A
+/// thread has the same channels throughout, so that the window, which stays in
+/// shared memory between groups of tokens, needs no barrier.
+class Conv {
+public:
+  /// Takes shared memory.
+  Conv(DeviceBuilder &k, const DeltaShape &shape, const DeltaArgs &args);
+
+  /// Reads the window. Meets where a key head has several parts.
+  void begin();
+  /// Tokens [first, first + count) of the step into \p rows, shared:
+  /// [count][width()] f32, \p rowBytes apart; each group follows the last.
+  void run(V first, V count, V rows, int64_t rowBytes);
+  /// Writes the window.
+  void end();
+
+private:
+  /// The number among all channels of the part's channel \p c.
+  V channelOf(V c);
+  V windowOf(V channel, int64_t row);
+
+  DeviceBuilder &k;
+  DeltaShape shape;
+  DeltaArgs args;
+  V window;     ///< shared: [width()][taps - 1] f32
+  V writesKeys; ///< i1: this part writes the window of q and k; null: yes
+};
+
+} // namespace quartet::gpu
+#endif
