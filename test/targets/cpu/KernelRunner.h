@@ -66,6 +66,15 @@ private:
   std::unique_ptr<llvm::orc::LLJIT> jit;
 };
 
+/// CPUs whose code this machine runs, by LLVM name: itself, and an older one
+/// with narrower vectors.
+inline std::vector<std::string> kernelCpus() {
+  std::vector<std::string> cpus = {""};
+  if (KernelRunner::canRun("x86-64-v3"))
+    cpus.push_back("x86-64-v3");
+  return cpus;
+}
+
 /// The assembly of the kernels that \p build makes, for a CPU that need not be
 /// this machine.
 std::string
