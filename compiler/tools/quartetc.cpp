@@ -57,7 +57,8 @@ static void addBuild(CLI::App &app, BuildCommand &command,
       ->capture_default_str();
   build->add_option(
       "--mcpu", command.cpu,
-      "LLVM's name of the CPU, e.g. znver5 (default: the target's); "
+      "LLVM's name of the CPU, e.g. znver5 (default: the target's), and "
+      "features that it has besides: x86-64-v3+avxvnni; "
       "'quartetc targets TARGET' lists them");
   addChoice<Dtype>(
       build, "--dtype",

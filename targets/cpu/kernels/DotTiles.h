@@ -14,7 +14,7 @@ bool multipliesSplitRows(const Isa &isa, const PackedFormat &format);
 
 /// Bytes of \p tokens split rows: for each 16 tokens and 32 columns two tiles,
 /// first the bf16 nearest to the values, then those nearest to what is left.
-/// Tokens and columns that are missing are zero.
+/// Columns that are missing are zero; rows of missing tokens may hold anything.
 int64_t splitRowsBytes(int64_t columns, int64_t tokens);
 
 /// void split_rows(ptr rows, i64 rowStride, i64 columns, i64 tokens, ptr out)

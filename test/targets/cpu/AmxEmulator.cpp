@@ -277,6 +277,8 @@ Amx quartet::test::enableAmx() {
                  ? Amx::Native
                  : Amx::Absent;
     }
+    if (!__builtin_cpu_supports("fma")) // which rounds as tdpbf16ps does
+      return Amx::Absent;
     struct sigaction action = {};
     action.sa_sigaction = onIllegal;
     action.sa_flags = SA_SIGINFO;

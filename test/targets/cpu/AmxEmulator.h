@@ -8,7 +8,7 @@
 namespace quartet::test {
 
 enum class Amx {
-  Absent,   ///< not x86-64 Linux, or the system refuses the tile registers
+  Absent,   ///< not x86-64 Linux, no FMA, or the system refuses the registers
   Native,   ///< this machine's own
   Emulated, ///< every instruction traps
 };
