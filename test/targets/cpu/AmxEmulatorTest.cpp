@@ -136,7 +136,7 @@ TEST_F(AmxEmulator, Floats) {
   Tile sum, x = randomHalves(), w = randomHalves();
   for (int r = 0; r < 16; ++r)
     for (int i = 0; i < 16; ++i)
-      sum.put<float>(r, i, float(random() % 1000) * 0x1p-7f);
+      sum.put<float>(r, i, float(random()) * 0x1p-24f);
   Tile result = multiply(sum, x, w, []() AMX_CODE { _tile_dpbf16ps(0, 1, 7); });
   for (int m = 0; m < kM; ++m)
     for (int n = 0; n < kN; ++n) {
