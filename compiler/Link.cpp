@@ -16,32 +16,37 @@ static llvm::StringRef archName(const Capabilities &facts) {
   return llvm::StringRef(facts.triple).split('-').first;
 }
 
-llvm::Expected<std::string> quartet::findRuntimeKit(const Capabilities &facts) {
+static constexpr llvm::StringLiteral kRuntime = "libquartet_runtime.a",
+                                     kEmulator = "libquartet_emulator.a";
+
+llvm::Expected<std::string> quartet::findRuntimeKit(const Capabilities &facts,
+                                                    bool emulator) {
   static int anchor;
   llvm::SmallString<256> kit(
       path::parent_path(fs::getMainExecutable("quartetc", &anchor)));
   path::append(kit, "..", "lib", "quartet", archName(facts) + "-linux-gnu");
   path::remove_dots(kit, /*remove_dot_dot=*/true);
-  if (fs::exists(kit + "/libquartet_runtime.a"))
+  bool runtime = fs::exists(kit + "/" + kRuntime);
+  if (runtime && (!emulator || fs::exists(kit + "/" + kEmulator)))
     return std::string(kit);
   return llvm::createStringError(
-      "no runtime for " + facts.triple + ": '" + kit +
-      "' has no libquartet_runtime.a; build the target QuartetRuntimeKit" +
+      (runtime ? "no emulator for " : "no runtime for ") +
+      llvm::Twine(facts.triple) + ": '" + kit + "' has no " +
+      (runtime ? kEmulator : kRuntime) +
+      "; build the target QuartetRuntimeKit" +
       (archName(facts) == "aarch64" ? " with -DQUARTET_AARCH64_RUNTIME=ON"
                                     : "") +
       ", or use --emit=obj and link it yourself");
 }
 
-llvm::Error quartet::linkExecutable(const Capabilities &facts,
-                                    llvm::StringRef kit,
-                                    const std::vector<std::string> &objects,
+llvm::Error quartet::linkExecutable(const LinkInput &input,
                                     llvm::StringRef output) {
   TemporaryFiles objectFiles, unfinished;
-  for (auto [number, bytes] : llvm::enumerate(objects))
+  for (auto [number, bytes] : llvm::enumerate(input.objects))
     if (auto name = objectFiles.create(llvm::Twine(number), "o", bytes); !name)
       return name.takeError();
 
-  bool arm = archName(facts) == "aarch64";
+  bool arm = archName(input.facts) == "aarch64";
   std::string loader = arm ? "ld-linux-aarch64.so.1" : "ld-linux-x86-64.so.2";
   std::string temporary =
       (output + ".tmp-" + llvm::Twine(llvm::sys::Process::getProcessId()))
@@ -66,16 +71,22 @@ llvm::Error quartet::linkExecutable(const Capabilities &facts,
                                  "-o",
                                  temporary};
   auto kitFile = [&](llvm::StringRef name) {
-    words.push_back((kit + "/" + name).str());
+    words.push_back((input.kit + "/" + name).str());
   };
   for (llvm::StringRef name : {"Scrt1.o", "crti.o", "crtbeginS.o"})
     kitFile(name);
   llvm::append_range(words, objectFiles.all());
+  // The runtime's reference is weak, and by itself takes nothing out of an
+  // archive.
+  if (input.emulator)
+    words.insert(words.end(), {"-u", "quartet_emulator_device"});
   words.push_back("--start-group");
-  for (llvm::StringRef name :
-       {"libquartet_runtime.a", "libpcre2-8.a", "libutf8proc.a", "libstdc++.a",
-        "libclang_rt.builtins.a", "libgcc.a", "libgcc_eh.a",
-        "libc_nonshared.a"})
+  if (input.emulator)
+    kitFile(kEmulator);
+  for (llvm::StringRef name : std::initializer_list<llvm::StringRef>{
+           kRuntime, "libpcre2-8.a", "libutf8proc.a", "libstdc++.a",
+           "libclang_rt.builtins.a", "libgcc.a", "libgcc_eh.a",
+           "libc_nonshared.a"})
     kitFile(name);
   words.push_back("--end-group");
   kitFile("libc.so.6");

@@ -34,6 +34,7 @@
 #include "targets/cpu/KernelLowering.h"
 #include "targets/cpu/TileToCpu.h"
 #include "targets/gpu/GpuToEmulator.h"
+#include "targets/gpu/TileToGpu.h"
 #include "targets/gpu/VendorPasses.h"
 
 using namespace mlir;
@@ -180,6 +181,7 @@ void quartet::registerPipelines() {
       "quartet-cpu-pipeline", "The schedule to the LLVM dialect for one CPU",
       buildCpuPipeline);
   cpu::registerTileToCpu();
+  gpu::registerTileToGpu();
   gpu::registerVendorPasses();
   gpu::registerGpuToEmulator();
   PassPipelineRegistration<>("quartet-emulator-pipeline",

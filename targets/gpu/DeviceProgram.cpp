@@ -113,3 +113,5 @@ llvm::Expected<Program> gpu::programOf(ModuleOp module) {
   program.device = std::move(device);
   return program;
 }
+
+void gpu::clearProgram(ModuleOp module) { module->removeAttr(kProgramAttr); }

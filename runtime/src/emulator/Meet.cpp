@@ -1,0 +1,279 @@
+// Barriers of blocks, meetings of warps, and why they can't be completed.
+#include "runtime/src/emulator/Meet.h"
+#include <algorithm>
+
+using namespace quartet::emu;
+
+static const char *meetingName(uint32_t kind) {
+  switch (Together(kind & 0xff)) {
+  case Together::WarpBarrier:
+    return "warp barrier";
+  case Together::ShuffleXor:
+  case Together::ShuffleIndex:
+    return "shuffle";
+  case Together::Ballot:
+    return "ballot";
+  case Together::Matrix:
+    return "matrix instruction";
+  case Together::LoadMatrix:
+    return "ldmatrix";
+  }
+  return "meeting";
+}
+
+static const Meeting *meetingOf(const Thread &thread) {
+  for (const Meeting &meeting : thread.warp->meetings)
+    if (meeting.arrived >> thread.lane & 1)
+      return &meeting;
+  return nullptr;
+}
+
+static std::string stateOf(const Thread &thread) {
+  switch (thread.wait) {
+  case Wait::Nothing:
+    return thread.site ? "can run, last seen at " + quoted(thread.site)
+                       : "can run";
+  case Wait::Barrier:
+    return "at the barrier at " + quoted(thread.site);
+  case Wait::Ended:
+    return "ended";
+  case Wait::Warp:
+    break;
+  }
+  const Meeting *meeting = meetingOf(thread);
+  return std::string("in a ") + meetingName(meeting ? meeting->kind : 0) +
+         " at " + quoted(thread.site);
+}
+
+std::string Machine::waits(const Block &block) const {
+  std::string text;
+  size_t count = block.threads.size(), shown = 0;
+  for (size_t first = 0, last; first < count; first = last) {
+    std::string state = stateOf(block.threads[first]);
+    for (last = first + 1; last < count; ++last)
+      if (stateOf(block.threads[last]) != state)
+        break;
+    if (++shown > 6)
+      return text + ", and so on";
+    text += text.empty() ? "" : ", ";
+    text += last - first == 1 ? "thread " + std::to_string(first)
+                              : "threads " + std::to_string(first) + "-" +
+                                    std::to_string(last - 1);
+    text += " " + state;
+  }
+  return text;
+}
+
+void Machine::diverge(Thread &thread, const std::string &what) {
+  report(ReportKind::Divergence, thread.site, thread.block->barrierSite,
+         "divergence: " + what + "; block " +
+             std::to_string(thread.block->index) + ": " + waits(*thread.block));
+  abandon();
+}
+
+/// What an acquire of one thread before a barrier means for all behind it.
+static void completeBarrier(Machine &m, Block &block) {
+  block.arrived = 0;
+  block.tick = block.barrierTick = ++m.now;
+  m.idle = 0;
+  bool waited = false;
+  for (Thread &thread : block.threads) {
+    waited |= thread.waited;
+    if (!thread.acquired.empty()) {
+      block.known.join(thread.acquired);
+      thread.acquired.clear();
+    }
+  }
+  for (Warp &warp : block.warps)
+    warp.atBarrier = 0;
+  m.inSomeOrder(block.threads.size(), [&](uint64_t i) {
+    block.threads[i].waited = waited;
+    m.makeReady(block.threads[i]);
+  });
+}
+
+void quartet_emu_barrier(const char *site) {
+  Thread &t = *current;
+  Machine &m = *t.machine;
+  Block &block = *t.block;
+  t.site = site;
+  t.wait = Wait::Barrier;
+  t.warp->atBarrier |= uint64_t(1) << t.lane;
+  if (!block.arrived)
+    block.barrierSite = site;
+  if (block.ended)
+    m.diverge(t, "a barrier at " + quoted(site) +
+                     " that threads which have ended can't reach");
+  if (!sameSite(block.barrierSite, site))
+    m.diverge(t, nameOf(t) + " comes to the barrier at " + quoted(site) +
+                     ", others wait at the one at " +
+                     quoted(block.barrierSite));
+  for (const Meeting &meeting : t.warp->meetings)
+    if (meeting.mask >> t.lane & 1)
+      m.diverge(t, nameOf(t) + " comes to the barrier at " + quoted(site) +
+                       ", other lanes of its warp wait for it in a " +
+                       meetingName(meeting.kind) + " at " +
+                       quoted(meeting.site));
+  if (++block.arrived == block.threads.size())
+    completeBarrier(m, block);
+  m.suspend(t);
+}
+
+void Machine::threadEnds(Thread &t) {
+  Block &block = *t.block;
+  t.wait = Wait::Ended;
+  t.warp->ended |= uint64_t(1) << t.lane;
+  ++block.ended;
+  if (!t.copies.empty())
+    report(ReportKind::MissingWait, t.copies[0].site, nullptr,
+           "missing wait: " + nameOf(t) +
+               " ends before its asynchronous copy at " +
+               quoted(t.copies[0].site) + " has arrived");
+  if (block.arrived)
+    diverge(t, nameOf(t) + " ends, others wait for it at the barrier at " +
+                   quoted(block.barrierSite));
+  for (const Meeting &meeting : t.warp->meetings)
+    if (meeting.mask >> t.lane & 1)
+      diverge(t, nameOf(t) +
+                     " ends, other lanes of its warp wait for it in a " +
+                     meetingName(meeting.kind) + " at " + quoted(meeting.site));
+}
+
+bool quartet::emu::meet(Thread &t, uint64_t mask, uint32_t kind,
+                        const char *site) {
+  Machine &m = *t.machine;
+  Warp &warp = *t.warp;
+  t.site = site;
+  t.wait = Wait::Warp;
+  uint64_t self = uint64_t(1) << t.lane;
+  if (!(mask & self))
+    m.diverge(t, nameOf(t) + " comes to a " + meetingName(kind) + " at " +
+                     quoted(site) + " of lanes that don't include it");
+  Meeting *mine = nullptr;
+  for (Meeting &meeting : warp.meetings) {
+    if (!(meeting.mask & mask))
+      continue;
+    if (meeting.mask != mask || meeting.kind != kind ||
+        !sameSite(meeting.site, site))
+      m.diverge(t, nameOf(t) + " comes to a " + meetingName(kind) + " at " +
+                       quoted(site) + ", other lanes of its warp are in a " +
+                       meetingName(meeting.kind) + " at " +
+                       quoted(meeting.site) +
+                       (meeting.kind != kind ? "" : " or of other lanes"));
+    mine = &meeting;
+    break;
+  }
+  if (!mine) {
+    if (mask & (warp.ended | warp.atBarrier))
+      m.diverge(t, nameOf(t) + " comes to a " + meetingName(kind) + " at " +
+                       quoted(site) +
+                       ", which other lanes of its warp can't reach");
+    warp.meetings.push_back({mask, 0, kind, site});
+    mine = &warp.meetings.back();
+  }
+  mine->arrived |= self;
+  if (mine->arrived != mask) {
+    m.suspend(t);
+    return false;
+  }
+  warp.meetings.erase(warp.meetings.begin() + (mine - warp.meetings.data()));
+  m.idle = 0;
+  return true;
+}
+
+/// Behind a barrier of lanes what one of them knows is known to all.
+static void orderLanes(Thread &t, uint64_t mask) {
+  Machine &m = *t.machine;
+  t.warp->tick = t.block->tick = ++m.now;
+  bool waited = false;
+  Clock acquired;
+  for (uint32_t lane = 0; lane < 64; ++lane)
+    if (mask >> lane & 1) {
+      waited |= laneOf(t, lane).waited;
+      if (!laneOf(t, lane).acquired.empty())
+        acquired.join(laneOf(t, lane).acquired);
+    }
+  for (uint32_t lane = 0; lane < 64; ++lane)
+    if (mask >> lane & 1) {
+      laneOf(t, lane).waited |= waited;
+      if (!acquired.empty())
+        laneOf(t, lane).acquired = acquired;
+    }
+}
+
+void quartet::emu::release(Thread &t, uint64_t mask) {
+  Machine &m = *t.machine;
+  if (m.options.shufflesOrderMemory)
+    orderLanes(t, mask);
+  uint32_t first = t.warp->first;
+  m.inSomeOrder(uint64_t(m.options.lanes), [&](uint64_t lane) {
+    if (mask >> lane & 1)
+      m.makeReady(t.block->threads[first + lane]);
+  });
+  m.suspend(t);
+}
+
+void quartet_emu_warp_barrier(uint64_t mask, const char *site) {
+  Thread &t = *current;
+  mask &= wholeWarp(t); // as a full mask of a warp that has fewer lanes
+  if (!meet(t, mask, meetingKind(Together::WarpBarrier), site))
+    return;
+  orderLanes(t, mask);
+  release(t, mask);
+}
+
+uint32_t quartet_emu_shuffle_xor(uint32_t value, int32_t mask,
+                                 const char *site) {
+  Thread &t = *current;
+  t.operands.value = value;
+  t.operands.index = int32_t(t.lane) ^ mask;
+  uint32_t kind = meetingKind(Together::ShuffleXor, uint32_t(mask));
+  if (meet(t, wholeWarp(t), kind, site)) {
+    uint64_t results[64];
+    uint32_t lanes = uint32_t(__builtin_popcountll(wholeWarp(t)));
+    for (uint32_t lane = 0; lane < lanes; ++lane) {
+      uint32_t from = uint32_t(laneOf(t, lane).operands.index);
+      results[lane] = laneOf(t, from < lanes ? from : lane).operands.value;
+    }
+    for (uint32_t lane = 0; lane < lanes; ++lane)
+      laneOf(t, lane).operands.value = results[lane];
+    release(t, wholeWarp(t));
+  }
+  return uint32_t(t.operands.value);
+}
+
+uint32_t quartet_emu_shuffle_index(uint32_t value, int32_t index,
+                                   const char *site) {
+  Thread &t = *current;
+  t.operands.value = value;
+  t.operands.index = index;
+  if (meet(t, wholeWarp(t), meetingKind(Together::ShuffleIndex), site)) {
+    uint64_t results[64];
+    uint32_t lanes = uint32_t(__builtin_popcountll(wholeWarp(t)));
+    for (uint32_t lane = 0; lane < lanes; ++lane) {
+      // The hardware looks at the low bits of the index only.
+      uint32_t from = uint32_t(laneOf(t, lane).operands.index) &
+                      uint32_t(t.machine->options.lanes - 1);
+      results[lane] = laneOf(t, from < lanes ? from : lane).operands.value;
+    }
+    for (uint32_t lane = 0; lane < lanes; ++lane)
+      laneOf(t, lane).operands.value = results[lane];
+    release(t, wholeWarp(t));
+  }
+  return uint32_t(t.operands.value);
+}
+
+uint64_t quartet_emu_ballot(int32_t predicate, const char *site) {
+  Thread &t = *current;
+  t.operands.value = predicate != 0;
+  if (meet(t, wholeWarp(t), meetingKind(Together::Ballot), site)) {
+    uint64_t result = 0;
+    uint32_t lanes = uint32_t(__builtin_popcountll(wholeWarp(t)));
+    for (uint32_t lane = 0; lane < lanes; ++lane)
+      result |= laneOf(t, lane).operands.value << lane;
+    for (uint32_t lane = 0; lane < lanes; ++lane)
+      laneOf(t, lane).operands.value = result;
+    release(t, wholeWarp(t));
+  }
+  return t.operands.value;
+}
