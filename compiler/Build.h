@@ -1,8 +1,9 @@
 // One run of quartetc build: what its stages share. Driver.cpp runs the stages;
-// BuildTargets.cpp, BuildInput.cpp, BuildCode.cpp and BuildOutput.cpp have
-// them.
+// BuildTargets.cpp, BuildInput.cpp, BuildCode.cpp, BuildDevice.cpp and
+// BuildOutput.cpp have them.
 #ifndef QUARTET_COMPILER_BUILD_H
 #define QUARTET_COMPILER_BUILD_H
+#include "compiler/BuildTarget.h"
 #include "compiler/Driver.h"
 #include "compiler/Progress.h"
 #include "compiler/import/ModelInput.h"
@@ -12,8 +13,7 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
 #include "models/BuildModel.h"
-#include "passes/Lower/ProgramTable.h"
-#include "targets/Target.h"
+#include <map>
 
 namespace quartet {
 
@@ -31,7 +31,7 @@ public:
 
 private:
   llvm::Error chooseTargets();
-  llvm::Error orderTargets();
+  llvm::Error checkEmit() const;
   llvm::Error chooseLowering();
   llvm::Error readModel();
   llvm::Error checkOutputs();
@@ -43,23 +43,30 @@ private:
   llvm::Error formPhases();
   llvm::Error lower();
   llvm::Error scheduleGeneric();
-  llvm::Error scheduleSteps();
-  llvm::Error lowerTo(Target &target);
-  llvm::Error compile(Target &target);
-  llvm::Error joinPrograms();
-  /// One executable for several CPUs: names of what exists for each differ.
-  bool several() const { return targets.size() > 1; }
-  /// What all targets share is that of the best one.
-  const Capabilities &machine() const {
-    return targets.front()->capabilities();
-  }
+  llvm::Error scheduleSteps(BuildTarget &target);
+  llvm::Error lowerTo(BuildTarget &target);
+  llvm::Error lowerToCpu(BuildTarget &target);
+  llvm::Error lowerToDevice(BuildTarget &target);
+  llvm::Error lowerToEmulator(BuildTarget &target, Program program);
+  llvm::Error makeImages(BuildTarget &target, Program program);
+  llvm::Error compile(BuildTarget &target);
+  llvm::Expected<std::string> joinPrograms(const Executable &executable);
+  /// Whether executables hold programs for several machines.
+  bool joined() const { return executables.front().targets.size() > 1; }
+  /// The machine that executables start on.
+  const Capabilities &machine() const { return targets.front().hostFacts(); }
+  /// "4-llvm.x86-64-v3.mlir": of several targets, the name says which.
+  std::string stageName(llvm::StringRef stage, const BuildTarget &target,
+                        llvm::StringRef extension) const;
   llvm::Error emitText(llvm::StringRef text, llvm::StringRef suffix);
   llvm::Error emitModule(llvm::StringRef suffix);
   llvm::Error dump(llvm::StringRef fileName,
                    llvm::function_ref<void(llvm::raw_ostream &)> print);
   llvm::Error dumpModule(llvm::StringRef fileName);
   llvm::Error pack();
-  llvm::Error link();
+  llvm::Expected<std::string> manifestOf(const Executable &executable);
+  llvm::Error link(const Executable &executable);
+  llvm::Error finish();
 
   const BuildCommand &command;
   StageProgress stages;
@@ -74,18 +81,22 @@ private:
   WeightPlan plan;
   PackPlan packPlan, plannedQuantization;
   WeightLayout layout;
-  std::vector<std::unique_ptr<Target>> targets; ///< the most capable first
-  std::string kit, output, weightsPath, weightsId, manifest, chatTemplate;
-  std::string stepPlan; ///< for the manifest; empty: none
+  std::vector<BuildTarget> targets;
+  std::vector<Executable> executables;
+  std::string kit, output, weightsPath, weightsId, chatTemplate;
   std::vector<uint8_t> tokenizer;
   BuildOptions irOptions;
   Dtype matrixDtype = Dtype::BF16;
   mlir::MLIRContext context;
   mlir::ScopedDiagnosticHandler diagnostics;
   mlir::OwningOpRef<mlir::ModuleOp> module;
-  std::vector<std::string> objects; ///< one per target; several: their table
-  std::vector<ProgramPart> parts;   ///< one per target, when there are several
-  std::string optimizedIr;          ///< of the target compiled last
+  /// In phases (of the generic lowering: loops over buffers), for all targets.
+  mlir::OwningOpRef<mlir::ModuleOp> shared;
+  /// Schedules, by whether they are for GPUs, with their plan.
+  std::map<bool, std::pair<mlir::OwningOpRef<mlir::ModuleOp>, std::string>>
+      schedules;
+  std::string optimizedIr; ///< of the target compiled last
+  std::string isa;         ///< of the GPU compiled last
   int64_t tokenLimit = 0;
 };
 

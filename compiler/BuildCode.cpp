@@ -4,7 +4,6 @@
 #include "compiler/OutputFile.h"
 #include "compiler/Pipelines.h"
 #include "compiler/plan/StepPlan.h"
-#include "passes/Lower/ProgramTable.h"
 #include "targets/cpu/Features.h"
 #include "llvm/Support/FileSystem.h"
 
@@ -66,21 +65,45 @@ llvm::Error Build::scheduleGeneric() {
   return dumpModule("3-buffers.mlir");
 }
 
-/// To the schedules of the buckets, which are the same for every target.
-llvm::Error Build::scheduleSteps() {
-  stages.note("scheduling the steps");
-  if (llvm::Error error = runTilePipeline(*module, command.buckets))
-    return error;
-  stepPlan = manifestPlan(planProgram(*module));
-  return dumpModule("3-tile.mlir");
+/// To the schedules of the buckets, which are the same for all CPUs and for all
+/// GPUs.
+llvm::Error Build::scheduleSteps(BuildTarget &target) {
+  bool gpu = target.gpu.has_value();
+  auto &[scheduled, plan] = schedules[gpu];
+  if (!scheduled) {
+    stages.note(gpu ? "scheduling the steps for GPUs" : "scheduling the steps");
+    scheduled = shared->clone();
+    if (llvm::Error error = runTilePipeline(*scheduled, command.buckets, gpu))
+      return error;
+    plan = manifestPlan(planProgram(*scheduled));
+    bool both = anyGpu(targets) && !llvm::all_of(targets, [](auto &each) {
+                  return each.gpu.has_value();
+                });
+    module = scheduled->clone();
+    if (llvm::Error error = dumpModule(!both ? "3-tile.mlir"
+                                       : gpu ? "3-tile.gpu.mlir"
+                                             : "3-tile.cpu.mlir"))
+      return error;
+  } else {
+    module = scheduled->clone();
+  }
+  target.plan = plan;
+  return llvm::Error::success();
 }
 
-/// The module, which is scheduled, becomes LLVM's dialect for \p target.
-llvm::Error Build::lowerTo(Target &target) {
-  const Capabilities &facts = target.capabilities();
+std::string Build::stageName(StringRef stage, const BuildTarget &target,
+                             StringRef extension) const {
+  bool named = targets.size() > 1 || target.gpu;
+  return (stage + (named ? "." + target.tag() : std::string()) + extension)
+      .str();
+}
+
+/// The module, which is scheduled, becomes LLVM's dialect for a CPU.
+llvm::Error Build::lowerToCpu(BuildTarget &target) {
+  const Capabilities &facts = target.hostFacts();
   auto cpuPipeline = [&](mlir::OpPassManager &pm) {
     CpuPipelineOptions options;
-    options.target = target.name().str();
+    options.target = target.name;
     options.triple = facts.triple;
     options.cpu = facts.cpu;
     options.features = facts.features;
@@ -91,7 +114,7 @@ llvm::Error Build::lowerTo(Target &target) {
     return needs.takeError();
   auto genericPipeline = [&](mlir::OpPassManager &pm) {
     ReferenceOptions options;
-    options.target = target.name().str();
+    options.target = target.name;
     options.needs = *needs;
     buildLlvmPipeline(pm, options);
   };
@@ -102,50 +125,65 @@ llvm::Error Build::lowerTo(Target &target) {
               ? runPipeline(*module, "the LLVM dialect", cpuPipeline)
               : runPipeline(*module, "the LLVM dialect", genericPipeline))
     return error;
-  return dumpModule(several() ? "4-llvm." + target.name().str() + ".mlir"
-                              : "4-llvm.mlir");
+  return dumpModule(stageName("4-llvm", target, ".mlir"));
 }
 
-llvm::Error Build::compile(Target &target) {
-  stages.note("compiling for " + target.capabilities().cpu);
+/// Makes the object of \p target's program from the module in LLVM's dialect.
+llvm::Error Build::compile(BuildTarget &target) {
+  if (!target.gpu || target.emulated)
+    stages.note("compiling for " + target.hostFacts().cpu);
   bool wantIr = command.emit == Emit::Llvm || !command.dumpStages.empty();
   optimizedIr.clear();
-  auto emitted = target.emit(*module, wantIr ? &optimizedIr : nullptr);
+  auto emitted = target.host->emit(*module, wantIr ? &optimizedIr : nullptr);
   if (!emitted)
     return emitted.takeError();
-  objects.push_back(std::move(*emitted));
-  return dump(several() ? "5-optimized." + target.name().str() + ".ll"
-                        : "5-optimized.ll",
-              [&](llvm::raw_ostream &stream) { stream << optimizedIr; });
+  target.object = std::move(*emitted);
+  if (target.gpu && !target.emulated)
+    return llvm::Error::success(); // a table alone
+  return dump(
+      stageName(target.gpu ? "6-optimized" : "5-optimized", target, ".ll"),
+      [&](llvm::raw_ostream &stream) { stream << optimizedIr; });
 }
 
-/// The table of all programs, in an object of its own.
-llvm::Error Build::joinPrograms() {
+/// An object with the table of all programs of \p executable.
+llvm::Expected<std::string> Build::joinPrograms(const Executable &executable) {
+  std::vector<ProgramPart> parts;
+  for (size_t index : executable.targets)
+    parts.push_back(targets[index].part);
   module = mlir::ModuleOp::create(mlir::UnknownLoc::get(&context));
   emitJoinedTable(*module, parts);
-  auto emitted = targets.front()->emit(*module, nullptr);
-  if (!emitted)
-    return emitted.takeError();
-  objects.push_back(std::move(*emitted));
-  return llvm::Error::success();
+  return targets[executable.targets.front()].host->emit(*module, nullptr);
+}
+
+llvm::Error Build::lowerTo(BuildTarget &target) {
+  if (stepProgram) {
+    if (llvm::Error error = scheduleSteps(target))
+      return error;
+  } else {
+    module = shared->clone();
+  }
+  if (command.emit == Emit::Tile)
+    return llvm::Error::success();
+  return target.gpu ? lowerToDevice(target) : lowerToCpu(target);
 }
 
 llvm::Error Build::lower() {
-  if (llvm::Error error = stepProgram ? scheduleSteps() : scheduleGeneric())
-    return error;
-  if (command.emit == Emit::Linalg || command.emit == Emit::Tile)
-    return llvm::Error::success();
-  mlir::OwningOpRef<mlir::ModuleOp> scheduled = std::move(module);
-  for (auto [number, target] : llvm::enumerate(targets)) {
-    module = number + 1 < targets.size()
-                 ? mlir::OwningOpRef<mlir::ModuleOp>(scheduled->clone())
-                 : std::move(scheduled);
-    if (llvm::Error error = lowerTo(*target))
+  if (!stepProgram)
+    if (llvm::Error error = scheduleGeneric())
       return error;
-    if (several())
-      parts.push_back(exportProgram(*module, unsigned(number)));
-    if (llvm::Error error = compile(*target))
+  if (command.emit == Emit::Linalg)
+    return llvm::Error::success();
+  shared = std::move(module);
+  for (auto [number, target] : llvm::enumerate(targets)) {
+    if (llvm::Error error = lowerTo(target))
+      return error;
+    if (command.emit == Emit::Tile || command.emit == Emit::Kernels ||
+        command.emit == Emit::Isa)
+      return llvm::Error::success();
+    if (joined())
+      target.part = exportProgram(*module, unsigned(number));
+    if (llvm::Error error = compile(target))
       return error;
   }
-  return several() ? joinPrograms() : llvm::Error::success();
+  return llvm::Error::success();
 }

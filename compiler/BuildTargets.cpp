@@ -1,85 +1,116 @@
-// What a build is for: its targets, the most capable first, and the lowering
-// that fits all of them.
+// What a build is for: its targets, the executables that hold them, and the
+// lowering that fits all of them.
 #include "compiler/Build.h"
-#include "targets/cpu/Features.h"
 #include "targets/cpu/Isa.h"
 
 using namespace quartet;
 using llvm::StringRef;
 
 llvm::Error Build::chooseTargets() {
-  llvm::SmallVector<StringRef> names;
-  StringRef(command.target).split(names, ',');
-  for (StringRef name : names) {
-    auto created = createTarget(name, command.cpu);
-    if (!created)
-      return created.takeError();
-    for (const auto &other : targets)
-      if (other->name() == name)
-        return llvm::createStringError("--target has '" + name + "' twice");
-    targets.push_back(std::move(*created));
-    const std::string &triple = targets.back()->capabilities().triple;
-    if (triple != machine().triple)
-      return llvm::createStringError("one executable cannot hold '" +
-                                     targets.front()->name() + "' (" +
-                                     machine().triple + ") and '" + name +
-                                     "' (" + triple + "); build one for each");
+  auto parsed = parseTargets(command.target, command.cpu);
+  if (!parsed)
+    return parsed.takeError();
+  targets = std::move(*parsed);
+  bool gpus = anyGpu(targets);
+  if (command.launch && !gpus)
+    return llvm::createStringError("--launch says how a GPU is driven, but "
+                                   "--target '" +
+                                   command.target + "' has none");
+  if (llvm::Error error = checkEmit())
+    return error;
+  bool together = targets.size() == 1 || !gpus || command.fat;
+  if (!together)
+    for (const BuildTarget &target : targets)
+      if (!target.gpu)
+        return llvm::createStringError(
+            "a program for '" + target.name +
+            "' beside those of GPUs belongs into the same executable; add "
+            "--fat, or build it on its own");
+  if (together && targets.size() > 1) {
+    for (const BuildTarget &target : targets)
+      if (target.hostFacts().triple != machine().triple)
+        return llvm::createStringError(
+            "one executable cannot hold '" + targets.front().name + "' (" +
+            machine().triple + ") and '" + target.name + "' (" +
+            target.hostFacts().triple + "); build one for each");
+    if (llvm::Error error = orderTargets(targets))
+      return error;
   }
-  if (!several())
-    return llvm::Error::success();
-  if (!command.cpu.empty())
-    return llvm::createStringError(
-        "--mcpu names the CPU of one target; --target has " +
-        llvm::Twine(targets.size()));
-  if (command.emit == Emit::Llvm || command.emit == Emit::Object)
-    return llvm::createStringError(
-        "--emit llvm and --emit obj are of one target; --target has " +
-        llvm::Twine(targets.size()) +
-        "; build them one by one, or see all with --dump-stages");
-  return orderTargets();
+  executables.resize(together ? 1 : targets.size());
+  for (size_t i = 0; i < targets.size(); ++i)
+    executables[together ? 0 : i].targets.push_back(i);
+  return llvm::Error::success();
 }
 
-/// The runtime takes the first program that fits. Where one target has all that
-/// another has and more, it comes first, whatever the user's order.
-llvm::Error Build::orderTargets() {
-  std::vector<std::pair<cpu::Rank, size_t>> ranked;
-  for (const auto &target : targets) {
-    const Capabilities &facts = target->capabilities();
-    auto rank = cpu::rankOf(facts.triple, facts.cpu, facts.features);
-    if (!rank)
-      return rank.takeError();
-    ranked.emplace_back(*rank, ranked.size());
+/// Stages that only some targets have, and that only one can be shown of.
+llvm::Error Build::checkEmit() const {
+  bool gpus = anyGpu(targets);
+  const BuildTarget &first = targets.front();
+  auto refuse = [&](StringRef stages, StringRef why) {
+    return llvm::createStringError("--emit " + stages + " " + why);
+  };
+  std::string count = "of one target; --target has " +
+                      std::to_string(targets.size()) +
+                      "; build them one by one, or see all with --dump-stages";
+  switch (command.emit) {
+  case Emit::Kernels:
+  case Emit::Isa:
+    if (targets.size() > 1)
+      return refuse("kernels and --emit isa are", count);
+    if (!first.gpu)
+      return refuse("kernels and --emit isa are",
+                    "of GPUs; target '" + first.name + "' is a CPU");
+    if (first.emulated && command.emit == Emit::Isa)
+      return refuse("isa is", "of GPUs themselves; see --target " +
+                                  first.gpu->name + ", or --emit llvm");
+    break;
+  case Emit::Llvm:
+    if (targets.size() == 1 && first.gpu && !first.emulated)
+      return refuse("llvm is", "of CPUs and of the emulator; of a GPU there "
+                               "are --emit kernels and --emit isa");
+    [[fallthrough]];
+  case Emit::Object:
+    if (targets.size() > 1)
+      return refuse("llvm and --emit obj are", count);
+    break;
+  case Emit::Linalg:
+    if (gpus)
+      return refuse("linalg is",
+                    "of the generic lowering, which GPUs have not");
+    break;
+  default:
+    break;
   }
-  llvm::sort(ranked, [](const auto &a, const auto &b) {
-    if (a.first > b.first || b.first > a.first)
-      return a.first > b.first;
-    return a.second < b.second; // equal CPUs: as given
-  });
-  std::vector<std::unique_ptr<Target>> ordered;
-  for (const auto &entry : ranked)
-    ordered.push_back(std::move(targets[entry.second]));
-  targets = std::move(ordered);
   return llvm::Error::success();
 }
 
 /// Weights are packed for one of the two lowerings, so all targets take the
 /// same.
 llvm::Error Build::chooseLowering() {
-  const Target *withStep = nullptr, *without = nullptr;
-  for (const auto &target : targets) {
-    const Capabilities &facts = target->capabilities();
+  const BuildTarget *withStep = nullptr, *without = nullptr;
+  for (const BuildTarget &target : targets) {
+    if (target.gpu) {
+      if (command.lowering == Lowering::Generic)
+        return llvm::createStringError("--lowering generic is of CPUs; '" +
+                                       target.name +
+                                       "' has the step program only");
+      withStep = &target;
+      continue;
+    }
+    const Capabilities &facts = target.hostFacts();
     auto isa = cpu::Isa::of(facts.triple, facts.cpu, facts.features);
     if (!isa)
       return isa.takeError();
-    (isa->fusedMultiplyAdd ? withStep : without) = target.get();
+    (isa->fusedMultiplyAdd ? withStep : without) = &target;
   }
   if (command.lowering == Lowering::Auto && withStep && without)
     return llvm::createStringError(
-        "'" + without->name() +
+        "'" + without->name +
         "' has no fused multiply-add and takes the generic lowering, '" +
-        withStep->name() +
+        withStep->name +
         "' the step program, and their weight files differ; leave one out, or "
-        "choose for both with --lowering step or --lowering generic");
+        "choose for both with --lowering step" +
+        (anyGpu(targets) ? "" : " or --lowering generic"));
   stepProgram = command.lowering == Lowering::Step ||
                 (command.lowering == Lowering::Auto && withStep);
   if (command.emit == Emit::Linalg)

@@ -18,8 +18,13 @@ static constexpr uint64_t kMaxEmbeddedBytes = 1500000000;
 llvm::Error Build::checkOutputs() {
   output = command.output.empty() ? config.name : command.output;
   std::vector<std::string> inputs = input->files();
-  if (llvm::Error error = checkOutput(output, inputs))
-    return error;
+  for (Executable &executable : executables) {
+    executable.path = output;
+    if (executables.size() > 1 && command.emit == Emit::Executable)
+      executable.path += "." + targets[executable.targets.front()].tag();
+    if (llvm::Error error = checkOutput(executable.path, inputs))
+      return error;
+  }
   if (command.emit != Emit::Executable)
     return llvm::Error::success();
   if (output == "-")
@@ -40,7 +45,9 @@ llvm::Error Build::run() {
   if (llvm::Error error = chooseLowering())
     return error;
   if (command.emit == Emit::Executable) {
-    auto found = findRuntimeKit(machine());
+    bool emulator = llvm::any_of(
+        targets, [](const BuildTarget &target) { return target.emulated; });
+    auto found = findRuntimeKit(machine(), emulator);
     if (!found)
       return found.takeError();
     kit = *found;
@@ -79,13 +86,22 @@ llvm::Error Build::run() {
   case Emit::Llvm:
     return emitText(optimizedIr, ".ll");
   case Emit::Object:
-    return emitText(objects.front(), ".o");
+    return emitText(targets.front().object, ".o");
+  case Emit::Kernels:
+    return emitModule(".kernels.mlir");
+  case Emit::Isa:
+    return emitText(isa, targets.front().gpu->vendor == gpu::Vendor::Nvidia
+                             ? ".ptx"
+                             : ".s");
   default:
     break;
   }
   llvm::Error error = pack();
+  for (const Executable &executable : executables)
+    if (!error)
+      error = link(executable);
   if (!error)
-    error = link();
+    error = finish();
   if (error && !weightsPath.empty())
     fs::remove(weightsPath);
   return error;

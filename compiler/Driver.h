@@ -5,21 +5,41 @@
 
 namespace quartet {
 
-enum class Emit { Executable, Quartet, Phases, Tile, Linalg, Llvm, Object };
+enum class Emit {
+  Executable,
+  Quartet,
+  Phases,
+  Tile,
+  Kernels, ///< of a GPU
+  Isa,     ///< of a GPU: PTX, or AMD's assembly
+  Linalg,
+  Llvm,
+  Object
+};
 
 /// How the model's ops become code. Auto: Step where the target's CPU has fused
 /// multiply-add, else Generic.
 enum class Lowering { Auto, Step, Generic };
 
+/// How a GPU runs a step: Graph launches a kernel per phase, Persistent one
+/// kernel whose blocks wait for each other.
+enum class Launch { Graph, Persistent };
+
 struct BuildCommand {
-  std::string model;  ///< directory with config.json, or *.gguf
-  std::string output; ///< empty: the model's name, in this folder
-  /// See targetNames(); several of one triple, separated by commas: one
-  /// executable with a program for each.
+  std::string model; ///< directory with config.json, or *.gguf
+  /// Empty: the model's name, in this folder. Of several executables each gets
+  /// its target's name behind it: "qwen.sm_90a".
+  std::string output;
+  /// See parseTargets(). Several CPUs are one executable with a program for
+  /// each; several GPUs an executable each, or with `fat` one for all, which
+  /// may have CPUs beside them.
   std::string target = "host";
-  std::string cpu;            ///< LLVM CPU; empty: the target's own
-  std::optional<Dtype> dtype; ///< absent: as in the checkpoint
-  std::string quant;          ///< format, recipe or file; empty: as it comes
+  bool fat = false;
+  std::optional<Launch> launch; ///< of GPUs; absent: Graph
+  bool report = false;          ///< print what a GPU's kernels take
+  std::string cpu;              ///< LLVM CPU; empty: the target's own
+  std::optional<Dtype> dtype;   ///< absent: as in the checkpoint
+  std::string quant;            ///< format, recipe or file; empty: as it comes
   std::optional<int64_t> quantGroup;
   std::string activationStats;  ///< file of --calibrate; empty: none
   std::vector<int64_t> buckets; ///< tokens; empty: the target's choice
@@ -38,7 +58,8 @@ struct BuildCommand {
 };
 
 /// Runs the whole build. Outputs appear under their final name only when
-/// complete; on an error nothing is replaced.
+/// complete; on an error nothing is replaced (of several executables, none
+/// behind the one that fails to link).
 llvm::Error build(const BuildCommand &command);
 
 } // namespace quartet

@@ -1,17 +1,12 @@
 // Runs lld in process on the model's objects and the runtime kit.
 #include "compiler/Link.h"
-#include "lld/Common/CommonLinkerContext.h"
-#include "lld/Common/Driver.h"
+#include "targets/llvm/Linker.h"
+#include "targets/llvm/TemporaryFiles.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
-#include "llvm/Support/Signals.h"
-#include "llvm/Support/raw_ostream.h"
 #include "llvm/TargetParser/Triple.h"
-
-LLD_HAS_DRIVER(elf)
 
 using namespace quartet;
 namespace fs = llvm::sys::fs;
@@ -21,80 +16,43 @@ static llvm::StringRef archName(const Capabilities &facts) {
   return llvm::StringRef(facts.triple).split('-').first;
 }
 
-llvm::Expected<std::string> quartet::findRuntimeKit(const Capabilities &facts) {
+static constexpr llvm::StringLiteral kRuntime = "libquartet_runtime.a",
+                                     kEmulator = "libquartet_emulator.a";
+
+llvm::Expected<std::string> quartet::findRuntimeKit(const Capabilities &facts,
+                                                    bool emulator) {
   static int anchor;
   llvm::SmallString<256> kit(
       path::parent_path(fs::getMainExecutable("quartetc", &anchor)));
   path::append(kit, "..", "lib", "quartet", archName(facts) + "-linux-gnu");
   path::remove_dots(kit, /*remove_dot_dot=*/true);
-  if (fs::exists(kit + "/libquartet_runtime.a"))
+  bool runtime = fs::exists(kit + "/" + kRuntime);
+  if (runtime && (!emulator || fs::exists(kit + "/" + kEmulator)))
     return std::string(kit);
   return llvm::createStringError(
-      "no runtime for " + facts.triple + ": '" + kit +
-      "' has no libquartet_runtime.a; build the target QuartetRuntimeKit" +
+      (runtime ? "no emulator for " : "no runtime for ") +
+      llvm::Twine(facts.triple) + ": '" + kit + "' has no " +
+      (runtime ? kEmulator : kRuntime) +
+      "; build the target QuartetRuntimeKit" +
       (archName(facts) == "aarch64" ? " with -DQUARTET_AARCH64_RUNTIME=ON"
                                     : "") +
       ", or use --emit=obj and link it yourself");
 }
 
-namespace {
-/// Files that go away with the scope, or when the process is interrupted.
-class TemporaryFiles {
-public:
-  ~TemporaryFiles() {
-    for (const std::string &name : names) {
-      fs::remove(name);
-      llvm::sys::DontRemoveFileOnSignal(name);
-    }
-  }
-  void add(llvm::StringRef name) {
-    names.push_back(name.str());
-    llvm::sys::RemoveFileOnSignal(name);
-  }
-  const std::vector<std::string> &all() const { return names; }
-
-private:
-  std::vector<std::string> names;
-};
-} // namespace
-
-static llvm::Error writeObject(const std::string &bytes, unsigned number,
-                               TemporaryFiles &files) {
-  llvm::SmallString<128> name;
-  int fd = -1;
-  if (std::error_code ec = fs::createTemporaryFile(
-          "quartet-" + llvm::Twine(number), "o", fd, name))
-    return llvm::createStringError(ec, "cannot create a temporary file: " +
-                                           ec.message());
-  files.add(name);
-  llvm::raw_fd_ostream out(fd, /*shouldClose=*/true);
-  out << bytes;
-  out.close();
-  if (!out.has_error())
-    return llvm::Error::success();
-  std::error_code ec = out.error();
-  out.clear_error();
-  return llvm::createStringError(ec, "cannot write '" + name +
-                                         "': " + ec.message());
-}
-
-llvm::Error quartet::linkExecutable(const Capabilities &facts,
-                                    llvm::StringRef kit,
-                                    const std::vector<std::string> &objects,
+llvm::Error quartet::linkExecutable(const LinkInput &input,
                                     llvm::StringRef output) {
   TemporaryFiles objectFiles, unfinished;
-  for (auto [number, bytes] : llvm::enumerate(objects))
-    if (llvm::Error error = writeObject(bytes, number, objectFiles))
-      return error;
+  for (auto [number, bytes] : llvm::enumerate(input.objects))
+    if (auto name = objectFiles.create(llvm::Twine(number), "o", bytes); !name)
+      return name.takeError();
 
-  bool arm = archName(facts) == "aarch64";
+  bool arm = archName(input.facts) == "aarch64";
   std::string loader = arm ? "ld-linux-aarch64.so.1" : "ld-linux-x86-64.so.2";
   std::string temporary =
       (output + ".tmp-" + llvm::Twine(llvm::sys::Process::getProcessId()))
           .str();
   unfinished.add(temporary);
-  std::vector<std::string> words{"ld.lld",
-                                 "-pie",
+  std::vector<std::string> words{"-pie",
                                  "--eh-frame-hdr",
                                  "--gc-sections",
                                  "--strip-all",
@@ -113,16 +71,22 @@ llvm::Error quartet::linkExecutable(const Capabilities &facts,
                                  "-o",
                                  temporary};
   auto kitFile = [&](llvm::StringRef name) {
-    words.push_back((kit + "/" + name).str());
+    words.push_back((input.kit + "/" + name).str());
   };
   for (llvm::StringRef name : {"Scrt1.o", "crti.o", "crtbeginS.o"})
     kitFile(name);
   llvm::append_range(words, objectFiles.all());
+  // The runtime's reference is weak, and by itself takes nothing out of an
+  // archive.
+  if (input.emulator)
+    words.insert(words.end(), {"-u", "quartet_emulator_device"});
   words.push_back("--start-group");
-  for (llvm::StringRef name :
-       {"libquartet_runtime.a", "libpcre2-8.a", "libutf8proc.a", "libstdc++.a",
-        "libclang_rt.builtins.a", "libgcc.a", "libgcc_eh.a",
-        "libc_nonshared.a"})
+  if (input.emulator)
+    kitFile(kEmulator);
+  for (llvm::StringRef name : std::initializer_list<llvm::StringRef>{
+           kRuntime, "libpcre2-8.a", "libutf8proc.a", "libstdc++.a",
+           "libclang_rt.builtins.a", "libgcc.a", "libgcc_eh.a",
+           "libc_nonshared.a"})
     kitFile(name);
   words.push_back("--end-group");
   kitFile("libc.so.6");
@@ -133,16 +97,9 @@ llvm::Error quartet::linkExecutable(const Capabilities &facts,
   for (llvm::StringRef name : {"crtendS.o", "crtn.o"})
     kitFile(name);
 
-  std::vector<const char *> arguments;
-  for (const std::string &word : words)
-    arguments.push_back(word.c_str());
-  std::string messages;
-  llvm::raw_string_ostream stream(messages);
-  lld::Result result =
-      lld::lldMain(arguments, stream, stream, {{lld::Gnu, &lld::elf::link}});
-  if (result.retCode != 0)
+  if (llvm::Error error = runLinker(words))
     return llvm::createStringError("linking '" + output + "' failed:\n" +
-                                   messages);
+                                   llvm::toString(std::move(error)));
   if (std::error_code ec = fs::setPermissions(temporary, fs::perms(0755)))
     return llvm::createStringError(ec, "cannot make '" + temporary +
                                            "' executable: " + ec.message());

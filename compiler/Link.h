@@ -7,16 +7,22 @@
 namespace quartet {
 
 /// The folder with the runtime and the C library's start-up files for
-/// \p facts: lib/quartet/<arch>-linux-gnu beside the compiler's bin folder. An
-/// error names the folder and says which target builds it.
-llvm::Expected<std::string> findRuntimeKit(const Capabilities &facts);
+/// \p facts: lib/quartet/<arch>-linux-gnu beside the compiler's bin folder,
+/// which must have the emulator if \p emulator. An error names the folder and
+/// says which target builds it.
+llvm::Expected<std::string> findRuntimeKit(const Capabilities &facts,
+                                           bool emulator);
 
-/// Links \p objects (contents of object files) into \p output, through a
-/// temporary name in the same folder. docs/linking.md explains the command
-/// line.
-llvm::Error linkExecutable(const Capabilities &facts, llvm::StringRef kit,
-                           const std::vector<std::string> &objects,
-                           llvm::StringRef output);
+struct LinkInput {
+  const Capabilities &facts;        ///< of the machine that it starts on
+  std::string kit;                  ///< findRuntimeKit's
+  std::vector<std::string> objects; ///< contents of object files
+  bool emulator = false;            ///< whether they call quartet/emulator.h
+};
+
+/// Links \p input into \p output, through a temporary name in the same folder.
+/// docs/linking.md explains the command line.
+llvm::Error linkExecutable(const LinkInput &input, llvm::StringRef output);
 
 } // namespace quartet
 #endif

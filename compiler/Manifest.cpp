@@ -125,6 +125,8 @@ std::string quartet::writeManifest(const ManifestFacts &facts,
   json["quartet"] = QUARTET_VERSION;
   json["name"] = facts.name;
   json["target"] = {{"triple", facts.target.triple}, {"cpu", facts.target.cpu}};
+  if (!facts.devices.empty())
+    json["target"]["devices"] = facts.devices;
   json["model"] = describeModel(facts);
   auto lower = [](Dtype dtype) { return stringify(dtype).lower(); };
   json["dtype"] = lower(facts.matrixDtype);

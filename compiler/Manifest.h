@@ -20,6 +20,7 @@ struct ManifestFacts {
   std::string quantization = {}; ///< "int4:64"; empty: none, the matrices' type
   std::string plan = {}; ///< JSON object, see docs/manifest.md; empty: none
   bool mtp = false;      ///< with a step of multi-token prediction
+  std::vector<std::string> devices = {}; ///< "sm_90a": GPUs with a program
 };
 
 /// JSON text; the states come from the quartet.state ops of \p model.

@@ -34,6 +34,8 @@
 #include "targets/cpu/KernelLowering.h"
 #include "targets/cpu/TileToCpu.h"
 #include "targets/gpu/GpuToEmulator.h"
+#include "targets/gpu/TileToGpu.h"
+#include "targets/gpu/VendorPasses.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -179,6 +181,8 @@ void quartet::registerPipelines() {
       "quartet-cpu-pipeline", "The schedule to the LLVM dialect for one CPU",
       buildCpuPipeline);
   cpu::registerTileToCpu();
+  gpu::registerTileToGpu();
+  gpu::registerVendorPasses();
   gpu::registerGpuToEmulator();
   PassPipelineRegistration<>("quartet-emulator-pipeline",
                              "Kernels to host functions of the LLVM dialect",

@@ -43,7 +43,8 @@ public:
 };
 
 /// The target called \p name ("host", "x86-64-v3", "aarch64", ... see
-/// targetNames) with LLVM CPU \p cpu (empty = the target's own). An unknown
+/// targetNames) with LLVM CPU \p cpu (empty = the target's own), which features
+/// may follow: "x86-64-v3+amx-tile". An unknown
 /// name is an error that lists the known ones, an unknown CPU one with the
 /// closest; so is a GPU, see targets/gpu/DeviceTarget.h.
 llvm::Expected<std::unique_ptr<Target>> createTarget(llvm::StringRef name,

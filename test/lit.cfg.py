@@ -19,6 +19,8 @@ config.environment["PATH"] = os.pathsep.join(
 )
 config.substitutions.append(("%quartet_src", config.quartet_source_dir))
 config.substitutions.append(("%python", f'"{config.python}"'))
+config.substitutions.append(
+    ("%amx_emulator", os.path.join(config.quartet_tools_dir, "..", "lib", "libQuartetAmxPreload.so")))
 
 # lit --param slow=1 runs the slow tests too. A GPU test names the GPU it needs.
 if lit_config.params.get("slow", "0") != "0":
@@ -27,6 +29,8 @@ if os.path.exists("/dev/nvidiactl"):
     config.available_features.add("nvidia-gpu")
 if os.path.exists("/dev/kfd"):
     config.available_features.add("amd-gpu")
+if shutil.which("ptxas") or os.path.exists("/usr/local/cuda/bin/ptxas"):
+    config.available_features.add("ptxas")
 if config.quartet_sanitize:
     config.available_features.add("sanitize")
     # MLIR keeps its contexts' storage to the end of the process.

@@ -7,24 +7,16 @@
 #include "compiler/Progress.h"
 #include "compiler/import/ModelInput.h"
 #include "compiler/import/quant/Recipe.h"
+#include "compiler/plan/PlanMachine.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/Verifier.h"
 #include "models/BuildModel.h"
 #include "quartet/abi.h"
-#include "targets/Target.h"
-#include "targets/cpu/Isa.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/Format.h"
 #include <set>
-#include <thread>
 
 using namespace quartet;
-
-/// What is taken where nobody knows better: two channels of DDR5-5600, and
-/// cores that start two fused multiply-adds per cycle at 3 GHz.
-static constexpr double kAssumedReadGBs = 60;
-static constexpr double kAssumedFmasPerSecond = 2 * 3e9;
 
 namespace {
 class Planner {
@@ -38,7 +30,6 @@ public:
   PlanReport report;
 
 private:
-  llvm::Error findMachine();
   llvm::Error readModel();
   llvm::Error readWeights(const WeightOptions &options);
   llvm::Error schedule();
@@ -52,91 +43,12 @@ private:
   PhasesOptions phases;
   std::set<std::string> formats; ///< of matrices
   Dtype matrixDtype = Dtype::BF16;
+  bool isGpu = false;
   mlir::MLIRContext context;
   mlir::ScopedDiagnosticHandler diagnostics;
   mlir::OwningOpRef<mlir::ModuleOp> module;
 };
 } // namespace
-
-/// Chooses the user's figure, else the target's, else one that is assumed and
-/// \p said so.
-static double choose(double asked, double known, double assumed,
-                     const std::string &said, std::vector<std::string> &list) {
-  if (asked > 0)
-    return asked;
-  if (known > 0)
-    return known;
-  list.push_back(said);
-  return assumed;
-}
-
-static std::string printed(const char *text, double value) {
-  std::string result;
-  llvm::raw_string_ostream(result) << llvm::format(text, value);
-  return result;
-}
-
-llvm::Error Planner::findMachine() {
-  auto target = createTarget(command.target, command.cpu);
-  if (!target)
-    return target.takeError();
-  const Capabilities &facts = (*target)->capabilities();
-  report.target = (*target)->name().str();
-  report.cpu = facts.cpu;
-  auto isa = cpu::Isa::of(facts.triple, facts.cpu, facts.features);
-  if (!isa)
-    return isa.takeError();
-  if (!isa->fusedMultiplyAdd)
-    return llvm::createStringError(
-        "target '" + report.target + "' (" + facts.cpu +
-        ") has no fused multiply-add, which the step program needs: its "
-        "builds use the generic lowering, which has no plan; choose another "
-        "--target or --mcpu");
-  PlanMachine &machine = report.machine;
-  std::vector<std::string> &assumed = report.assumptions;
-  machine.workers = command.workers ? command.workers : facts.workers;
-  if (!machine.workers && command.target == "host")
-    machine.workers = std::max(1u, std::thread::hardware_concurrency());
-  if (!machine.workers) {
-    machine.workers = 1;
-    assumed.push_back("1 worker: the target names none; --workers says how "
-                      "many the machine has");
-  }
-  double together = facts.readGBs * double(machine.workers);
-  machine.readGBs = choose(
-      command.readGBs, together, kAssumedReadGBs,
-      printed("memory reads %.0f GB/s (two channels of DDR5): unknown for this "
-              "target; --bandwidth says it, 'bench' of an executable measures "
-              "it",
-              kAssumedReadGBs),
-      assumed);
-  if (together > 0 && command.readGBs <= 0)
-    assumed.push_back(
-        printed("every worker reads %.1f GB/s of its own, as the target's "
-                "description says; --bandwidth says what the machine's memory "
-                "can do",
-                facts.readGBs));
-  double f32 = kAssumedFmasPerSecond * 2 * isa->lanes / 1e9;
-  machine.f32Gflops =
-      choose(command.f32Gflops, facts.f32Gflops, f32,
-             printed("a worker multiplies f32 at %.0f GFLOP/s: 2 fused "
-                     "multiply-adds of its widest register per cycle at 3 GHz",
-                     f32),
-             assumed);
-  // A dot product of bytes makes 4 products where f32 makes one; without one,
-  // bytes are widened to 16 bits.
-  double int8 = f32 * (isa->byteDot == cpu::ByteDot::Vnni ||
-                               isa->byteDot == cpu::ByteDot::Neon
-                           ? 4
-                           : 2);
-  machine.int8Gops = choose(
-      command.int8Gops, facts.int8Gops, int8,
-      printed("a worker multiplies int8 at %.0f GOP/s, by its instructions at "
-              "the same rate",
-              int8),
-      assumed);
-  return llvm::Error::success();
-}
 
 /// Takes types and formats from the checkpoint.
 llvm::Error Planner::readWeights(const WeightOptions &options) {
@@ -200,7 +112,7 @@ llvm::Error Planner::schedule() {
     return error;
   report.weightFileBytes =
       layoutWeights(packPlanOf(*module), weights).dataBytes;
-  if (llvm::Error error = runTilePipeline(*module, command.buckets))
+  if (llvm::Error error = runTilePipeline(*module, command.buckets, isGpu))
     return error;
   module->walk(
       [&](tile::MatrixOp matrix) { formats.insert(matrix.getFormat().str()); });
@@ -240,8 +152,10 @@ llvm::Error Planner::run() {
   registerDialects(registry);
   context.appendDialectRegistry(registry);
   context.loadAllAvailableDialects();
-  if (llvm::Error error = findMachine())
-    return error;
+  auto gpu = findMachine(command, report);
+  if (!gpu)
+    return gpu.takeError();
+  isGpu = *gpu;
   if (llvm::Error error = readModel())
     return error;
   if (llvm::Error error = schedule())

@@ -124,9 +124,10 @@ void quartet::printPlan(const PlanReport &report, llvm::raw_ostream &os) {
   os << report.checkpointLayers << " layers, " << report.formats << ", for "
      << report.target << " (" << report.cpu << ")\n";
   os << format("machine    %lld worker%s, %.1f GB/s; a worker %.1f GFLOP/s in "
-               "f32, %.1f GOP/s in int8\n",
+               "%s, %.1f GOP/s in int8\n",
                (long long)machine.workers, machine.workers == 1 ? "" : "s",
-               machine.readGBs, machine.f32Gflops, machine.int8Gops);
+               machine.readGBs, machine.f32Gflops, machine.floats.c_str(),
+               machine.int8Gops);
   for (const std::string &assumption : report.assumptions)
     os << "assumed    " << assumption << "\n";
   printMemory(report, os);

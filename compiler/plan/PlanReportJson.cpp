@@ -48,7 +48,7 @@ void quartet::printPlanJson(const PlanReport &report, llvm::raw_ostream &os) {
   json["cpu"] = report.cpu;
   json["machine"] = {{"workers", machine.workers},
                      {"read_gb_per_second", machine.readGBs},
-                     {"f32_gflops_per_worker", machine.f32Gflops},
+                     {machine.floats + "_gflops_per_worker", machine.f32Gflops},
                      {"int8_gops_per_worker", machine.int8Gops}};
   json["assumptions"] = report.assumptions;
   json["memory"] = {{"weights_bytes", report.weightFileBytes},

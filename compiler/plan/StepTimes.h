@@ -10,6 +10,8 @@ struct PlanMachine {
   int64_t workers = 1;
   double readGBs = 0;                 ///< of all workers together
   double f32Gflops = 0, int8Gops = 0; ///< peaks of one worker
+  /// What the floats of the first one are: a GPU multiplies matrices in bf16.
+  std::string floats = "f32";
 };
 
 /// A phase with all its repetitions, or a step. Bytes and flops are exact for

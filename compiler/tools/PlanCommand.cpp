@@ -65,15 +65,17 @@ void quartet::addPlan(CLI::App &app, PlanCommand &command) {
       ->check(CLI::Range(1, 1 << 24))
       ->capture_default_str();
   plan->add_option("--workers", command.workers,
-                   "Threads that share the work (default: the target's)")
+                   "Threads, of a GPU blocks, that share the work (default: "
+                   "the target's)")
       ->check(CLI::Range(1, 65536));
   plan->add_option("--bandwidth", command.readGBs,
                    "GB/s that all workers together read from memory (default: "
                    "the target's)")
       ->check(CLI::PositiveNumber);
-  plan->add_option("--f32-gflops", command.f32Gflops,
-                   "Peak of one worker in f32; a multiply-add counts as two "
-                   "(default: the target's)")
+  plan->add_option(
+          "--f32-gflops", command.f32Gflops,
+          "Peak of one worker in f32; a multiply-add counts as two "
+          "(default: the target's; of a GPU its matrix units' in bf16)")
       ->check(CLI::PositiveNumber);
   plan->add_option("--int8-gops", command.int8Gops,
                    "Peak of one worker in products of int8 (default: the "
@@ -88,6 +90,7 @@ void quartet::addPlan(CLI::App &app, PlanCommand &command) {
       "  quartetc plan models/Qwen3.6-35B-A3B --quant w4\n"
       "  quartetc plan models/Qwen3.6-35B-A3B --quant w4 --target aarch64 "
       "--workers 64 --bandwidth 300\n"
+      "  quartetc plan models/Qwen3.6-35B-A3B --quant w4 --target sm_90a\n"
       "  quartetc plan Qwen3.6-35B-A3B-Q4_K_M.gguf --batch 1,4,16 --context "
       "4096,32768\n"
       "  quartetc plan models/tiny --json");

@@ -4,12 +4,13 @@
 #include "compiler/Driver.h"
 #include "compiler/Inspect.h"
 #include "compiler/ListTargets.h"
+#include "compiler/tools/BuildOptions.h"
 #include "compiler/tools/CalibrateCommand.h"
+#include "compiler/tools/DeviceCommand.h"
 #include "compiler/tools/EvalQuantCommand.h"
 #include "compiler/tools/PlanCommand.h"
 #include "compiler/tools/Report.h"
 #include "quartet/version.h"
-#include "targets/Target.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/PrettyStackTrace.h"
 #include "llvm/Support/raw_ostream.h"
@@ -31,7 +32,6 @@ static CLI::Option *addChoice(CLI::App *app, const char *name,
       ->check(known)
       ->type_name("WORD");
 }
-
 static std::string targetHelp() {
   std::string text = "Machine to compile for, or several CPUs that one "
                      "executable shall choose from (x86-64-v3,x86-64-v4):";
@@ -39,8 +39,6 @@ static std::string targetHelp() {
     text += " " + name + " (" + about + "),";
   text.back() = '.';
   return text;
-}
-
 static void addBuild(CLI::App &app, BuildCommand &command,
                      CalibrateFirst &calibrate, std::string &scratch) {
   auto *build = app.add_subcommand(
@@ -57,7 +55,8 @@ static void addBuild(CLI::App &app, BuildCommand &command,
       ->capture_default_str();
   build->add_option(
       "--mcpu", command.cpu,
-      "LLVM's name of the CPU, e.g. znver5 (default: the target's); "
+      "LLVM's name of the CPU, e.g. znver5 (default: the target's), and "
+      "features that it has besides: x86-64-v3+avxvnni; "
       "'quartetc targets TARGET' lists them");
   addChoice<Dtype>(
       build, "--dtype",
@@ -75,22 +74,18 @@ static void addBuild(CLI::App &app, BuildCommand &command,
       [&](KvType type) { command.kvType = type; },
       "Element type of the KV cache: f32, bf16, f16, or int8 with a scale for "
       "each token and head (default: that of the matrices)");
-  build->add_option(
       "--quant", command.quant,
       "Format of the weight matrices: bf16, f16, fp8, int8, int6, int4 (all of "
       "them), w4 (int4, the head int8), w8, or a recipe file in JSON "
       "(default: as in the checkpoint)");
-  build
       ->add_option("--quant-group", command.quantGroup,
                    "Columns that share a scale: 32, 64 or 128 (default 64)")
       ->check(CLI::IsMember({32, 64, 128}));
   addCalibrateFirst(build, calibrate, command);
-  build
       ->add_option("--scratch", scratch,
                    "Folder with room for a build with unquantized weights, "
                    "for --calibrate (default: the system's temporary folder)")
       ->type_name("DIR");
-  build
       ->add_option("--buckets", command.buckets,
                    "Specialise the step for up to these numbers of tokens, "
                    "e.g. 1,16,512 (default: the target's choice)")
@@ -104,10 +99,8 @@ static void addBuild(CLI::App &app, BuildCommand &command,
       [&](Lowering lowering) { command.lowering = lowering; },
       "step: the scheduled program with packed weights; generic: the "
       "reference (default: step where the CPU has fused multiply-add)");
-  build->add_option(
       "--synthetic", command.syntheticSeed,
       "Use random weights from this seed instead of a checkpoint");
-  build
       ->add_option("--layers", command.config.layers,
                    "Compile the first N layers only")
       ->check(CLI::PositiveNumber);
@@ -150,8 +143,6 @@ static void addBuild(CLI::App &app, BuildCommand &command,
       "  quartetc build Qwen3.6-35B-A3B-Q4_K_M.gguf -o qwen\n"
       "  quartetc build models/Qwen3.6-35B-A3B --synthetic 1 --layers 4\n"
       "  quartetc build models/tiny --emit=quartet -o -");
-}
-
 static void addInspect(CLI::App &app, InspectOptions &command) {
   auto *inspect = app.add_subcommand(
       "inspect", "Show a model's configuration, sizes and tensor coverage");
@@ -213,6 +204,8 @@ int main(int argc, char **argv) {
   addEvalQuant(app, evalOptions);
   CalibrateOptions calibrateOptions;
   addCalibrate(app, calibrateOptions);
+  DeviceCommand deviceCommand;
+  addDevice(app, deviceCommand);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
@@ -228,6 +221,8 @@ int main(int argc, char **argv) {
     return runCalibrate(calibrateOptions);
   if (app.got_subcommand("eval-quant"))
     return runEvalQuant(evalOptions);
+  if (app.got_subcommand("device"))
+    return report(runDevice(deviceCommand));
   if (app.got_subcommand("targets"))
     return report(
         listTargets(targetsCommand.name, targetsCommand.json, llvm::outs()));

@@ -24,27 +24,27 @@ DeviceBuilder::DeviceBuilder(ModuleOp module, Location loc,
                          kSharedSpace);
 }
 
-func::FuncOp
-DeviceBuilder::kernel(llvm::StringRef name,
-                      llvm::function_ref<void(V, V)> body) {
+func::FuncOp DeviceBuilder::kernel(llvm::StringRef name,
+                                   llvm::function_ref<void(V, V)> body) {
   sharedUsed = sharedMost = 0;
   Type global = ptr(kGlobalSpace);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToEnd(module.getBody());
-  auto func = func::FuncOp::create(b, name,
-                                   b.getFunctionType({global, i64()}, {}));
+  auto func =
+      func::FuncOp::create(b, name, b.getFunctionType({global, i64()}, {}));
   func->setAttr(kKernelAttr, b.getUnitAttr());
   b.setInsertionPointToStart(func.addEntryBlock());
   auto asI64 = [&](Value index) {
     return wrap(arith::IndexCastOp::create(b, i64(), index));
   };
-  threadIndex = asI64(mlir::gpu::ThreadIdOp::create(b, mlir::gpu::Dimension::x));
+  threadIndex =
+      asI64(mlir::gpu::ThreadIdOp::create(b, mlir::gpu::Dimension::x));
   blockIndex = asI64(mlir::gpu::BlockIdOp::create(b, mlir::gpu::Dimension::x));
   blockCount = asI64(mlir::gpu::GridDimOp::create(b, mlir::gpu::Dimension::x));
   laneIndex = threadIndex & (machine.lanes - 1);
   warpIndex = threadIndex >> int(llvm::Log2_64(uint64_t(machine.lanes)));
-  sharedBase = wrap(LLVM::AddressOfOp::create(b, ptr(kSharedSpace),
-                                              kSharedSymbol));
+  sharedBase =
+      wrap(LLVM::AddressOfOp::create(b, ptr(kSharedSpace), kSharedSymbol));
   body(wrap(func.getArgument(0)), wrap(func.getArgument(1)));
   func::ReturnOp::create(b);
   func->setAttr(kSharedBytesAttr, b.getI64IntegerAttr(sharedMost));
@@ -100,11 +100,10 @@ V DeviceBuilder::shuffleXor(V value, int64_t mask) {
 }
 V DeviceBuilder::shuffleIndex(V value, V lane) {
   V width = i32(machine.lanes);
-  return wrap(mlir::gpu::ShuffleOp::create(b, value.get(),
-                                           truncate(lane, i32()).get(),
-                                           width.get(),
-                                           mlir::gpu::ShuffleMode::IDX)
-                  .getShuffleResult());
+  return wrap(
+      mlir::gpu::ShuffleOp::create(b, value.get(), truncate(lane, i32()).get(),
+                                   width.get(), mlir::gpu::ShuffleMode::IDX)
+          .getShuffleResult());
 }
 
 V DeviceBuilder::warpSum(V value) {

@@ -19,12 +19,11 @@ static Attribute write(Builder &b, const std::vector<ProgramBucket> &buckets) {
                b.getDenseI64ArrayAttr({launch.layer, launch.sharedBytes,
                                        launch.overlap, launch.cooperative}))}));
     list.push_back(b.getDictionaryAttr(
-        {b.getNamedAttr(
-             "numbers",
-             b.getDenseI64ArrayAttr(
-                 {bucket.tokens, bucket.sequences, bucket.scratchBytes,
-                  bucket.scratchPageBytes, bucket.localBytes,
-                  bucket.syncCounters})),
+        {b.getNamedAttr("numbers",
+                        b.getDenseI64ArrayAttr(
+                            {bucket.tokens, bucket.sequences,
+                             bucket.scratchBytes, bucket.scratchPageBytes,
+                             bucket.localBytes, bucket.syncCounters})),
          b.getNamedAttr("launches", b.getArrayAttr(launches))}));
   }
   return b.getArrayAttr(list);
@@ -46,9 +45,8 @@ void gpu::setProgram(ModuleOp module, const Program &program) {
 }
 
 /// The \p count integers of the field; nothing when it has others.
-static std::optional<ArrayRef<int64_t>> numbers(DictionaryAttr from,
-                                                llvm::StringRef name,
-                                                size_t count) {
+static std::optional<ArrayRef<int64_t>>
+numbers(DictionaryAttr from, llvm::StringRef name, size_t count) {
   auto list = from.getAs<DenseI64ArrayAttr>(name);
   if (!list || size_t(list.size()) != count)
     return std::nullopt;
@@ -115,3 +113,5 @@ llvm::Expected<Program> gpu::programOf(ModuleOp module) {
   program.device = std::move(device);
   return program;
 }
+
+void gpu::clearProgram(ModuleOp module) { module->removeAttr(kProgramAttr); }

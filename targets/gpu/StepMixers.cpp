@@ -7,6 +7,49 @@ using namespace mlir;
 using namespace quartet;
 using namespace quartet::gpu;
 
+void StepLowering::lower(tile::DeltaScanOp op) {
+  auto window = cast<tile::StateOp>(
+      SymbolTable::lookupSymbolIn(program.getOperation(), op.getWindow()));
+  auto windowType = cast<RankedTensorType>(window.getType());
+  DeltaShape shape;
+  shape.keyHeads = op.getKeyHeads();
+  shape.valueHeads = op.getValueHeads();
+  shape.keyDim = op.getKeyDim();
+  shape.valueDim = op.getValueDim();
+  shape.taps = windowType.getDimSize(1) + 1;
+  shape.windowType = windowType.getElementType();
+
+  V sequence = coordinate(op.getSequence());
+  V starts = field("seq_start");
+  V first = element32(starts, sequence);
+  V slot = element32(field("seq_slot"), sequence);
+  int64_t windowBytes = 0, stateBytes = 0;
+  V windows = stateData(op.getWindow(), &windowBytes);
+  V states = stateData(op.getState(), &stateBytes);
+  Buffer input = buffer(op.getInput()), controls = buffer(op.getControls());
+  Buffer out = buffer(op.getOut());
+  V control = controls.data + first * controls.rowBytes;
+  DeltaArgs args;
+  args.input = input.data + first * input.rowBytes +
+               int64_t(op.getInputColumn()) * 4;
+  args.inputStride = k.i64(input.rowBytes);
+  args.taps = weightData(op.getTaps());
+  args.window = windows + slot * windowBytes;
+  args.a = control + int64_t(op.getAColumn()) * 4;
+  args.b = control + int64_t(op.getBColumn()) * 4;
+  args.controlStride = k.i64(controls.rowBytes);
+  args.aLog = weightData(op.getALog());
+  args.dtBias = weightData(op.getDtBias());
+  args.qkEps = k.f32(op.getQkEps().convertToDouble());
+  args.state = states + slot * stateBytes;
+  args.out = out.data + first * out.rowBytes;
+  args.outStride = k.i64(out.rowBytes);
+  args.head = coordinate(op.getHead());
+  args.tokens = element32(starts, sequence + 1) - first;
+  args.place = element32(field("seq_past"), sequence);
+  deltaScan(k, shape, args, op.getChunked());
+}
+
 void StepLowering::lower(tile::AttendOp op) {
   int64_t width = op.getHeadDim(), perKv = op.getQueryHeads() / op.getKvHeads();
   auto cache = cast<RankedTensorType>(

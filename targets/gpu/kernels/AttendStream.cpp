@@ -1,7 +1,7 @@
-// Per page: keys were asked for a page ahead; values are asked for, scores are
-// formed, the next page's keys are asked for, then softmax and values. Scores
-// are summed over lanes so that each lane ends with some of them, and p is
-// handed to all lanes when it is used.
+// Per slice: keys were asked for a slice ahead; values are asked for, scores
+// are formed, the next slice's keys are asked for, then softmax and values.
+// Scores are summed over lanes so that each lane ends with some of them, and p
+// is handed to all lanes when it is used.
 #include "targets/gpu/kernels/AttendStream.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -13,8 +13,9 @@ using llvm::SmallVector;
 /// Below every score; far enough from the end of the range that differences
 /// are finite.
 static constexpr double kNone = -3.0e38;
-/// Floats of queries, and as many of sums, that a thread holds.
-static constexpr int64_t kHeld = 64;
+/// Floats of queries, as many of sums and as many words of the cache that a
+/// thread holds, where it has many registers and where it has few.
+static constexpr int64_t kHeld = 64, kHeldByFew = 32, kManyRegisters = 224;
 /// Shared memory for the sums of the warps.
 static constexpr int64_t kShareBytes = 16 << 10;
 
@@ -33,13 +34,19 @@ AttendStream::AttendStream(DeviceBuilder &k, int64_t width, int64_t headsPerKv,
             std::max<int64_t>(1, k.machine.threads / kPageTokens),
             k.machine.lanes),
       int8(cacheType.isInteger(8)), rowBytes(width * byteWidth(cacheType)) {
-  int64_t most = std::max<int64_t>(1, kHeld / split.floats());
+  int64_t held = k.machine.registers >= kManyRegisters ? kHeld : kHeldByFew;
+  int64_t most = std::max<int64_t>(1, held / split.floats());
   heads = 1;
   for (int64_t n = 1; n <= std::min(most, headsPerKv); ++n)
     if (headsPerKv % n == 0)
       heads = n;
   groups = k.machine.lanes / split.lanes;
-  places = kPageTokens / (k.machine.warps() * groups);
+  int64_t blockGroups = k.machine.warps() * groups;
+  places = kPageTokens / blockGroups;
+  while (places > 1 &&
+         2 * places * split.floats() * byteWidth(cacheType) > held * 4)
+    places /= 2;
+  slice = places * blockGroups;
   padded = llvm::PowerOf2Ceil(heads);
   lanesPerHead = std::max<int64_t>(1, split.lanes / padded);
   headsPerLane = std::max<int64_t>(1, padded / split.lanes);
@@ -56,7 +63,7 @@ AttendStream::AttendStream(DeviceBuilder &k, int64_t width, int64_t headsPerKv,
   stats = k.shared(k.machine.warps() * padded * 8);
 }
 
-/// Places of a page go round the groups of the block, so that few places are
+/// Places of a slice go round the groups of the block, so that few places are
 /// shared out as well.
 V AttendStream::placeOf(int64_t i) {
   return (k.warp() * groups + group) + i * (k.machine.warps() * groups);
@@ -70,17 +77,16 @@ V AttendStream::columnIn(int64_t j) {
   return k.select(inRow(k, split, column), column, k.i64(0));
 }
 
-V AttendStream::pageAt(V base, V page) {
-  V number = k.load(k.i32(), args.pages, page * 4);
-  return base + k.signExtend(number, k.i64()) * args.pageStride;
-}
-
-/// The rows of the group's places in the page at \p page, of which the first
-/// \p count are seen; row 0 in place of the others.
-AttendStream::Rows AttendStream::loadRows(V page, V count) {
+/// The rows of the group's places in slice \p number of the sequence, of which
+/// the first \p count are seen; the slice's first in place of the others.
+AttendStream::Rows AttendStream::loadRows(V base, V number, V count) {
+  int64_t slices = kPageTokens / slice;
+  V pageNumber = k.load(k.i32(), args.pages, number / slices * 4);
+  V page = base + k.signExtend(pageNumber, k.i64()) * args.pageStride;
+  V first = number % slices * slice;
   Rows rows;
   for (int64_t i = 0; i < places; ++i) {
-    V place = k.select(placeOf(i) < count, placeOf(i), k.i64(0));
+    V place = first + k.select(placeOf(i) < count, placeOf(i), k.i64(0));
     for (int64_t j = 0; j < split.vectors; ++j)
       rows.raw.push_back(
           loadRaw(k, cacheType, split.vec, page,
@@ -156,7 +162,7 @@ V AttendStream::headValue(ArrayRef<V> perHead, int64_t head) {
   return k.shuffleIndex(perHead[head % headsPerLane], laneOf(head, 0));
 }
 
-/// The place of the page that the lane's i-th score belongs to.
+/// The place of the slice that the lane's i-th score belongs to.
 V AttendStream::placeOfLane(int64_t i) {
   V first = (inGroup & (lanesPerHead - 1)) / alike * placesPerLane;
   return (k.warp() * groups + group) +
@@ -318,9 +324,11 @@ void AttendStream::joinWarps(State &state, V token, V head) {
 
 void AttendStream::run(V token, V head) {
   V own = args.place + token + 1; // places that the token sees
-  V end = k.min(args.page1, (own + (kPageTokens - 1)) / kPageTokens);
-  auto seenOf = [&](V page) {
-    return k.min(own - page * kPageTokens, k.i64(kPageTokens));
+  int64_t slices = kPageTokens / slice;
+  V begin = args.page0 * slices;
+  V end = k.min(args.page1 * slices, (own + (slice - 1)) / slice);
+  auto seenOf = [&](V number) {
+    return k.min(own - number * slice, k.i64(slice));
   };
   SmallVector<V> query = loadQuery(token, head);
   State start;
@@ -330,9 +338,9 @@ void AttendStream::run(V token, V head) {
     start.largest.push_back(k.f32(kNone));
     start.sum.push_back(k.f32(0));
   }
-  // A page that the token sees, though it may not be of the range.
-  V first = k.min(args.page0, end - 1);
-  Rows keys = loadRows(pageAt(args.keys, first), seenOf(first));
+  // A slice that the token sees, though it may not be of the range.
+  V first = k.min(begin, end - 1);
+  Rows keys = loadRows(args.keys, first, seenOf(first));
   SmallVector<V> carried;
   auto pack = [&](const State &state, const Rows &rows) {
     SmallVector<V> all;
@@ -358,10 +366,10 @@ void AttendStream::run(V token, V head) {
         Rows now;
         unpack(so, state, now);
         V count = seenOf(at);
-        Rows values = loadRows(pageAt(args.values, at), count);
+        Rows values = loadRows(args.values, at, count);
         SmallVector<V> scores = scoresOf(query, now);
         V behind = k.min(at + 1, end - 1);
-        Rows next = loadRows(pageAt(args.keys, behind), seenOf(behind));
+        Rows next = loadRows(args.keys, behind, seenOf(behind));
         return pack(absorb(state, scores, values, count), next);
       });
   State state;

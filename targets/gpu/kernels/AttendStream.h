@@ -7,10 +7,10 @@
 
 namespace quartet::gpu {
 
-/// Every warp takes some places of each page, straight from memory to
-/// registers, and a softmax of its own over them; the warps' results are joined
-/// at the end. A row of the cache is spread over a group of lanes; a warp has
-/// one group or several, each with other places.
+/// Every warp takes some places of each slice of a page, straight from memory
+/// to registers, and a softmax of its own over them; the warps' results are
+/// joined at the end. A row of the cache is spread over a group of lanes; a
+/// warp has one group or several, each with other places.
 struct AttendStream {
   DeviceBuilder &k;
   mlir::Type cacheType;
@@ -20,7 +20,8 @@ struct AttendStream {
   bool int8;
   int64_t rowBytes;      ///< of a row of a page
   int64_t groups;        ///< of lanes in a warp
-  int64_t places;        ///< of a page that a group takes, a power of two
+  int64_t places;        ///< of a slice that a group takes, a power of two
+  int64_t slice;         ///< places of a page that the block takes at once
   int64_t padded;        ///< heads, rounded up to a power of two
   int64_t lanesPerHead;  ///< of a group; the lanes that have a head's scores
   int64_t headsPerLane;  ///< 1, or more where a group has fewer lanes
@@ -47,12 +48,11 @@ private:
   struct State {
     llvm::SmallVector<V> sums, largest, sum;
   };
-  /// Where place \p i of the group is in its page.
+  /// Where place \p i of the group is in the slice.
   V placeOf(int64_t i);
   V columnOf(int64_t j) { return (inGroup + j * split.lanes) * split.vec; }
   V columnIn(int64_t j);
-  V pageAt(V base, V page);
-  Rows loadRows(V page, V count);
+  Rows loadRows(V base, V number, V count);
   llvm::SmallVector<V> loadQuery(V token, V head);
   llvm::SmallVector<V> scoresOf(llvm::ArrayRef<V> query, const Rows &keys);
   /// The lane that has what belongs to \p head and place \p i, and where there.

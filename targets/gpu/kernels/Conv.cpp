@@ -52,7 +52,8 @@ void Conv::begin() {
     auto count = [&](mlir::LLVM::AtomicBinOp op, int64_t value) {
       return k.wrap(mlir::LLVM::AtomicRMWOp::create(
           k.b, op, args.readers.get(), k.i32(value).get(),
-          mlir::LLVM::AtomicOrdering::acq_rel, "", /*alignment=*/4));
+          mlir::LLVM::AtomicOrdering::acq_rel, k.deviceScope(),
+          /*alignment=*/4));
     };
     V before = count(mlir::LLVM::AtomicBinOp::add, 1);
     V all = before == k.i32(shape.parts - 1);
@@ -64,15 +65,18 @@ void Conv::begin() {
   k.barrier();
 }
 
-void Conv::run(V first, V count, V rows, int64_t rowBytes) {
-  int64_t taps = shape.taps, kept = taps - 1;
+void Conv::run(V first, V count, V rows, const DeltaRow &row) {
+  int64_t taps = shape.taps, kept = taps - 1, keyDim = shape.keyDim;
   auto rounded = [&](V value) {
     return k.convert(k.convert(value, shape.windowType), k.f32());
   };
   k.forThreads(shape.width(), [&](V c) {
     V channel = channelOf(c);
     V from = args.input + first * args.inputStride + channel * 4;
-    V to = rows + c * 4, memory = window + c * (kept * 4);
+    V column = k.select(c < keyDim, c * 4,
+                        k.select(c < 2 * keyDim, c * 4 + (row.key - keyDim * 4),
+                                 c * 4 + (row.value - keyDim * 8)));
+    V to = rows + column, memory = window + c * (kept * 4);
     SmallVector<V> weights, held;
     V weight = args.taps + channel * (taps * 4);
     if (taps == 4) {
@@ -83,8 +87,8 @@ void Conv::run(V first, V count, V rows, int64_t rowBytes) {
       for (int64_t j = 0; j < taps; ++j)
         weights.push_back(k.load(k.f32(), weight, j * 4));
     }
-    for (int64_t row = 0; row < kept; ++row)
-      held.push_back(k.load(k.f32(), memory, row * 4));
+    for (int64_t r = 0; r < kept; ++r)
+      held.push_back(k.load(k.f32(), memory, r * 4));
     held =
         k.fold(k.i64(0), count, kTogether, held, [&](V t, ArrayRef<V> carried) {
           SmallVector<V> last(carried.begin(), carried.end()), inputs;
@@ -99,14 +103,14 @@ void Conv::run(V first, V count, V rows, int64_t rowBytes) {
               sum = k.fma(all[j], weights[j], sum);
             V inside = t + i < count;
             k.ifThen(inside,
-                     [&] { k.store(k.silu(sum), to, (t + i) * rowBytes); });
+                     [&] { k.store(k.silu(sum), to, (t + i) * row.bytes); });
             for (int64_t j = 0; j < kept; ++j)
               last[j] = k.select(inside, all[1 + j], last[j]);
           }
           return last;
         });
-    for (int64_t row = 0; row < kept; ++row)
-      k.store(held[row], memory, row * 4);
+    for (int64_t r = 0; r < kept; ++r)
+      k.store(held[r], memory, r * 4);
   });
 }
 

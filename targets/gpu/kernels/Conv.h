@@ -6,6 +6,11 @@
 
 namespace quartet::gpu {
 
+/// Where a token's channels are in shared memory, in bytes: q at 0.
+struct DeltaRow {
+  int64_t key, value, bytes; ///< bytes: from a token to the next
+};
+
 /// out[t,c] = silu(sum_j taps[c,j] * r[t-(taps-1)+j, c]), where r is the
 /// window's rows followed by the step's rows, rounded to the window's type. A
 /// thread has the same channels throughout, so that the window, which stays in
@@ -17,9 +22,9 @@ public:
 
   /// Reads the window. Meets where a key head has several parts.
   void begin();
-  /// Tokens [first, first + count) of the step into \p rows, shared:
-  /// [count][width()] f32, \p rowBytes apart; each group follows the last.
-  void run(V first, V count, V rows, int64_t rowBytes);
+  /// Tokens [first, first + count) of the step into \p rows, shared, f32, laid
+  /// out as \p row says; each group follows the last.
+  void run(V first, V count, V rows, const DeltaRow &row);
   /// Writes the window.
   void end();
 

@@ -7,10 +7,10 @@ using namespace quartet::gpu;
 using llvm::SmallVector;
 
 DeltaParts::DeltaParts(DeviceBuilder &k, const DeltaShape &shape,
-                       const DeltaArgs &given, int64_t group, int64_t rowBytes,
-                       bool logs)
-    : k(k), shape(shape), args(given), group(group), rowBytes(rowBytes),
-      conv(k, shape, given), rows(k.shared(group * rowBytes)),
+                       const DeltaArgs &given, int64_t group,
+                       const DeltaRow &row, bool logs)
+    : k(k), shape(shape), args(given), group(group), row(row),
+      conv(k, shape, given), rows(k.shared(group * row.bytes)),
       keyDotQuery(k.shared(group * 4)),
       decay(k.shared(group * shape.perKey() * 4)),
       beta(k.shared(group * shape.perKey() * 4)),
@@ -27,9 +27,9 @@ static V logDecay(DeviceBuilder &k, V a, V aLog, V dtBias) {
   return k.max(rate * k.softplus(a + dtBias), k.f32(-110));
 }
 
-void DeltaParts::prepare(V first, V count) {
+void DeltaParts::convolve(V first, V count) {
   k.barrier(); // whoever still reads the group before
-  conv.run(first, count, rows, rowBytes);
+  conv.run(first, count, rows, row);
   int64_t perKey = shape.perKey();
   k.forThreads(count * perKey, [&](V i) {
     V head = firstHead + i % perKey;
@@ -43,11 +43,14 @@ void DeltaParts::prepare(V first, V count) {
     k.store(k.sigmoid(b), beta, i * 4);
   });
   k.barrier();
+}
+
+void DeltaParts::scale(V count) {
   k.forWarps(count, [&](V token) {
     V query = queryOf(token), key = keyOf(token);
     SmallVector<V> q = loadElements(k, shape.keyDim, query);
     SmallVector<V> kk = loadElements(k, shape.keyDim, key);
-    auto scale = [&](SmallVector<V> &values, double by) {
+    auto toUnit = [&](SmallVector<V> &values, double by) {
       V squares = k.f32(0);
       for (V value : values)
         squares = k.fma(value, value, squares);
@@ -55,8 +58,8 @@ void DeltaParts::prepare(V first, V count) {
       for (V &value : values)
         value = value * factor;
     };
-    scale(q, 1.0 / std::sqrt(static_cast<double>(shape.keyDim)));
-    scale(kk, 1.0);
+    toUnit(q, 1.0 / std::sqrt(static_cast<double>(shape.keyDim)));
+    toUnit(kk, 1.0);
     V dot = k.f32(0);
     for (size_t i = 0; i < q.size(); ++i)
       dot = k.fma(kk[i], q[i], dot);
@@ -67,5 +70,4 @@ void DeltaParts::prepare(V first, V count) {
     });
     k.ifThen(k.lane() == 0, [&] { k.store(dot, keyDotQuery, token * 4); });
   });
-  k.barrier();
 }

@@ -13,10 +13,10 @@ struct DeltaParts {
   DeviceBuilder &k;
   const DeltaShape &shape;
   DeltaArgs args;
-  int64_t group;    ///< tokens of a group at most
-  int64_t rowBytes; ///< of a token's q, k and v in shared memory
+  int64_t group; ///< tokens of a group at most
+  DeltaRow row;
   Conv conv;
-  V rows;        ///< shared: [group][q keyDim, k keyDim, v rows()]
+  V rows;        ///< shared: [group] of \p row
   V keyDotQuery; ///< shared: [group]; of the unit vectors
   V decay, beta; ///< shared: [group][perKey]: decay or its log, strength
   V firstRow;    ///< of the part, counted through the value heads
@@ -26,11 +26,11 @@ struct DeltaParts {
 
   /// Takes shared memory.
   DeltaParts(DeviceBuilder &k, const DeltaShape &shape, const DeltaArgs &args,
-             int64_t group, int64_t rowBytes, bool logs);
+             int64_t group, const DeltaRow &row, bool logs);
 
-  V queryOf(V token) { return rows + token * rowBytes; }
-  V keyOf(V token) { return queryOf(token) + shape.keyDim * 4; }
-  V valuesOf(V token) { return queryOf(token) + shape.keyDim * 8; }
+  V queryOf(V token) { return rows + token * row.bytes; }
+  V keyOf(V token) { return queryOf(token) + row.key; }
+  V valuesOf(V token) { return queryOf(token) + row.value; }
   /// Where row \p row of the part's state begins.
   V stateRow(V row) {
     return args.state +
@@ -44,9 +44,11 @@ struct DeltaParts {
            ((firstHead * shape.valueDim + firstRow) + row) * 4;
   }
 
-  /// Convolution, unit length (q also times keyDim^-0.5) and gates of tokens
-  /// [first, first + count). Meets before and after it writes.
-  void prepare(V first, V count);
+  /// Convolution and gates of tokens [first, first + count). Meets before and
+  /// after it writes.
+  void convolve(V first, V count);
+  /// Scales q and k of \p count tokens to unit length, q also by keyDim^-0.5.
+  void scale(V count);
 };
 
 } // namespace quartet::gpu

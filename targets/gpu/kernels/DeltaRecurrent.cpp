@@ -13,17 +13,16 @@ using llvm::SmallVector;
 
 /// Tokens of a group, and the shared memory that their rows may take.
 static constexpr int64_t kGroup = 16, kGroupBytes = 36 << 10;
-/// Lanes of a row, and values of the state that a thread holds.
-static constexpr int64_t kRowLanes = 8, kHeld = 128;
-/// Rows of a lane.
-static constexpr int64_t kRows = 8;
+/// Lanes of a row, and rows of a lane.
+static constexpr int64_t kRowLanes = 8, kRows = 8;
 
-static int64_t rowBytesOf(const DeltaShape &shape) {
-  return roundUp(shape.width() * 4, 16);
+static DeltaRow layoutOf(const DeltaShape &shape) {
+  int64_t key = roundUp(shape.keyDim * 4, 16);
+  return {key, 2 * key, roundUp(2 * key + shape.rows() * 4, 16)};
 }
 static int64_t groupOf(const DeltaShape &shape) {
   int64_t group = kGroup;
-  while (group > 1 && group * rowBytesOf(shape) > kGroupBytes)
+  while (group > 1 && group * layoutOf(shape).bytes > kGroupBytes)
     group /= 2;
   return group;
 }
@@ -39,13 +38,15 @@ struct Recurrent : DeltaParts {
   V groupBase;      ///< lane 0 of the group
 
   Recurrent(DeviceBuilder &k, const DeltaShape &shape, const DeltaArgs &args)
-      : DeltaParts(k, shape, args, groupOf(shape), rowBytesOf(shape),
+      : DeltaParts(k, shape, args, groupOf(shape), layoutOf(shape),
                    /*logs=*/false),
         split(shape.keyDim, 4, 16, 1, kRowLanes),
         units(k.machine.threads / split.lanes) {
     int64_t rows = shape.rows();
     together = llvm::PowerOf2Ceil(ceilDiv(rows, units));
-    int64_t most = std::max<int64_t>(1, kHeld / split.floats());
+    // Half of the registers for values of the state.
+    int64_t held = (k.machine.registers + 1) / 2;
+    int64_t most = std::max<int64_t>(1, held / split.floats());
     while (together > std::min(kRows, most))
       together /= 2;
     passes = ceilDiv(rows, units * together);
@@ -175,7 +176,9 @@ void Recurrent::emit() {
     SmallVector<V> early;
     if (passes == 1)
       early = loadState(k.i64(0));
-    prepare(first, count);
+    convolve(first, count);
+    scale(count);
+    k.barrier();
     auto run = [&](V pass, SmallVector<V> state) {
       state = k.fold(k.i64(0), count, 1, state, [&](V token, ArrayRef<V> so) {
         return step(pass, first, token, so);

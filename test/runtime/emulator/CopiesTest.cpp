@@ -72,9 +72,10 @@ TEST_F(EmulatorCopies, WaitForGroups) {
 TEST_F(EmulatorCopies, ReportsMissingWaits) {
   expect(
       [&] {
+        store(shared(thread() * 16), 5u); // is gone from the issue on
         copy(weights);
         quartet_emu_commit_group();
-        load(shared(thread() * 16), "too early");
+        EXPECT_EQ(load(shared(thread() * 16), "too early"), 0xffffffff);
         quartet_emu_wait_group(0);
       },
       ReportKind::MissingWait, "'too early'");
@@ -128,6 +129,22 @@ TEST_F(EmulatorCopies, ReportsMissingBarriers) {
         quartet_emu_wait_group(0);
       },
       ReportKind::Race, "'copy'");
+}
+
+TEST_F(EmulatorCopies, EndWithAnAbandonedLaunch) {
+  Device device(small(0, 1));
+  addTo(device);
+  EXPECT_FALSE(device.run([&] {
+    copy(weights);
+    load(&weights[256] + 4096, "far away");
+  }));
+  device.clearReports();
+  EXPECT_TRUE(device.run([&] {
+    store(shared(), 1u);
+    quartet_emu_wait_group(0);
+    EXPECT_EQ(load(shared()), 1u);
+  }));
+  EXPECT_CLEAN(device);
 }
 
 TEST_F(EmulatorCopies, ReportsChangedSources) {

@@ -40,7 +40,7 @@ void matmul(Memory &memory, Part without) {
   // Phase 1.
   for (int64_t i = t; i < kRows * kDepth / kBlocks; i += kThreads) {
     int64_t at = block * kRows * kDepth / kBlocks + i;
-    store(&memory.doubled[0][at], 2 * load(&memory.a[0][at]), "double");
+    store(&memory.doubled[0][0] + at, 2 * load(&memory.a[0][0] + at), "double");
   }
   if (without != BarrierBeforeGrid)
     quartet_emu_barrier("before grid");

@@ -40,6 +40,20 @@ TEST(EmulatorRace, ReportsWritesAfterReads) {
       "read", "write");
 }
 
+TEST(EmulatorRace, ReportsWritesAfterASingleRead) {
+  expectRace(
+      [] {
+        store(shared() + thread(), 1u, "fill");
+        quartet_emu_barrier("filled");
+        if (thread() == 3)
+          load(shared() + 7, "read");
+        quartet_emu_ballot(1, "vote"); // so that it comes first
+        if (thread() == 4)
+          store(shared() + 7, 2u, "write");
+      },
+      "read", "write");
+}
+
 TEST(EmulatorRace, ReportsWritesAfterWrites) {
   expectRace([] { store(shared() + thread() / 2, 1u, "write"); }, "write",
              "write");
@@ -64,6 +78,22 @@ TEST(EmulatorRace, LanesNeedAWarpBarrier) {
         store(shared() + thread(), 1u, "write");
         quartet_emu_warp_barrier(~uint64_t(0), "meet");
         load(shared() + (thread() ^ 32), "read");
+      },
+      "write", "read");
+}
+
+TEST(EmulatorRace, WarpBarriersOrderOnlyTheirWarp) {
+  expectRace(
+      [] {
+        if (thread() == 0)
+          store(shared(), 1u, "write");
+        for (int i = 0; i < 2; ++i)
+          if (thread() < 32)
+            quartet_emu_ballot(1, "vote");
+          else
+            quartet_emu_warp_barrier(~uint64_t(0), "of others");
+        if (thread() == 1)
+          load(shared(), "read");
       },
       "write", "read");
 }
@@ -114,6 +144,20 @@ TEST(EmulatorRace, KnowsBytes) {
       "word", "byte again");
 }
 
+TEST(EmulatorRace, BytesOfAWordMayHaveDifferentWriters) {
+  // One byte is new; to read the word does not make the others new, too.
+  alignas(4) static uint8_t state[256];
+  Device device(small());
+  device.addRegion(state, 256, "state", RegionKind::ReadWrite);
+  EXPECT_TRUE(device.run([] {
+    store(&state[thread() * 4], uint8_t(1));
+    quartet_emu_read(&state[thread() * 4], 4, "word");
+    quartet_emu_ballot(1, "vote"); // all lanes are here
+    load(&state[(thread() ^ 1) * 4 + 3], "other byte");
+  }));
+  EXPECT_CLEAN(device);
+}
+
 TEST(EmulatorRace, ReportsRacesInDeviceMemory) {
   static uint32_t scratch[64];
   for (uint64_t seed : {0, 1, 2})
@@ -159,6 +203,33 @@ TEST(EmulatorRace, ReportsReadersOfSeveralBlocks) {
         store(&state[0], 1u, "write");
     }));
     EXPECT_CLEAN(device);
+  }
+}
+
+TEST(EmulatorRace, ReadersOfSeveralBlocksPerByte) {
+  // All blocks read a word and meet; then block 0 reads its first byte while
+  // block 1 writes the last one, or the same.
+  alignas(4) static uint8_t state[4];
+  static uint32_t counter;
+  for (bool same : {false, true}) {
+    counter = 0;
+    Device device(small(0, 1, 3));
+    device.addRegion(state, 4, "state", RegionKind::ReadWrite);
+    device.addRegion(&counter, 4, "counter", RegionKind::ReadWrite);
+    EXPECT_TRUE(device.run([&] {
+      quartet_emu_read(state, 4, "word");
+      quartet_emu_atomic_add(&counter, 1, 3, "arrive");
+      while (quartet_emu_atomic_load(&counter, 1, "wait") < 3)
+        ;
+      if (block() == 0)
+        load(&state[0], "byte");
+      if (block() == 1)
+        store(&state[same ? 0 : 3], uint8_t(1), "write");
+    }));
+    if (same)
+      EXPECT_REPORT(device, ReportKind::Race, "of state at");
+    else
+      EXPECT_CLEAN(device);
   }
 }
 

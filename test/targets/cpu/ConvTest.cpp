@@ -1,5 +1,6 @@
 // The convolution kernel against the reference, and in pieces against itself.
 #include "targets/cpu/kernels/Conv.h"
+#include "test/targets/cpu/KernelRunner.h"
 #include "test/targets/cpu/MixerInputs.h"
 
 using namespace quartet;

@@ -1,7 +1,8 @@
 // Both forms of the delta rule against the reference.
 #include "targets/cpu/kernels/DeltaChunked.h"
 #include "targets/cpu/kernels/DeltaRecurrent.h"
-#include "test/targets/cpu/MixerInputs.h"
+#include "test/targets/cpu/DeltaInputs.h"
+#include "test/targets/cpu/KernelRunner.h"
 
 using namespace quartet;
 using namespace quartet::test;
@@ -24,11 +25,6 @@ using ChunkedFunction = void(const float *q, int64_t qStride, const float *k,
 static constexpr float kEps = 1e-6f;
 
 namespace {
-/// The range of a + dt_bias (decay) and of b (strength).
-struct Range {
-  float aLow, aHigh, bLow, bHigh;
-};
-
 /// One key head of a sequence. Rows of all operands lie in one buffer, as
 /// behind one projection.
 struct Delta {
@@ -106,16 +102,6 @@ struct Delta {
 };
 } // namespace
 
-static const Range kRanges[] = {
-    {-4, 2, -3, 3},     // as in a model
-    {-12, -8, -3, 3},   // hardly any decay
-    {2, 30, -3, 3},     // hardly anything kept
-    {60, 400, -3, 3},   // nothing kept
-    {-4, 40, -30, 30},  // both, and strengths of 0 and 1
-    {-6, -2, -30, -20}, // nothing written
-    {-6, -2, 10, 20},   // written in full
-};
-
 /// Outputs and states of \p kernel against the reference.
 template <typename Function, typename... Extra>
 static void expectReference(Function *kernel, const Delta &delta,
@@ -127,11 +113,6 @@ static void expectReference(Function *kernel, const Delta &delta,
   expectNear(out, expected, 2e-5, "out");
   expectNear(state, expectedState, 2e-5, "state");
 }
-
-/// Widths of key, value, and number of value heads.
-static const std::tuple<int64_t, int64_t, int64_t> kShapes[] = {
-    {128, 128, 2}, {8, 8, 1}, {16, 32, 3}, {32, 16, 2},
-    {24, 24, 2},   {5, 7, 1}, {40, 104, 1}};
 
 TEST(DeltaRecurrent, MatchesReference) {
   for (const std::string &cpu : kernelCpus())

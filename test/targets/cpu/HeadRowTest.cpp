@@ -1,5 +1,6 @@
 // Norm, rotation and rounding of one head against the reference.
 #include "targets/cpu/kernels/HeadRow.h"
+#include "test/targets/cpu/KernelRunner.h"
 #include "test/targets/cpu/MixerInputs.h"
 
 using namespace quartet;

@@ -24,8 +24,10 @@ namespace quartet::test {
 class KernelRunner {
 public:
   /// \p cpu is an LLVM name that this machine can run, "x86-64-v3" say; empty
-  /// is the machine itself with all it has.
-  explicit KernelRunner(llvm::StringRef cpu = "");
+  /// is the machine itself with all it has. \p features, "+a,-b", are added to
+  /// a CPU that has a name.
+  explicit KernelRunner(llvm::StringRef cpu = "",
+                        llvm::StringRef features = "");
   /// This machine's code with kernels written for \p isa.
   explicit KernelRunner(const cpu::Isa &isa);
   ~KernelRunner();
@@ -57,7 +59,7 @@ private:
   void start();
   void compile();
 
-  std::string cpu;
+  std::string cpu, features;
   cpu::Isa instructions;
   mlir::MLIRContext context;
   mlir::OwningOpRef<mlir::ModuleOp> module;
@@ -65,6 +67,15 @@ private:
   std::vector<std::pair<std::string, void (*)()>> definitions;
   std::unique_ptr<llvm::orc::LLJIT> jit;
 };
+
+/// CPUs whose code this machine runs, by LLVM name: itself, and an older one
+/// with narrower vectors.
+inline std::vector<std::string> kernelCpus() {
+  std::vector<std::string> cpus = {""};
+  if (KernelRunner::canRun("x86-64-v3"))
+    cpus.push_back("x86-64-v3");
+  return cpus;
+}
 
 /// The assembly of the kernels that \p build makes, for a CPU that need not be
 /// this machine.

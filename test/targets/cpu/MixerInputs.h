@@ -1,8 +1,8 @@
-// Random inputs and comparisons for the tests of the mixers' kernels.
+// Random inputs and comparisons for the tests of the mixers' kernels, of CPUs
+// and GPUs.
 #ifndef QUARTET_TEST_CPU_MIXERINPUTS_H
 #define QUARTET_TEST_CPU_MIXERINPUTS_H
 #include "runtime/reference/Reference.h"
-#include "test/targets/cpu/KernelRunner.h"
 #include <cmath>
 #include <cstring>
 #include <gtest/gtest.h>
@@ -30,15 +30,6 @@ public:
 private:
   std::mt19937 engine;
 };
-
-/// CPUs whose code this machine runs, by LLVM name: itself, and an older one
-/// with narrower vectors.
-inline std::vector<std::string> kernelCpus() {
-  std::vector<std::string> cpus = {""};
-  if (KernelRunner::canRun("x86-64-v3"))
-    cpus.push_back("x86-64-v3");
-  return cpus;
-}
 
 /// That the difference is at most \p tolerance of the largest value expected.
 inline void expectNear(const std::vector<float> &got,

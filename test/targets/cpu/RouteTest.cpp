@@ -1,6 +1,7 @@
 // Routing against plain loops: which experts, their weights, and the sorted
 // pairs.
 #include "targets/cpu/kernels/Route.h"
+#include "test/targets/cpu/KernelRunner.h"
 #include "test/targets/cpu/MixerInputs.h"
 #include <algorithm>
 

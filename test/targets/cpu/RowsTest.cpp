@@ -1,6 +1,7 @@
 // The small kernels on rows against plain loops, with widths that are no
 // multiple of a vector and rows further apart than they are wide.
 #include "targets/cpu/kernels/Rows.h"
+#include "test/targets/cpu/KernelRunner.h"
 #include "test/targets/cpu/MixerInputs.h"
 #include <algorithm>
 

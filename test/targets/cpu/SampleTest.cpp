@@ -1,5 +1,6 @@
 // Draws against plain loops that sort all logits.
 #include "targets/cpu/kernels/Sample.h"
+#include "test/targets/cpu/KernelRunner.h"
 #include "test/targets/cpu/MixerInputs.h"
 #include <algorithm>
 

@@ -1,0 +1,167 @@
+// LLVM's part, the same for both vendors: translation, O3, code.
+#include "targets/gpu/DeviceTarget.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/ROCDL/ROCDLToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "targets/amd/AmdTarget.h"
+#include "targets/gpu/DeviceBuilder.h"
+#include "targets/gpu/VendorPasses.h"
+#include "targets/llvm/Optimize.h"
+#include "targets/nvidia/NvidiaTarget.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+
+using namespace quartet;
+using namespace quartet::gpu;
+
+DeviceTarget::DeviceTarget(GpuFacts facts,
+                           std::unique_ptr<llvm::TargetMachine> machine)
+    : chip(std::move(facts)), machine(std::move(machine)) {}
+
+DeviceTarget::~DeviceTarget() = default;
+
+void DeviceTarget::buildPipeline(mlir::OpPassManager &pm) const {
+  buildDevicePipeline(pm, chip);
+}
+
+static void initializeGpus() {
+  static const bool once = [] {
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
+    LLVMInitializeAMDGPUTargetInfo();
+    LLVMInitializeAMDGPUTarget();
+    LLVMInitializeAMDGPUTargetMC();
+    LLVMInitializeAMDGPUAsmPrinter();
+    return true;
+  }();
+  (void)once;
+}
+
+static llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
+machineFor(const GpuFacts &facts) {
+  initializeGpus();
+  llvm::Triple triple(facts.triple);
+  std::string why;
+  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, why);
+  if (!target)
+    return llvm::createStringError("target '" + facts.name + "': " + why);
+  llvm::TargetOptions options;
+  // A product and a sum are two roundings, here as on CPUs.
+  options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
+  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
+      triple, facts.name, facts.features, options, llvm::Reloc::PIC_,
+      std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+  if (!machine || !machine->getMCSubtargetInfo()->isCPUStringValid(facts.name))
+    return llvm::createStringError("target '" + facts.name +
+                                   "': LLVM has no such chip for " +
+                                   facts.triple);
+  return machine;
+}
+
+/// What clang says about modules of HIP; the loader reads the version.
+static void addAmdFlags(llvm::Module &module) {
+  module.addModuleFlag(llvm::Module::Error, "amdhsa_code_object_version", 500);
+  module.addModuleFlag(llvm::Module::Error, "wchar_size", 4);
+  module.setPICLevel(llvm::PICLevel::BigPIC);
+}
+
+static llvm::Expected<std::unique_ptr<llvm::Module>>
+translate(mlir::ModuleOp op, llvm::LLVMContext &context, const GpuFacts &facts,
+          llvm::TargetMachine &machine) {
+  mlir::DialectRegistry registry;
+  mlir::registerBuiltinDialectTranslation(registry);
+  mlir::registerLLVMDialectTranslation(registry);
+  mlir::registerNVVMDialectTranslation(registry);
+  mlir::registerROCDLDialectTranslation(registry);
+  op.getContext()->appendDialectRegistry(registry);
+  std::unique_ptr<llvm::Module> module =
+      mlir::translateModuleToLLVMIR(op, context, "quartet");
+  if (!module)
+    return llvm::createStringError("the module has ops that LLVM IR has not");
+  module->setTargetTriple(machine.getTargetTriple());
+  module->setDataLayout(machine.createDataLayout());
+  if (facts.vendor == Vendor::Amd)
+    addAmdFlags(*module);
+  for (llvm::Function &function : *module) {
+    if (function.isDeclaration())
+      continue;
+    function.addFnAttr("target-cpu", facts.name);
+    function.addFnAttr("target-features", facts.features);
+    function.addFnAttr("no-trapping-math", "true");
+    function.addFnAttr(llvm::Attribute::NoUnwind);
+  }
+  optimize(*module, machine);
+  return module;
+}
+
+static llvm::Expected<std::string> generate(mlir::ModuleOp op,
+                                            const GpuFacts &facts,
+                                            llvm::TargetMachine &machine,
+                                            llvm::CodeGenFileType type) {
+  llvm::LLVMContext context;
+  auto module = translate(op, context, facts, machine);
+  if (!module)
+    return module.takeError();
+  llvm::SmallString<0> code;
+  llvm::raw_svector_ostream stream(code);
+  llvm::legacy::PassManager passes;
+  if (machine.addPassesToEmitFile(passes, stream, nullptr, type))
+    return llvm::createStringError("LLVM cannot write code for " + facts.name);
+  passes.run(**module);
+  return std::string(code);
+}
+
+llvm::Expected<std::string> DeviceTarget::emitLlvm(mlir::ModuleOp op) {
+  llvm::LLVMContext context;
+  auto module = translate(op, context, chip, *machine);
+  if (!module)
+    return module.takeError();
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  (*module)->print(stream, nullptr);
+  return text;
+}
+
+llvm::Expected<std::string> DeviceTarget::emitAssembly(mlir::ModuleOp op) {
+  return generate(op, chip, *machine, llvm::CodeGenFileType::AssemblyFile);
+}
+
+llvm::Expected<std::string> DeviceTarget::emitObject(mlir::ModuleOp op) {
+  return generate(op, chip, *machine, llvm::CodeGenFileType::ObjectFile);
+}
+
+std::vector<KernelReport>
+DeviceTarget::complete(mlir::ModuleOp module,
+                       std::vector<KernelReport> reports) {
+  std::vector<KernelReport> ordered;
+  for (auto kernel : module.getOps<mlir::LLVM::LLVMFuncOp>()) {
+    auto found = llvm::find_if(reports, [&](const KernelReport &report) {
+      return report.kernel == kernel.getSymName();
+    });
+    if (found == reports.end())
+      continue;
+    ordered.push_back(std::move(*found));
+    if (auto bytes = kernel->getAttrOfType<mlir::IntegerAttr>(kSharedBytesAttr))
+      ordered.back().dynamicShared = bytes.getInt();
+  }
+  return ordered;
+}
+
+llvm::Expected<std::unique_ptr<DeviceTarget>>
+gpu::createDeviceTarget(GpuFacts facts, DeviceOptions options) {
+  auto machine = machineFor(facts);
+  if (!machine)
+    return machine.takeError();
+  if (facts.vendor == Vendor::Nvidia)
+    return std::make_unique<NvidiaTarget>(std::move(facts), std::move(*machine),
+                                          std::move(options));
+  return std::make_unique<AmdTarget>(std::move(facts), std::move(*machine));
+}

@@ -1,0 +1,66 @@
+// The units of both vendors have four schedulers; each has its share of the
+// registers and takes the block's warps in turn.
+#include "targets/gpu/KernelReport.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace quartet;
+using namespace quartet::gpu;
+
+static constexpr int64_t kSchedulers = 4;
+
+int64_t gpu::residentBlocks(const GpuFacts &facts, const KernelReport &report) {
+  int64_t blocks = facts.unitThreads / facts.threads;
+  if (report.registers > 0) {
+    int64_t perWarp = int64_t(llvm::alignTo(uint64_t(report.registers),
+                                            uint64_t(facts.registerGranule))) *
+                      facts.lanes;
+    int64_t warps = facts.unitRegisters / kSchedulers / perWarp * kSchedulers;
+    blocks = std::min(blocks, warps / facts.warps());
+  }
+  int64_t shared =
+      report.staticShared + report.dynamicShared + facts.sharedReserved;
+  if (shared > 0)
+    blocks = std::min(blocks, facts.unitSharedBytes / shared);
+  return blocks;
+}
+
+std::vector<std::string>
+gpu::kernelWarnings(const GpuFacts &facts,
+                    llvm::ArrayRef<KernelReport> reports) {
+  std::vector<std::string> warnings;
+  for (const KernelReport &report : reports) {
+    std::string kernel = "kernel '" + report.kernel + "' ";
+    if (report.spillBytes > 0)
+      warnings.push_back(
+          llvm::formatv("{0}spills {1} bytes per thread with {2} "
+                        "registers",
+                        kernel, report.spillBytes, report.registers));
+    int64_t blocks = residentBlocks(facts, report);
+    if (blocks < facts.blocksPerUnit)
+      warnings.push_back(llvm::formatv(
+          "{0}fits {1} times in a unit of {2}, the program counts on {3}: {4} "
+          "registers per thread, {5} bytes of shared memory",
+          kernel, blocks, facts.name, facts.blocksPerUnit, report.registers,
+          report.staticShared + report.dynamicShared));
+  }
+  return warnings;
+}
+
+void gpu::printKernels(const GpuFacts &facts,
+                       llvm::ArrayRef<KernelReport> reports,
+                       llvm::raw_ostream &out) {
+  size_t width = 6;
+  for (const KernelReport &report : reports)
+    width = std::max(width, report.kernel.size());
+  out << llvm::left_justify("kernel", unsigned(width))
+      << "  registers  shared  stack  spills    code  blocks per unit\n";
+  for (const KernelReport &report : reports)
+    out << llvm::left_justify(report.kernel, unsigned(width))
+        << llvm::formatv("  {0,9}  {1,6}  {2,5}  {3,6}  {4,6}  {5,15}\n",
+                         report.registers,
+                         report.staticShared + report.dynamicShared,
+                         report.stackBytes, report.spillBytes, report.codeBytes,
+                         residentBlocks(facts, report));
+}

@@ -1,0 +1,208 @@
+// Matrix products of every packed format, by the matrix instructions of all
+// families, against plain loops in double.
+#include "targets/gpu/kernels/Matmul.h"
+#include "targets/Chips.h"
+#include "test/targets/cpu/DotData.h"
+#include "test/targets/gpu/DeviceRunner.h"
+#include <cmath>
+#include <gtest/gtest.h>
+
+using namespace quartet;
+using namespace quartet::test;
+using gpu::DeviceBuilder;
+using llvm::ArrayRef;
+
+namespace {
+/// Shapes of one kernel.
+struct Shape {
+  int64_t columns, panels, rows; ///< most panels and rows
+};
+} // namespace
+
+static gpu::GpuFacts machine(llvm::StringRef name) {
+  llvm::Expected<Chip> chip = findChip(name);
+  if (!chip || !chip->gpu)
+    llvm::report_fatal_error("no such GPU");
+  return *chip->gpu;
+}
+
+/// Row \p r times token \p t; \p size is the sum of the products' magnitudes.
+static double exactDot(const PackedMatrix &matrix, const StagedRows &rows,
+                       int64_t r, int64_t t, double &size) {
+  const PackedFormat &format = matrix.format;
+  double total = 0;
+  size = 0;
+  for (int64_t c = 0; c < matrix.columns; ++c) {
+    double weight = matrix.value(r, c), x;
+    int64_t group = format.group ? c / format.group : 0;
+    if (format.group)
+      weight *= matrix.scales[r * matrix.groups() + group];
+    if (format.zero == ZeroKind::Min)
+      weight += matrix.offsets[r * matrix.groups() + group];
+    if (format.isInteger())
+      x = double(*rows.bytes.at<int8_t>(t * rows.stride + c)) *
+          *rows.bytes.at<float>(t * rows.stride + rows.scaleAt + 4 * group);
+    else
+      x = *rows.bytes.at<float>(t * rows.stride + 4 * c);
+    total += weight * x;
+    size += std::fabs(weight * x);
+  }
+  return total;
+}
+
+/// Adds a kernel "matmul" with arguments (weights, panels, rows, stride, count,
+/// acc, accStride); with \p local, rows and acc are brought to shared memory
+/// and back, and rows come in the order of one more argument, gather.
+static void addMatmul(DeviceRunner &runner, const std::string &name,
+                      const PackedFormat &format, Shape shape, bool local,
+                      int64_t rowBytes) {
+  runner.add(name, local ? "pipiipip" : "pipiipi", [&](ArrayRef<V> a) {
+    DeviceBuilder &k = runner.k();
+    if (!local) {
+      gpu::matmul(k, format, shape.columns, {a[0], a[1]}, shape.panels,
+                  {a[2], a[3], a[4], V()}, shape.rows, a[5], a[6]);
+      return;
+    }
+    V rows = k.shared(rowBytes * shape.rows);
+    V acc = k.shared(shape.panels * 64 * shape.rows);
+    k.forThreads(a[4] * (rowBytes / 4), [&](V i) {
+      V row = i / (rowBytes / 4), word = i % (rowBytes / 4);
+      k.store(k.load(k.i32(), a[2], row * a[3] + word * 4), rows, i * 4);
+    });
+    k.barrier();
+    gpu::matmul(k, format, shape.columns, {a[0], a[1]}, shape.panels,
+                {rows, k.i64(rowBytes), a[4], a[7]}, shape.rows, acc,
+                k.i64(shape.panels * 64));
+    V width = a[1] * 16;
+    k.forThreads(a[4] * width, [&](V i) {
+      V row = i / width, column = i % width;
+      k.store(k.load(k.f32(), acc, row * (shape.panels * 64) + column * 4),
+              a[5], row * a[6] + column * 4);
+    });
+  });
+}
+
+namespace {
+class Case {
+public:
+  Case(DeviceRunner &runner, const char *text, Shape shape, bool local);
+  /// Multiplies \p rows rows by \p panels panels.
+  void run(int64_t rows, int64_t panels);
+
+private:
+  DeviceRunner &runner;
+  PackedFormat format;
+  Shape shape;
+  bool local;
+  std::string name;
+  std::mt19937 random{7};
+  PackedMatrix matrix;
+  StagedRows rows;
+  std::vector<float> results; ///< bits of [row][weight row] seen so far
+};
+} // namespace
+
+Case::Case(DeviceRunner &runner, const char *text, Shape shape, bool local)
+    : runner(runner), format(*PackedFormat::parse(text)), shape(shape),
+      local(local), matrix(format, shape.panels * 16, shape.columns, random),
+      rows(format, shape.rows, shape.columns, random),
+      results(shape.rows * shape.panels * 16, NAN) {
+  name = std::string(text) + "_" + std::to_string(shape.columns) +
+         (local ? "_local" : "");
+  for (char &letter : name)
+    letter = letter == ':' ? '_' : letter;
+  addMatmul(runner, name, format, shape, local, rows.stride);
+}
+
+void Case::run(int64_t count, int64_t panels) {
+  SCOPED_TRACE(runner.machine.name + ", " + name + ": " +
+               std::to_string(count) + " rows, " + std::to_string(panels) +
+               " panels");
+  int64_t stride = panels * 16 + 4; // in floats
+  std::vector<float> out(shape.rows * stride, -7.0f);
+  std::vector<int32_t> gather; // backwards
+  for (int64_t i = 0; i < count; ++i)
+    gather.push_back(int32_t(count - 1 - i));
+  runner.forget();
+  runner.know(matrix.bytes.data(), panels * matrix.panelBytes(), "weights",
+              emu::RegionKind::ReadOnly);
+  runner.know(rows.bytes.data(), count * rows.stride, "rows",
+              emu::RegionKind::ReadOnly);
+  runner.know(gather, "gather");
+  runner.know(out, "acc", emu::RegionKind::ReadWrite);
+  std::vector<DeviceRunner::Argument> arguments = {
+      matrix.bytes.data(), panels,    rows.bytes.data(), rows.stride, count,
+      out.data(),          stride * 4};
+  if (local)
+    arguments.push_back(gather.data());
+  runner.launch(name, 1, arguments, uint64_t(count));
+  for (int64_t t = 0; t < shape.rows; ++t)
+    for (int64_t r = 0; r < stride; ++r) {
+      float got = out[t * stride + r];
+      if (t >= count || r >= panels * 16) {
+        ASSERT_EQ(got, -7.0f) << "row " << t << ", " << r << " is not written";
+        continue;
+      }
+      int64_t row = local ? count - 1 - t : t;
+      double size, expected = exactDot(matrix, rows, r, row, size);
+      ASSERT_NEAR(got, expected, 2e-6 * size) << "row " << t << ", " << r;
+      // Whatever else was multiplied, the bits are the same.
+      float &before = results[row * shape.panels * 16 + r];
+      if (!std::isnan(before))
+        ASSERT_EQ(got, before) << "row " << t << ", " << r;
+      before = got;
+    }
+}
+
+static const char *const kFormats[] = {"int4:16",
+                                       "int4:32",
+                                       "int4:64",
+                                       "int4:128",
+                                       "int8:16",
+                                       "int8:32:bf16",
+                                       "int8:64:f32",
+                                       "int8:128",
+                                       "int4:64:point",
+                                       "int8:32:point",
+                                       "int4:32:min",
+                                       "int8:64:min:f32",
+                                       "int4:32:iq4_nl",
+                                       "int4:32:e2m1",
+                                       "int4:64:min:bf16",
+                                       "int6:16",
+                                       "int6:32:min",
+                                       "int6:64:point",
+                                       "int6:128:f32",
+                                       "f32",
+                                       "bf16",
+                                       "f16",
+                                       "fp8",
+                                       "fp8:16:f32",
+                                       "fp8:32",
+                                       "fp8:128:f32",
+                                       "fp8:64:bf16"};
+
+static void expectFormats(llvm::StringRef name,
+                          ArrayRef<const char *> formats) {
+  for (const char *format : formats) {
+    DeviceRunner runner(machine(name));
+    Case few(runner, format, {384, 5, 8}, false);
+    Case odd(runner, format, {100, 3, 17}, true);
+    few.run(1, 5);
+    few.run(3, 1);
+    few.run(8, 2);
+    for (int64_t count : {0, 1, 9, 16, 17})
+      odd.run(count, 3);
+    if (testing::Test::HasFailure())
+      return;
+  }
+}
+
+TEST(DeviceMatmul, All) {
+  const char *name = getenv("GPU");
+  const char *format = getenv("FORMAT");
+  if (format)
+    expectFormats(name, {format});
+  else
+    expectFormats(name, kFormats);
+}
