@@ -169,8 +169,8 @@ TEST_F(DeviceAppTest, SaysWhatIsMissing) {
 }
 
 TEST_F(DeviceAppTest, SaysHowMuchMemoryIsMissing) {
-  set("FAKE_GPU_BYTES", "9000");
-  refused({"Fake GPU 0 has not enough memory", "9.0 kB are free", "missing"});
+  set("FAKE_GPU_BYTES", "3000");
+  refused({"Fake GPU 0 has not enough memory", "3.0 kB are free", "missing"});
   set("FAKE_GPU_BYTES", "100000");
   EXPECT_EQ(generate().code, 0);
 }
@@ -239,6 +239,7 @@ TEST_F(DeviceAppTest, InfoListsTheDevices) {
 }
 
 TEST_F(DeviceAppTest, BenchUsesTheDevicesClock) {
+  set("FAKE_GPU_BYTES", "16000000"); // of which bench copies a quarter
   json["plan"] = nlohmann::json::parse(
       R"({"buckets": [{"tokens": 16, "phases": [{"weight_bytes": 1000}]}]})");
   Ran ran =
@@ -266,6 +267,7 @@ TEST_F(DeviceAppTest, BenchUsesTheDevicesClock) {
 }
 
 TEST_F(DeviceAppTest, ProfileMeasuresEachLaunch) {
+  set("FAKE_GPU_BYTES", "16000000");
   json["plan"] = nlohmann::json::parse(
       R"({"buckets": [{"tokens": 16, "phases": [
           {"name": "l0.in", "repeat": 2, "weight_bytes": 1000, "macs": 7},
