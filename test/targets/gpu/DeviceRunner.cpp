@@ -7,6 +7,7 @@
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "targets/Chips.h"
 #include "targets/cpu/KernelLowering.h"
 #include "targets/gpu/GpuToEmulator.h"
 #include "targets/llvm/Optimize.h"
@@ -180,13 +181,5 @@ void DeviceRunner::launch(const std::string &name, int64_t blocks,
 }
 
 std::vector<gpu::GpuFacts> test::kernelGpus() {
-  gpu::GpuFacts nvidia, amd;
-  nvidia.name = "sm_90a";
-  nvidia.sharedBytes = 227 << 10;
-  amd.name = "gfx942";
-  amd.vendor = gpu::Vendor::Amd;
-  amd.lanes = 64;
-  amd.sharedBytes = 64 << 10;
-  amd.matrix = gpu::MatrixFamily::Mfma;
-  return {nvidia, amd};
+  return {check(findGpuFacts("sm_90a")), check(findGpuFacts("gfx942"))};
 }
