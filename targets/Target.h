@@ -34,9 +34,11 @@ public:
   virtual const Capabilities &capabilities() const = 0;
 
   /// Optimises and compiles a module in the LLVM dialect. \p optimizedIr, when
-  /// not null, receives the LLVM IR as text after optimisation.
+  /// not null, receives the LLVM IR as text after optimisation. \p quick: for
+  /// code that calls more than it computes, optimise little.
   virtual llvm::Expected<std::string> emit(mlir::ModuleOp module,
-                                           std::string *optimizedIr) = 0;
+                                           std::string *optimizedIr,
+                                           bool quick = false) = 0;
   /// An object file that defines \p blobs.
   virtual llvm::Expected<std::string>
   emitBlobs(const std::vector<Blob> &blobs) = 0;

@@ -154,7 +154,8 @@ static llvm::Expected<std::string> compile(llvm::Module &module,
 }
 
 llvm::Expected<std::string> LlvmTarget::emit(mlir::ModuleOp op,
-                                             std::string *optimizedIr) {
+                                             std::string *optimizedIr,
+                                             bool quick) {
   mlir::DialectRegistry registry;
   mlir::registerAllToLLVMIRTranslations(registry);
   op.getContext()->appendDialectRegistry(registry);
@@ -179,7 +180,10 @@ llvm::Expected<std::string> LlvmTarget::emit(mlir::ModuleOp op,
     function.addFnAttr("no-trapping-math", "true");
     function.addFnAttr(llvm::Attribute::NoUnwind);
   }
-  optimize(*module, *machine);
+  machine->setOptLevel(quick ? llvm::CodeGenOptLevel::Less
+                             : llvm::CodeGenOptLevel::Aggressive);
+  optimize(*module, *machine,
+           quick ? llvm::OptimizationLevel::O1 : llvm::OptimizationLevel::O3);
   if (optimizedIr) {
     llvm::raw_string_ostream stream(*optimizedIr);
     module->print(stream, nullptr);
