@@ -192,8 +192,7 @@ bool EmulatorDevice::failed(bool finished, std::string *error) {
   if (finished && reports.empty())
     return false;
   for (const emu::Report &report : reports)
-    fprintf(stderr, "%s: %s%s\n", emu::toString(report.kind),
-            report.message.c_str(),
+    fprintf(stderr, "%s%s\n", report.message.c_str(),
             report.times > 1
                 ? (" (" + std::to_string(report.times) + " times)").c_str()
                 : "");
