@@ -73,8 +73,8 @@ TileProducts::Chunk TileProducts::load(V number) const {
                               unitBytes
                : first + step * plan.kLanes * unitBytes;
     for (int64_t line = 0; line < plan.unitLines; ++line)
-      chunk.lines.push_back(
-          k.load(k.vec(4, k.i32()), at, line * kPanelAlign, 16));
+      chunk.lines.push_back(loadConstant(k, k.vec(4, k.i32()), at,
+                                         k.i64(line * kPanelAlign), 16));
   }
   if (!format.group)
     return chunk;
@@ -88,9 +88,10 @@ TileProducts::Chunk TileProducts::load(V number) const {
         chunk.zeros.push_back(
             loadFourScales(k, format.scale, zeros[place], group * scaleStep));
       if (format.zero == ZeroKind::Point)
-        chunk.zeros.push_back(k.zeroExtend(
-            k.load(k.vec(4, k.i8()), zeros[place], group * kPanelRows, 4),
-            k.vec(4, k.i32())));
+        chunk.zeros.push_back(
+            k.zeroExtend(loadConstant(k, k.vec(4, k.i8()), zeros[place],
+                                      group * kPanelRows, 4),
+                         k.vec(4, k.i32())));
     }
   }
   return chunk;
