@@ -247,16 +247,19 @@ SmallVector<V> TileProducts::segment(V segment) const {
   SmallVector<V> totals(rows.operands.size() * unit.rowPlaces *
                             unit.tokenPlaces,
                         k.zero(k.vec(4, k.f32())));
+  // Totals of more tokens leave less room for loads in flight. Chunks are added
+  // one by one either way.
+  int64_t together = rows.operands.size() > 1 ? 1 : plan.together;
   auto add = [&](V number, ArrayRef<V> before) {
     SmallVector<V> after(before);
     SmallVector<Chunk> chunks;
-    for (int64_t i = 0; i < plan.together; ++i)
+    for (int64_t i = 0; i < together; ++i)
       chunks.push_back(load(number + i));
     for (const Chunk &chunk : chunks)
       format.isInteger() ? addIntegers(chunk, after) : addFloats(chunk, after);
     return after;
   };
-  if (plan.together == plan.segmentChunks)
+  if (together == plan.segmentChunks)
     return add(first, totals);
-  return k.fold(first, first + plan.segmentChunks, plan.together, totals, add);
+  return k.fold(first, first + plan.segmentChunks, together, totals, add);
 }
