@@ -38,7 +38,7 @@ struct TaskSizes {
     sizes.taskBytes = 32 << 10;
     sizes.rowUnit = 32;
     sizes.manyRows = 128;
-    sizes.fewDownRows = 16;
+    sizes.fewDownRows = 32;
     sizes.manyDownRows = 64;
     sizes.rangePages = 2;
     return sizes;

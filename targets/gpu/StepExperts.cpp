@@ -54,13 +54,27 @@ void StepLowering::lower(tile::ExpertUpOp op) {
   }
   int64_t most = std::min<int64_t>(kBlockPairs, route.getTokens());
   V stride = k.i64(tile * 4);
-  V gate = localMemory(tile * 4 * most), up = localMemory(tile * 4 * most);
+  V accs = localMemory(2 * tile * 4 * most);
+  V gate = accs, up = accs + tile * 4 * most;
   RowsOperand rows = {source.data, source.stride, count,
                       groups + layout.pairTokens + first * 4};
-  matmul(k, format, matrix.getColumns(), {gatePanels, panelsHere},
-         tile / kPanelRows, rows, most, gate, stride);
-  matmul(k, format, matrix.getColumns(), {upPanels, panelsHere},
-         tile / kPanelRows, rows, most, up, stride);
+  if (step.getKind() == tile::StepKind::Few) {
+    // Gate and up at once.
+    auto jobOf = [&](V i) {
+      V second = i == 1;
+      return MatmulJob{{k.select(second, upPanels, gatePanels), panelsHere},
+                       rows,
+                       k.select(second, up, gate),
+                       stride};
+    };
+    matmulJobs(k, format, matrix.getColumns(), tile / kPanelRows, most,
+               k.i64(2), 2, jobOf, [](V, V) {});
+  } else {
+    matmul(k, format, matrix.getColumns(), {gatePanels, panelsHere},
+           tile / kPanelRows, rows, most, gate, stride);
+    matmul(k, format, matrix.getColumns(), {upPanels, panelsHere},
+           tile / kPanelRows, rows, most, up, stride);
+  }
   siluMulRows({gate, stride, count}, {up, stride, count}, columnsHere,
               buffer(op.getH()), first, index, tile);
 }
@@ -79,33 +93,57 @@ void StepLowering::lower(tile::ExpertDownOp op) {
   V rowsHere = columnsOfTile(index, tile, outputs);
   V panelsHere = (rowsHere + (kPanelRows - 1)) / kPanelRows;
   Buffer h = buffer(op.getH()), x = buffer(op.getX());
-  int64_t most = std::min<int64_t>(kBlockPairs, route.getTokens());
-  V acc = localMemory(tile * 4 * most), stride = k.i64(tile * 4);
+  V stride = k.i64(tile * 4);
   V matrixData = weightData(op.getMatrix());
   V target = x.data + index * (tile * 4);
   V blocks = k.load(k.i64(), groups + layout.blockCount);
-  k.loop(blocks, [&](V i) {
+  auto jobOf = [&](V i, V acc) {
     V expert = element32(groups + layout.blockExperts, i);
     V row = element32(groups + layout.blockFirst, i);
     V count = element32(groups + layout.blockFirst, i + 1) - row;
     V data = matrixData + expert * (panels.bytes * panelCount(outputs));
-    matmul(k, format, matrix.getColumns(), {data + firstPanel, panelsHere},
-           tile / kPanelRows,
-           {h.data + row * h.rowBytes, k.i64(h.rowBytes), count, V()}, most,
-           acc, stride);
-    // A thread always has the same columns, so it alone adds to them, expert
-    // after expert.
-    V weights = groups + layout.pairWeights + row * 4;
-    V tokens = groups + layout.pairTokens + row * 4;
+    return MatmulJob{{data + firstPanel, panelsHere},
+                     {h.data + row * h.rowBytes, k.i64(h.rowBytes), count, V()},
+                     acc,
+                     stride};
+  };
+  // A thread always has the same columns, so it alone adds to them, expert
+  // after expert; the results of pair p are at acc + p * stride.
+  auto addPairs = [&](V acc, V begin, V end) {
+    V weights = groups + layout.pairWeights, tokens = groups + layout.pairTokens;
     k.forThreads(rowsHere, [&](V column) {
-      k.loop(count, [&](V pair) {
+      k.loop(begin, end, 1, [&](V pair) {
         V weight = k.load(k.f32(), weights, pair * 4);
         V to = element32(tokens, pair) * x.rowBytes + column * 4;
-        V value = k.load(k.f32(), acc, pair * stride + column * 4);
+        V value = k.load(k.f32(), acc, (pair - begin) * stride + column * 4);
         k.store(k.fma(weight, value, k.load(k.f32(), target, to)), target, to);
       });
     });
     k.barrier();
+  };
+  if (step.getKind() == tile::StepKind::Few) {
+    int64_t pairs = route.getTokens() * layout.perToken;
+    V acc = localMemory(tile * 4 * pairs);
+    int64_t most = std::min<int64_t>(route.getTokens(), kBlockPairs);
+    auto withAcc = [&](V i) {
+      return jobOf(i, acc + element32(groups + layout.blockFirst, i) * stride);
+    };
+    matmulJobs(k, format, matrix.getColumns(), tile / kPanelRows, most, blocks,
+               std::min(layout.allExperts, pairs), withAcc, [&](V first, V end) {
+                 V begin = element32(groups + layout.blockFirst, first);
+                 addPairs(acc + begin * stride, begin,
+                          element32(groups + layout.blockFirst, end));
+               });
+    return;
+  }
+  int64_t most = std::min<int64_t>(kBlockPairs, route.getTokens());
+  V acc = localMemory(tile * 4 * most);
+  k.loop(blocks, [&](V i) {
+    MatmulJob job = jobOf(i, acc);
+    matmul(k, format, matrix.getColumns(), job.weights, tile / kPanelRows,
+           job.rows, most, acc, stride);
+    V begin = element32(groups + layout.blockFirst, i);
+    addPairs(acc, begin, begin + job.rows.count);
   });
 }
 

@@ -13,6 +13,8 @@ static constexpr int64_t kScratchBytes = 36 * 1024;
 /// f32 totals that a lane keeps while weights are in its registers. With 128
 /// registers per thread, 32 of them make an sm_90a spill.
 static constexpr int64_t kMostTotals = 32, kFewRegisters = 128;
+/// Lines of 16 bytes that a lane of several jobs asks for at once.
+static constexpr int64_t kJobLoads = 8;
 /// Between the tokens of a partial sum: their quads fall into different banks.
 static constexpr int64_t kTokenPadding = 16;
 
@@ -24,12 +26,16 @@ public:
           const RowsOperand &rows, int64_t mostRows, V acc, V accStride,
           int parts);
   void all();
+  void jobs(V count, int64_t most, llvm::function_ref<MatmulJob(V)> jobOf,
+            llvm::function_ref<void(V, V)> finish);
 
 private:
   /// Groups of unit.tokens tokens that one pass over the weights takes.
   int64_t groupsAtOnce() const;
   void block(V first, int64_t groups);
-  LaneRows laneRows(V first, int64_t groups) const;
+  LaneRows laneRows(const RowsOperand &rows, V first, int64_t groups) const;
+  void jobPartials(V first, V end, int64_t groups, int64_t atOnce,
+                   llvm::function_ref<MatmulJob(V)> jobOf);
   void tiles(V firstTile, V first, int64_t groups);
   void storePartials(llvm::ArrayRef<V> totals, int64_t groups, V slot,
                      int64_t firstToken, V tokens) const;
@@ -83,7 +89,8 @@ int64_t Product::groupsAtOnce() const {
 
 /// Where the lane reads the rows of tokens from \p first on. Beyond the last
 /// token it reads that one.
-LaneRows Product::laneRows(V first, int64_t groups) const {
+LaneRows Product::laneRows(const RowsOperand &rows, V first,
+                           int64_t groups) const {
   auto row = [&](V token) {
     V number = k.min(token, rows.count - 1);
     if (rows.gather)
@@ -154,7 +161,7 @@ void Product::reduce(V firstTile, V first, int64_t firstToken, V tokens) const {
 /// The tiles from \p firstTile on that are in work between two meetings, times
 /// tokens from \p first on.
 void Product::tiles(V firstTile, V first, int64_t groups) {
-  LaneRows lane = laneRows(first, groups);
+  LaneRows lane = laneRows(rows, first, groups);
   V tokens = rows.count - first;
   auto products = [&](V tile) {
     return TileProducts(k, unit, plan, parts, weights, tile, lane)
@@ -218,6 +225,84 @@ void Product::all() {
     k.loop(k.i64(0), done, most, [&](V t) { block(t, groupsAtOnce()); });
   }
   k.loop(done, rows.count, unit.tokens, [&](V t) { block(t, 1); });
+}
+
+/// Partial sums of the tiles of jobs, counted through, from \p first on: those
+/// of tile number t go to slot t - first.
+void Product::jobPartials(V first, V end, int64_t groups, int64_t atOnce,
+                          llvm::function_ref<MatmulJob(V)> jobOf) {
+  k.loop(first + part, end, tileWarps * atOnce, [&](V start) {
+    // What several tiles need is asked for before the first one is multiplied.
+    SmallVector<SmallVector<V>> totals;
+    SmallVector<V> numbers, tokens;
+    for (int64_t i = 0; i < atOnce; ++i) {
+      V number = k.min(start + i * tileWarps, end - 1);
+      MatmulJob job = jobOf(number / mostTiles);
+      LaneRows lane = laneRows(job.rows, k.i64(0), groups);
+      totals.push_back(TileProducts(k, unit, plan, parts, job.weights,
+                                    number % mostTiles, lane)
+                           .segment(segment));
+      numbers.push_back(number);
+      tokens.push_back(job.rows.count);
+    }
+    for (int64_t i = 0; i < atOnce; ++i) {
+      V slot = (numbers[i] - first) * plan.segments + segment;
+      k.ifThen(start + i * tileWarps < end, [&] {
+        storePartials(totals[i], groups, slot, 0, tokens[i]);
+      });
+    }
+  });
+}
+
+void Product::jobs(V count, int64_t most,
+                   llvm::function_ref<MatmulJob(V)> jobOf,
+                   llvm::function_ref<void(V, V)> finish) {
+  k.barrier(); // shared memory may still be in use for something else
+  DeviceBuilder::SharedScope scope(k);
+  int64_t groups = llvm::divideCeil(mostRows, unit.tokens);
+  tokensTogether = mostRows;
+  int64_t room = std::min(kScratchBytes, k.sharedRoom());
+  int64_t jobBytes = mostTiles * plan.segments * slotBytes();
+  int64_t batch = std::clamp<int64_t>(room / jobBytes, 1, most);
+  scratch = k.shared(batch * jobBytes);
+  int64_t tileQuads = unit.tileRows() / 4, quads = mostTiles * tileQuads;
+  int64_t atOnce = std::clamp<int64_t>(
+      kJobLoads / (plan.segmentChunks * plan.steps * plan.unitLines * groups),
+      1, llvm::divideCeil(batch * mostTiles, tileWarps));
+  k.loop(k.i64(0), count, batch, [&](V first) {
+    V end = k.min(first + batch, count);
+    jobPartials(first * mostTiles, end * mostTiles, groups, atOnce, jobOf);
+    k.barrier();
+    // A thread adds up four rows of a job's token.
+    k.forThreads((end - first) * (mostRows * quads), [&](V i) {
+      V quad = i % quads, token = i / quads % mostRows;
+      V number = i / (quads * mostRows);
+      MatmulJob job = jobOf(first + number);
+      V inside = (token < job.rows.count) & (quad < job.weights.panels * 4);
+      k.ifThen(inside, [&] {
+        V slot = (number * mostTiles + quad / tileQuads) * plan.segments;
+        V from = scratch + slot * slotBytes() + token * tokenBytes() +
+                 quad % tileQuads * 16;
+        mlir::Type four = k.vec(4, k.f32());
+        V sum = k.load(four, from, V(), 16);
+        for (int64_t s = 1; s < plan.segments; ++s)
+          sum = sum + k.load(four, from, s * slotBytes(), 16);
+        k.store(sum, job.acc + token * job.accStride, quad * 16, 16);
+      });
+    });
+    k.barrier();
+    finish(first, end);
+  });
+}
+
+void gpu::matmulJobs(DeviceBuilder &k, PackedFormat format, int64_t columns,
+                     int64_t mostPanels, int64_t mostRows, V jobs,
+                     int64_t mostJobs,
+                     llvm::function_ref<MatmulJob(V)> jobOf,
+                     llvm::function_ref<void(V, V)> finish, int parts) {
+  Product(k, format, columns, WeightsOperand(), mostPanels, RowsOperand(),
+          mostRows, V(), V(), parts)
+      .jobs(jobs, mostJobs, jobOf, finish);
 }
 
 void gpu::matmul(DeviceBuilder &k, PackedFormat format, int64_t columns,
