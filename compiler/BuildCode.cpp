@@ -134,7 +134,8 @@ llvm::Error Build::compile(BuildTarget &target) {
     stages.note("compiling for " + target.hostFacts().cpu);
   bool wantIr = command.emit == Emit::Llvm || !command.dumpStages.empty();
   optimizedIr.clear();
-  auto emitted = target.host->emit(*module, wantIr ? &optimizedIr : nullptr);
+  auto emitted = target.host->emit(*module, wantIr ? &optimizedIr : nullptr,
+                                   /*quick=*/target.emulated);
   if (!emitted)
     return emitted.takeError();
   target.object = std::move(*emitted);

@@ -7,6 +7,7 @@
 #include "targets/gpu/DeviceProgram.h"
 #include "targets/gpu/DeviceTarget.h"
 #include "targets/gpu/GpuToEmulator.h"
+#include "targets/gpu/MergeKernels.h"
 #include "targets/gpu/TileToGpu.h"
 
 using namespace quartet;
@@ -23,6 +24,7 @@ llvm::Error Build::lowerToDevice(BuildTarget &target) {
   if (llvm::Error error =
           runPipeline(*module, "kernels", [&](mlir::OpPassManager &pm) {
             pm.addPass(gpu::createTileToGpu(options));
+            pm.addPass(gpu::createMergeKernels());
           }))
     return error;
   if (llvm::Error error = dumpModule(stageName("4-kernels", target, ".mlir")))

@@ -34,6 +34,7 @@
 #include "targets/cpu/KernelLowering.h"
 #include "targets/cpu/TileToCpu.h"
 #include "targets/gpu/GpuToEmulator.h"
+#include "targets/gpu/MergeKernels.h"
 #include "targets/gpu/TileToGpu.h"
 #include "targets/gpu/VendorPasses.h"
 
@@ -182,6 +183,7 @@ void quartet::registerPipelines() {
       buildCpuPipeline);
   cpu::registerTileToCpu();
   gpu::registerTileToGpu();
+  gpu::registerMergeKernels();
   gpu::registerVendorPasses();
   gpu::registerGpuToEmulator();
   PassPipelineRegistration<>("quartet-emulator-pipeline",

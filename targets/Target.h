@@ -34,16 +34,19 @@ public:
   virtual const Capabilities &capabilities() const = 0;
 
   /// Optimises and compiles a module in the LLVM dialect. \p optimizedIr, when
-  /// not null, receives the LLVM IR as text after optimisation.
+  /// not null, receives the LLVM IR as text after optimisation. \p quick: for
+  /// code that calls more than it computes, optimise little.
   virtual llvm::Expected<std::string> emit(mlir::ModuleOp module,
-                                           std::string *optimizedIr) = 0;
+                                           std::string *optimizedIr,
+                                           bool quick = false) = 0;
   /// An object file that defines \p blobs.
   virtual llvm::Expected<std::string>
   emitBlobs(const std::vector<Blob> &blobs) = 0;
 };
 
 /// The target called \p name ("host", "x86-64-v3", "aarch64", ... see
-/// targetNames) with LLVM CPU \p cpu (empty = the target's own). An unknown
+/// targetNames) with LLVM CPU \p cpu (empty = the target's own), which features
+/// may follow: "x86-64-v3+amx-tile". An unknown
 /// name is an error that lists the known ones, an unknown CPU one with the
 /// closest; so is a GPU, see targets/gpu/DeviceTarget.h.
 llvm::Expected<std::unique_ptr<Target>> createTarget(llvm::StringRef name,

@@ -19,6 +19,8 @@ config.environment["PATH"] = os.pathsep.join(
 )
 config.substitutions.append(("%quartet_src", config.quartet_source_dir))
 config.substitutions.append(("%python", f'"{config.python}"'))
+config.substitutions.append(
+    ("%amx_emulator", os.path.join(config.quartet_tools_dir, "..", "lib", "libQuartetAmxPreload.so")))
 
 # lit --param slow=1 runs the slow tests too. A GPU test names the GPU it needs.
 if lit_config.params.get("slow", "0") != "0":

@@ -61,7 +61,8 @@ void quartet::addBuild(CLI::App &app, BuildCommand &command,
       "memory, spills, size of the code, blocks that fit in a unit");
   build->add_option(
       "--mcpu", command.cpu,
-      "LLVM's name of the CPU, e.g. znver5 (default: the target's); "
+      "LLVM's name of the CPU, e.g. znver5 (default: the target's), and "
+      "features that it has besides: x86-64-v3+avxvnni; "
       "'quartetc targets TARGET' lists them");
   addChoice<Dtype>(
       build, "--dtype",

@@ -198,6 +198,12 @@ StepBase::Buffer StepBase::buffer(StringRef symbol) {
   return {data, op.getType(), rowBytesOf(op.getType())};
 }
 
+V StepBase::addressIn(StringRef table, unsigned place) {
+  // With its offset also where that is 0: kernels of layers that do the same
+  // then differ in numbers only.
+  return k.gep(field(table), k.i64(int64_t(place) * 8));
+}
+
 V StepBase::weightData(StringRef symbol) {
   Operation *op = SymbolTable::lookupSymbolIn(program.getOperation(), symbol);
   int64_t bytes, repeat;
@@ -211,8 +217,7 @@ V StepBase::weightData(StringRef symbol) {
     bytes = type.getNumElements() * type.getElementTypeBitWidth() / 8;
     repeat = vector.getRepeat();
   }
-  V base = k.load(pointer, field("weights"),
-                  int64_t(weightPlaces.lookup(symbol)) * 8);
+  V base = k.load(pointer, addressIn("weights", weightPlaces.lookup(symbol)));
   return repeat == 1 ? base : base + layer * bytes;
 }
 
@@ -225,8 +230,7 @@ V StepBase::stateData(StringRef symbol, int64_t *entryBytes) {
     bytes *= size;
   if (entryBytes)
     *entryBytes = bytes;
-  V base =
-      k.load(pointer, field("states"), int64_t(statePlaces.lookup(symbol)) * 8);
+  V base = k.load(pointer, addressIn("states", statePlaces.lookup(symbol)));
   if (op.getRepeat() == 1)
     return base;
   V entries =

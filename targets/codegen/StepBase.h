@@ -72,6 +72,8 @@ protected:
   // Where things are.
   V field(llvm::StringRef name); ///< of quartet_step_args
   V element32(V array, V i);     ///< an i32 of an array, as i64
+  /// Of the field's pointer number \p place, as `weights` and `states` hold.
+  V addressIn(llvm::StringRef table, unsigned place);
   Buffer buffer(llvm::StringRef symbol);
   V weightData(llvm::StringRef symbol);
   V stateData(llvm::StringRef symbol, int64_t *entryBytes = nullptr);

@@ -110,8 +110,12 @@ llvm::Expected<std::string> cpu::kernelFeatures(StringRef triple, StringRef cpu,
   auto isa = Isa::of(triple, cpu, features);
   if (!names || !isa)
     return llvm::joinErrors(names.takeError(), isa.takeError());
+  if (isa->amxInt8 || isa->amxBf16)
+    *names += ",amx_tile";
   if (isa->amxInt8)
-    *names += ",amx_tile,amx_int8";
+    *names += ",amx_int8";
+  if (isa->amxBf16)
+    *names += ",amx_bf16";
   return names;
 }
 
@@ -127,7 +131,7 @@ llvm::Expected<cpu::Rank> cpu::rankOf(StringRef triple, StringRef cpu,
   if (!found || !isa)
     return llvm::joinErrors(found.takeError(), isa.takeError());
   Rank rank;
-  rank.matrix = isa->amxInt8;
+  rank.matrix = isa->amxInt8 + isa->amxBf16;
   rank.lanes = isa->lanes;
   rank.byteDot = unsigned(isa->byteDot);
   rank.features = unsigned(found->size());

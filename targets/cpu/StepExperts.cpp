@@ -1,6 +1,6 @@
 // Routing, the experts, and the sample.
 #include "targets/cpu/StepLowering.h"
-#include "targets/cpu/kernels/Dot.h"
+#include "targets/cpu/kernels/DotTiles.h"
 #include "targets/cpu/kernels/Lanes.h"
 #include "targets/cpu/kernels/Rows.h"
 #include "targets/cpu/kernels/Sample.h"
@@ -72,7 +72,7 @@ void StepLowering::lower(tile::ExpertUpOp op) {
   V gathered = localMemory(rowBytes * most);
   V gate = localMemory(tile * 4 * most), up = localMemory(tile * 4 * most);
   Buffer h = buffer(op.getH());
-  V accStride = k.i64(tile * 4), columns = k.i64(panels.paddedColumns);
+  V accStride = k.i64(tile * 4);
   V tokens = groups + layout.pairTokens + first * 4;
   V firstToken = element32(tokens, k.i64(0));
   V lastToken = element32(tokens, count - 1);
@@ -88,11 +88,14 @@ void StepLowering::lower(tile::ExpertUpOp op) {
                {source.data, source.stride, tokens, count, gathered});
         return llvm::SmallVector<V>{gathered};
       })[0];
+  Tile factors = {rows, source.stride, count};
+  if (splitsRows(format))
+    factors = split(factors, panels.paddedColumns,
+                    localMemory(splitRowsBytes(panels.paddedColumns, most)));
   for (auto [weights, acc, next] : {std::tuple(gatePanels, gate, upPanels),
                                     std::tuple(upPanels, up, nextPanels)})
-    k.call(matmulKernel(k, format, /*followed=*/true),
-           {weights, panelsHere, rows, source.stride, columns, count, acc,
-            accStride, next});
+    multiply(format, {weights, k.i64(panels.bytes), panelsHere}, factors,
+             panels.paddedColumns, acc, accStride, next);
   siluMulRows({gate, accStride, count}, {up, accStride, count}, panelsHere, h,
               first, index, tile);
 }
@@ -113,7 +116,10 @@ void StepLowering::lower(tile::ExpertDownOp op) {
   Buffer h = buffer(op.getH()), x = buffer(op.getX());
   int64_t most = std::min<int64_t>(kBlockPairs, route.getTokens());
   V acc = localMemory(tile * 4 * most);
-  V accStride = k.i64(tile * 4), columns = k.i64(panels.paddedColumns);
+  V accStride = k.i64(tile * 4);
+  V splitMemory;
+  if (splitsRows(format))
+    splitMemory = localMemory(splitRowsBytes(panels.paddedColumns, most));
   V matrixData = weightData(op.getMatrix());
   V expertBytes = k.i64(panels.bytes * panelCount(outputs));
   V target = x.data + index * (tile * 4), targetStride = k.i64(x.rowBytes);
@@ -135,10 +141,12 @@ void StepLowering::lower(tile::ExpertDownOp op) {
     };
     V row = element32(groups + layout.blockFirst, i);
     V count = element32(groups + layout.blockFirst, i + 1) - row;
-    k.call(matmulKernel(k, format, /*followed=*/true),
-           {panelsOf(i), panelsHere, h.data + row * h.rowBytes,
-            k.i64(h.rowBytes), columns, count, acc, accStride,
-            panelsOf(k.min(i + 1, blocks - 1))});
+    Tile factors = {h.data + row * h.rowBytes, k.i64(h.rowBytes), count};
+    if (splitMemory)
+      factors = split(factors, panels.paddedColumns, splitMemory);
+    multiply(format, {panelsOf(i), k.i64(panels.bytes), panelsHere}, factors,
+             panels.paddedColumns, acc, accStride,
+             panelsOf(k.min(i + 1, blocks - 1)));
     k.call(addWeightedRowsKernel(k),
            {acc, accStride, groups + layout.pairWeights + row * 4,
             groups + layout.pairTokens + row * 4, count, sum, sumStride,

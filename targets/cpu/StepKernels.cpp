@@ -3,6 +3,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "targets/cpu/StepLowering.h"
 #include "targets/cpu/kernels/Dot.h"
+#include "targets/cpu/kernels/DotTiles.h"
 #include "targets/cpu/kernels/HeadRow.h"
 #include "targets/cpu/kernels/Merge.h"
 #include "targets/cpu/kernels/Rows.h"
@@ -166,20 +167,50 @@ void StepLowering::lower(tile::StreamOp op) {
   tiles[op.getWeights()] = {data, k.i64(layout.bytes), panels};
 }
 
+bool StepLowering::splitsRows(const PackedFormat &format) {
+  return step.getKind() == tile::StepKind::Many &&
+         multipliesSplitRows(k.machine, format);
+}
+
+StepLowering::Tile StepLowering::split(Tile rows, int64_t columns, V memory) {
+  k.call(splitRowsKernel(k),
+         {rows.data, rows.stride, k.i64(columns), rows.count, memory});
+  return {memory, V(), rows.count};
+}
+
+void StepLowering::multiply(const PackedFormat &format, Tile panels, Tile rows,
+                            int64_t paddedColumns, V out, V outStride, V next) {
+  V columns = k.i64(paddedColumns);
+  if (splitsRows(format)) {
+    k.call(splitMatmulKernel(k),
+           {panels.data, panels.count, rows.data, columns, rows.count, out,
+            outStride, next ? next : panels.data});
+    return;
+  }
+  llvm::SmallVector<V> arguments = {panels.data, panels.count, rows.data,
+                                    rows.stride, columns,      rows.count,
+                                    out,         outStride};
+  if (next)
+    arguments.push_back(next);
+  k.call(matmulKernel(k, format, /*followed=*/bool(next)), arguments);
+}
+
 LogicalResult StepLowering::lower(tile::MatmulOp op) {
-  Tile rows = tiles[op.getRows()];
+  Tile rows = tiles[op.getRows()], splitRows;
   for (auto [value, argument] :
        llvm::zip(op.getWeights(), op.getEpilogue().getArguments())) {
     auto type = cast<tile::WeightsType>(value.getType());
     auto acc = cast<tile::AccType>(argument.getType());
     PackedFormat format = type.getPackedFormat();
     PanelLayout layout(format, type.getColumns());
+    int64_t columns = layout.paddedColumns;
     int64_t stride = panelCount(acc.getRows()) * kPanelRows * 4;
     V out = localMemory(stride * acc.getTokens());
-    Tile weights = tiles[value];
-    k.call(matmulKernel(k, format),
-           {weights.data, weights.count, rows.data, rows.stride,
-            k.i64(layout.paddedColumns), rows.count, out, k.i64(stride)});
+    if (splitsRows(format) && !splitRows.data)
+      splitRows = split(rows, columns,
+                        localMemory(splitRowsBytes(columns, acc.getTokens())));
+    multiply(format, tiles[value], splitsRows(format) ? splitRows : rows,
+             columns, out, k.i64(stride));
     tiles[argument] = {out, k.i64(stride), rows.count};
   }
   return lowerBody(op.getEpilogue().front());

@@ -44,6 +44,15 @@ private:
   void lower(tile::ExpertUpOp op);
   void lower(tile::ExpertDownOp op);
   void lower(tile::SampleOp op);
+  /// Whether products with \p format take split rows (kernels/DotTiles.h): in
+  /// steps of many tokens, so that the bits of a kind of steps agree.
+  bool splitsRows(const PackedFormat &format);
+  /// \p rows of \p columns columns in \p memory, of splitRowsBytes.
+  Tile split(Tile rows, int64_t columns, V memory);
+  /// out = rows * panels, by the kernel that \p format wants; \p rows are split
+  /// where splitsRows. \p next: see matmulKernel; may be null.
+  void multiply(const PackedFormat &format, Tile panels, Tile rows,
+                int64_t paddedColumns, V out, V outStride, V next = V());
   /// h[firstRow + i, tile `index`] = silu(gate[i]) * up[i] for the \p panels
   /// panels of results that there are; zero behind them.
   void siluMulRows(Tile gate, Tile up, V panels, Buffer h, V firstRow, V index,

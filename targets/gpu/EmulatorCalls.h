@@ -76,6 +76,7 @@ Translated emulateLanes(EmulatorCalls &e, mlir::Operation *op);
 Translated emulateCopies(EmulatorCalls &e, mlir::Operation *op);
 Translated emulateMatrices(EmulatorCalls &e, mlir::Operation *op);
 Translated emulateByteDots(EmulatorCalls &e, mlir::Operation *op);
+Translated emulatePermutes(EmulatorCalls &e, mlir::Operation *op);
 
 } // namespace quartet::gpu
 #endif

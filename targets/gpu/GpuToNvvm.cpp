@@ -72,6 +72,28 @@ static void orderByFences(LLVM::AtomicRMWOp op) {
   op.setOrdering(AtomicOrdering::monotonic);
 }
 
+/// LLVM selects prefetch for sm_90 and later only; PTX has it for all.
+static void prefetchByPtx(NVVM::PrefetchOp op) {
+  auto pointer = cast<LLVM::LLVMPointerType>(op.getAddr().getType());
+  if (!op.getCacheLevel() || op.getUniform() || op.getTensormap() ||
+      op.getEvictPriority() || op.getPredicate() ||
+      pointer.getAddressSpace() != kGlobalSpace)
+    return;
+  OpBuilder b(op);
+  MLIRContext *context = op.getContext();
+  bool first = *op.getCacheLevel() == NVVM::PrefetchCacheLevel::L1;
+  LLVM::InlineAsmOp::create(
+      b, op.getLoc(), TypeRange(), op.getAddr(),
+      b.getStringAttr(first ? "prefetch.global.L1 [$0];"
+                            : "prefetch.global.L2 [$0];"),
+      b.getStringAttr("l"), /*has_side_effects=*/b.getUnitAttr(),
+      /*is_align_stack=*/UnitAttr(),
+      LLVM::TailCallKindAttr::get(context, LLVM::TailCallKind::None),
+      LLVM::AsmDialectAttr::get(context, LLVM::AsmDialect::AD_ATT),
+      /*operand_attrs=*/ArrayAttr());
+  op.erase();
+}
+
 /// A name of PTX as the code generator copies it: letters, digits, _ and $.
 static LogicalResult checkName(LLVM::LLVMFuncOp kernel) {
   StringRef name = kernel.getSymName();
@@ -106,6 +128,7 @@ public:
       if (kernel->hasAttr(kKernelAttr) && failed(checkName(kernel)))
         return failure();
     module.walk(orderByFences);
+    module.walk(prefetchByPtx);
     return success();
   }
 };

@@ -87,6 +87,30 @@ static std::string closest(llvm::StringRef wrong,
   return text;
 }
 
+/// Moves what follows the CPU's name, "znver5+amx-tile", to the features.
+static llvm::Error takeFeatures(Capabilities &facts,
+                                const llvm::Target &target) {
+  auto [cpu, more] = llvm::StringRef(facts.cpu).split('+');
+  if (more.empty())
+    return llvm::Error::success();
+  std::unique_ptr<llvm::MCSubtargetInfo> info(
+      target.createMCSubtargetInfo(llvm::Triple(facts.triple), "", ""));
+  std::vector<std::string> known;
+  for (const auto &feature : info->getAllProcessorFeatures())
+    known.push_back(feature.Key);
+  llvm::SmallVector<llvm::StringRef> names;
+  more.split(names, '+');
+  for (llvm::StringRef name : names) {
+    if (!llvm::is_contained(known, name))
+      return llvm::createStringError("unknown feature '" + name + "' for " +
+                                     facts.triple + "; the closest are " +
+                                     closest(name, known));
+    facts.features += (facts.features.empty() ? "+" : ",+") + name.str();
+  }
+  facts.cpu = cpu.str();
+  return llvm::Error::success();
+}
+
 llvm::Expected<std::unique_ptr<Target>> LlvmTarget::create(llvm::StringRef name,
                                                            Capabilities facts) {
   initializeCpus();
@@ -95,6 +119,9 @@ llvm::Expected<std::unique_ptr<Target>> LlvmTarget::create(llvm::StringRef name,
   const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, why);
   if (!target)
     return llvm::createStringError("target '" + name + "': " + why);
+  if (llvm::Error wrong = takeFeatures(facts, *target))
+    return llvm::createStringError("target '" + name +
+                                   "': " + llvm::toString(std::move(wrong)));
   if (triple.isAArch64()) // e.g. apple-m1, which LLVM's table calls apple-a14
     facts.cpu = llvm::AArch64::resolveCPUAlias(facts.cpu).str();
   std::vector<std::string> known = cpuNames(facts.triple);
@@ -127,7 +154,8 @@ static llvm::Expected<std::string> compile(llvm::Module &module,
 }
 
 llvm::Expected<std::string> LlvmTarget::emit(mlir::ModuleOp op,
-                                             std::string *optimizedIr) {
+                                             std::string *optimizedIr,
+                                             bool quick) {
   mlir::DialectRegistry registry;
   mlir::registerAllToLLVMIRTranslations(registry);
   op.getContext()->appendDialectRegistry(registry);
@@ -152,7 +180,10 @@ llvm::Expected<std::string> LlvmTarget::emit(mlir::ModuleOp op,
     function.addFnAttr("no-trapping-math", "true");
     function.addFnAttr(llvm::Attribute::NoUnwind);
   }
-  optimize(*module, *machine);
+  machine->setOptLevel(quick ? llvm::CodeGenOptLevel::Less
+                             : llvm::CodeGenOptLevel::Aggressive);
+  optimize(*module, *machine,
+           quick ? llvm::OptimizationLevel::O1 : llvm::OptimizationLevel::O3);
   if (optimizedIr) {
     llvm::raw_string_ostream stream(*optimizedIr);
     module->print(stream, nullptr);

@@ -19,7 +19,8 @@ public:
   llvm::StringRef name() const override { return targetName; }
   const Capabilities &capabilities() const override { return facts; }
   llvm::Expected<std::string> emit(mlir::ModuleOp module,
-                                   std::string *optimizedIr) override;
+                                   std::string *optimizedIr,
+                                   bool quick = false) override;
   llvm::Expected<std::string>
   emitBlobs(const std::vector<Blob> &blobs) override;
 

@@ -101,31 +101,40 @@ static llvm::Error readCodeSizes(StringRef cubin,
   return llvm::Error::success();
 }
 
-/// "kernel 'x': " of the first line of the PTX that \p messages name.
-static std::string kernelOf(StringRef messages, StringRef ptx) {
+/// What \p said has besides the report, with the kernel of the first error in
+/// front where that tells one.
+static std::string complaint(StringRef said, StringRef ptx) {
   llvm::Regex place("line ([0-9]+)"), function("[Ff]unction '([^']+)'");
-  llvm::SmallVector<StringRef> groups;
+  llvm::SmallVector<StringRef> lines, groups;
+  said.split(lines, '\n', -1, /*KeepEmpty=*/false);
+  std::string words;
   StringRef kernel;
-  if (function.match(messages, &groups))
-    kernel = groups[1];
-  else if (int64_t line = numberOf(place, messages))
-    kernel = kernelOfLine(ptx, size_t(line));
-  return kernel.empty() ? "" : "kernel '" + kernel.str() + "': ";
+  for (StringRef line : lines) {
+    if (line.contains("ptxas info") || line.contains(" bytes stack frame"))
+      continue;
+    words += (words.empty() ? "" : "\n") + line.str();
+    if (!kernel.empty())
+      continue;
+    if (function.match(line, &groups))
+      kernel = groups[1];
+    else if (int64_t number = numberOf(place, line))
+      kernel = kernelOfLine(ptx, size_t(number));
+  }
+  return (kernel.empty() ? "" : "kernel '" + kernel.str() + "': ") + words;
 }
 
 llvm::Expected<Assembled> gpu::runPtxas(const std::string &program,
                                         StringRef ptx, StringRef chip) {
   TemporaryFiles files;
   auto source = files.create(chip, "ptx", ptx);
-  auto output = files.create(chip, "cubin"), said = files.create(chip, "txt");
-  for (auto *file : {&source, &output, &said})
-    if (!*file) {
-      llvm::Error error = file->takeError();
-      for (auto *other : {&source, &output, &said})
-        if (other != file && !*other)
-          error = llvm::joinErrors(std::move(error), other->takeError());
-      return error;
-    }
+  if (!source)
+    return source.takeError();
+  auto output = files.create(chip, "cubin");
+  if (!output)
+    return output.takeError();
+  auto said = files.create(chip, "txt");
+  if (!said)
+    return said.takeError();
   // Products and sums of the PTX say themselves how they round; what does not
   // shall not be fused either.
   std::string arch = ("-arch=" + chip).str();
@@ -140,12 +149,12 @@ llvm::Expected<Assembled> gpu::runPtxas(const std::string &program,
   if (!text)
     return text.takeError();
   if (status != 0) {
-    std::string message = llvm::StringRef(*text).trim().str();
+    std::string message = complaint(*text, ptx);
     for (size_t at; (at = message.find(*source)) != std::string::npos;)
       message.replace(at, source->size(), "the PTX");
     return llvm::createStringError("'" + program + "' failed for " + chip +
-                                   ": " + kernelOf(*text, ptx) +
-                                   (why.empty() ? "" : why + "; ") + message);
+                                   ": " + (why.empty() ? "" : why + "; ") +
+                                   message);
   }
   Assembled assembled;
   auto cubin = readWhole(*output);

@@ -57,9 +57,10 @@ WAYS = [("step", [], None),
 
 # Quantized step programs against the generic lowering of the same quantized values. Floats
 # are multiplied as they are; for integers, what they are multiplied by is rounded to int8,
-# which random weights of so small a model make felt.
+# which random weights of so small a model make felt. On a CPU with AMX, bf16 is multiplied
+# by 16 bits of the activations.
 QUANT_CASES = ["moe", "dense"]
-QUANTS = {"bf16": 1e-5, "f16": 1e-5, "fp8": 1e-5, "int8": 0.15, "int6": 0.15,
+QUANTS = {"bf16": 5e-5, "f16": 1e-5, "fp8": 1e-5, "int8": 0.15, "int6": 0.15,
           "int4": 0.3}
 
 # Builds with an int8 KV cache. A value at the middle between two integers may be rounded

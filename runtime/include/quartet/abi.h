@@ -75,8 +75,9 @@ typedef struct quartet_launch {
   /// Emulated devices only, else null: the kernel as a function that every
   /// thread of every block runs (quartet/emulator.h).
   void (*host)(const quartet_step_args *args, int64_t layer);
-  /// The kernel's second argument: the repetition of the layers. The first one
-  /// is the address of the quartet_step_args in device memory; all pointers
+  /// The kernel's second argument: in its lower 32 bits the repetition of the
+  /// layers, in the upper ones which of the phases that share the kernel is
+  /// meant. The first one is the address of the quartet_step_args in device memory; all pointers
   /// there are the device's.
   int64_t layer;
   int64_t shared_bytes; ///< dynamic shared memory of a block

@@ -6,6 +6,32 @@
 
 namespace quartet::rt {
 
+static int runCommandOf(const Session &session) {
+  switch (session.line.command) {
+  case Command::Run:
+    return runCommand(session);
+  case Command::Logits:
+    return logitsCommand(session);
+  case Command::States:
+    return statesCommand(session);
+  case Command::Tokenize:
+    return tokenizeCommand(session);
+  case Command::Detokenize:
+    return detokenizeCommand(session);
+  case Command::Info:
+    return infoCommand(session);
+  case Command::Bench:
+    return benchCommand(session);
+  case Command::Profile:
+    return profileCommand(session);
+  case Command::SelfTest:
+    return selfTestCommand(session);
+  case Command::None:
+    break;
+  }
+  return ExitUsage;
+}
+
 int runApp(int argc, char **argv, const Image &image) {
   Session session;
   session.start = std::chrono::steady_clock::now();
@@ -29,25 +55,8 @@ int runApp(int argc, char **argv, const Image &image) {
   if (std::optional<int> code =
           parseCommandLine(argc, argv, session.manifest, session.line))
     return *code;
-  switch (session.line.command) {
-  case Command::Run:
-    return runCommand(session);
-  case Command::Logits:
-    return logitsCommand(session);
-  case Command::States:
-    return statesCommand(session);
-  case Command::Tokenize:
-    return tokenizeCommand(session);
-  case Command::Detokenize:
-    return detokenizeCommand(session);
-  case Command::Info:
-    return infoCommand(session);
-  case Command::Bench:
-    return benchCommand(session);
-  case Command::None:
-    break;
-  }
-  return ExitUsage;
+  int code = runCommandOf(session);
+  return code && kernelsAreFaulty() ? ExitKernels : code;
 }
 
 } // namespace quartet::rt

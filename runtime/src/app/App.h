@@ -19,6 +19,7 @@ struct Image {
 enum ExitCode {
   ExitFailure = 1,      ///< bad weight file, no memory, failed write, ...
   ExitUsage = 2,        ///< bad command line, prompt or tokens
+  ExitKernels = 3,      ///< the emulator found the kernels to be wrong
   ExitInterrupted = 130 ///< Ctrl-C
 };
 

@@ -1,11 +1,13 @@
 // bench: how fast this model is on this machine, next to how fast the machine
-// reads memory. Token ids are random, so that every token takes experts of its
-// own; what the model says is not looked at.
+// reads memory, or a device copies its own. Token ids are random, so that every
+// token takes experts of its own; what the model says is not looked at.
 #include "runtime/src/app/BenchReport.h"
 #include "runtime/src/app/Commands.h"
 #include "runtime/src/app/Interrupt.h"
 #include "runtime/src/app/Output.h"
+#include "runtime/src/app/TokenSource.h"
 #include "runtime/src/device/Bandwidth.h"
+#include "runtime/src/device/CopyBandwidth.h"
 #include "runtime/src/device/MemoryUse.h"
 #include "runtime/src/engine/Generate.h"
 #include <algorithm>
@@ -29,7 +31,9 @@ class Bench {
 public:
   Bench(const Session &session, LoadedModel &model, BenchReport &report)
       : session(session), options(session.line.bench), model(model),
-        engine(*model.engine), report(report) {}
+        engine(*model.engine), report(report), source(session.manifest) {
+    wish.logits = wish.hidden = false;
+  }
 
   /// \returns false when interrupted (with \p error empty) or on an error.
   bool run(std::string *error) {
@@ -42,11 +46,11 @@ private:
   bool prefill(std::string *error);
   bool decode(std::string *error);
   bool memory(std::string *error);
+  bool deviceMemory(std::string *error);
   bool promptSeconds(int64_t tokens, double &seconds, std::string *error);
   bool extend(int32_t sequence, int64_t length, std::string *error);
   bool decodeSteps(int64_t batch, double &seconds, std::string *error);
   bool step(std::string *error);
-  std::vector<int32_t> randomTokens(int64_t count);
   void note(const std::string &what) const {
     if (!session.line.global.quiet)
       fprintf(stderr, "%s: %s\n", session.program.c_str(), what.c_str());
@@ -60,21 +64,21 @@ private:
   InterruptGuard interrupt;
   std::vector<StepPiece> pieces;  ///< of the next step
   std::vector<int32_t> sequences; ///< open ones, for decoding
-  uint64_t drawn = 0;
+  TokenSource source;
+  StepWish wish;            ///< nobody looks at logits
+  double deviceSeconds = 0; ///< of the steps since it was set to 0
 };
-
-std::vector<int32_t> Bench::randomTokens(int64_t count) {
-  std::vector<int32_t> tokens;
-  for (int64_t i = 0; i != count; ++i)
-    tokens.push_back(int32_t(double(uniformAt(1, drawn++)) *
-                             double(session.manifest.tokenLimit)));
-  return tokens;
-}
 
 bool Bench::step(std::string *error) {
   StepResult result;
   error->clear();
-  return !interrupt.flag().load() && engine.step(pieces, result, error);
+  if (interrupt.flag().load() || !engine.step(pieces, result, error, wish))
+    return false;
+  double seconds = 0;
+  if (engine.device() && !engine.lastDeviceSeconds(seconds, error))
+    return false;
+  deviceSeconds += seconds;
+  return true;
 }
 
 /// Prefills \p sequence up to \p length tokens; asks for the logits of the
@@ -86,7 +90,7 @@ bool Bench::extend(int32_t sequence, int64_t length, std::string *error) {
     int64_t size = std::min(left, chunk);
     pieces.assign(1, StepPiece());
     pieces[0].sequence = sequence;
-    pieces[0].tokens = randomTokens(size);
+    pieces[0].tokens = source.next(size);
     if (size == left)
       pieces[0].rows.push_back({int32_t(size - 1), RowSampling()});
     if (!step(error))
@@ -124,16 +128,19 @@ bool Bench::firstToken(std::string *error) {
 bool Bench::prefill(std::string *error) {
   for (int64_t tokens : options.prompts) {
     note("prefill of " + std::to_string(tokens) + " tokens");
-    std::vector<double> all;
+    std::vector<double> all, device;
     for (int64_t i = 0; i != options.repeat; ++i) {
       double seconds = 0;
+      deviceSeconds = 0;
       if (!promptSeconds(tokens, seconds, error))
         return false;
       all.push_back(seconds);
+      device.push_back(deviceSeconds);
     }
     PrefillResult result;
     result.tokens = tokens;
     result.seconds = spreadOf(all);
+    result.deviceSeconds = spreadOf(device);
     int64_t chunk = prefillTokens(engine, options.prefillChunk);
     for (int64_t past = 0; past < tokens; past += chunk) {
       int64_t size = std::min(chunk, tokens - past);
@@ -159,7 +166,7 @@ bool Bench::decodeSteps(int64_t batch, double &seconds, std::string *error) {
     pieces.assign(size_t(batch), StepPiece());
     for (int64_t s = 0; s != batch; ++s) {
       pieces[size_t(s)].sequence = sequences[size_t(s)];
-      pieces[size_t(s)].tokens = randomTokens(1);
+      pieces[size_t(s)].tokens = source.next(1);
       pieces[size_t(s)].rows.push_back({0, RowSampling()});
     }
     if (!step(error))
@@ -188,14 +195,17 @@ bool Bench::decode(std::string *error) {
             !extend(sequences[size_t(s)], context, error))
           return false;
       }
-      std::vector<double> all;
+      std::vector<double> all, device;
       for (int64_t i = 0; i != options.repeat; ++i) {
         double seconds = 0;
+        deviceSeconds = 0;
         if (!decodeSteps(batch, seconds, error))
           return false;
         all.push_back(seconds);
+        device.push_back(deviceSeconds / double(options.tokens));
       }
       DecodeResult result;
+      result.deviceSecondsPerStep = spreadOf(device);
       result.batch = batch;
       result.context = context;
       result.secondsPerStep = spreadOf(all);
@@ -209,10 +219,22 @@ bool Bench::decode(std::string *error) {
   return true;
 }
 
+bool Bench::deviceMemory(std::string *error) {
+  Device &device = *engine.device();
+  uint64_t free = device.freeBytes();
+  report.deviceBytes =
+      device.info().bytes > free ? device.info().bytes - free : 0;
+  note("copy bandwidth of " + device.info().name);
+  return measureCopyBandwidth(device, report.readBandwidth, error) &&
+         !interrupt.flag().load();
+}
+
 /// Last, because its buffer would count as memory of the model.
 bool Bench::memory(std::string *error) {
   error->clear();
   report.weightsBytes = session.manifest.weightsBytes;
+  if (engine.device())
+    return deviceMemory(error);
   report.peakBytes = peakResidentBytes();
   const void *weights = nullptr;
   uint64_t size = model.weightsRange(weights);
@@ -281,8 +303,11 @@ int benchCommand(const Session &session) {
   report.cpu = session.manifest.cpu;
   report.program = model.program->target;
   report.features = model.program->features;
-  report.threads =
-      model.team ? model.team->workers() : int64_t(model.pool->threads());
+  report.threads = model.device ? model.device->workers()
+                   : model.team ? model.team->workers()
+                                : int64_t(model.pool->threads());
+  if (model.device)
+    report.device = model.device->info();
   report.pinned = model.team && model.team->pinned();
   report.synthetic = options.syntheticSeed.has_value();
   report.seed = options.syntheticSeed.value_or(0);

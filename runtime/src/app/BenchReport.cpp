@@ -70,13 +70,27 @@ std::string costText(const BenchReport &report, double seconds,
                   100 * cost->bytes / seconds / report.readBandwidth);
   return text;
 }
+
+/// What the cost is divided by: the device's own time where there is one.
+double busy(const BenchReport &report, const Spread &wall,
+            const Spread &device) {
+  return report.device.kind ? device.median : wall.median;
+}
+
+std::string deviceText(const BenchReport &report, const Spread &seconds) {
+  return report.device.kind ? print("  device %.3f ms", seconds.median * 1e3)
+                            : std::string();
+}
 } // namespace
 
 std::string benchText(const BenchReport &report) {
+  bool device = report.device.kind != 0;
   std::string text =
       report.model + " (" + report.quantization + "), " +
-      print("%lld thread%s%s", (long long)(report.threads),
-            report.threads == 1 ? "" : "s", report.pinned ? ", pinned" : "") +
+      (device ? report.device.name + " (" + report.device.driver + "), " : "") +
+      print("%lld %s%s%s", (long long)(report.threads),
+            device ? "block" : "thread", report.threads == 1 ? "" : "s",
+            report.pinned ? ", pinned" : "") +
       ", program " + report.program + "\n";
   if (report.synthetic)
     text += print("weights made up with seed %llu in %.1f s\n",
@@ -92,18 +106,26 @@ std::string benchText(const BenchReport &report) {
   for (const PrefillResult &result : report.prefill)
     text += print("prefill %-9lld ", (long long)(result.tokens)) +
             spreadText(rates(result.seconds, double(result.tokens))) +
-            " tokens/s" +
-            costText(report, result.seconds.median, result.cost,
-                     double(result.tokens)) +
+            " tokens/s" + deviceText(report, result.deviceSeconds) +
+            costText(report, busy(report, result.seconds, result.deviceSeconds),
+                     result.cost, double(result.tokens)) +
             "\n";
   for (const DecodeResult &result : report.decode)
     text += print("decode %lld x %-7lld", (long long)(result.batch),
                   (long long)(result.context)) +
             spreadText(rates(result.secondsPerStep, double(result.batch))) +
-            " tokens/s" +
-            costText(report, result.secondsPerStep.median, result.cost,
-                     double(result.batch)) +
+            " tokens/s" + deviceText(report, result.deviceSecondsPerStep) +
+            costText(report,
+                     busy(report, result.secondsPerStep,
+                          result.deviceSecondsPerStep),
+                     result.cost, double(result.batch)) +
             "\n";
+  if (device)
+    return text +
+           print("device memory     %9.1f MB in use, %.1f MB of it weights\n",
+                 double(report.deviceBytes) / 1e6,
+                 double(report.weightsBytes) / 1e6) +
+           print("copy bandwidth    %9.1f GB/s\n", report.readBandwidth / 1e9);
   text += print("memory            %9.1f MB at most, %.1f MB of it weights\n",
                 double(report.peakBytes) / 1e6,
                 double(report.residentWeightsBytes) / 1e6);
@@ -117,6 +139,11 @@ std::string benchJson(const BenchReport &report) {
   json["quantization"] = report.quantization;
   json["cpu"] = report.cpu;
   json["program"] = {{"target", report.program}, {"features", report.features}};
+  if (report.device.kind)
+    json["device"] = {
+        {"name", report.device.name},   {"arch", report.device.arch},
+        {"units", report.device.units}, {"driver", report.device.driver},
+        {"bytes", report.device.bytes}, {"bytes_in_use", report.deviceBytes}};
   json["threads"] = report.threads;
   json["pinned"] = report.pinned;
   json["synthetic_weights"] = report.synthetic;
@@ -135,8 +162,10 @@ std::string benchJson(const BenchReport &report) {
         {"seconds", spreadJson(result.seconds)},
         {"tokens_per_second",
          spreadJson(rates(result.seconds, double(result.tokens)))}};
-    addCost(entry, report, result.seconds.median, result.cost,
-            double(result.tokens));
+    if (report.device.kind)
+      entry["device_seconds"] = spreadJson(result.deviceSeconds);
+    addCost(entry, report, busy(report, result.seconds, result.deviceSeconds),
+            result.cost, double(result.tokens));
     json["prefill"].push_back(std::move(entry));
   }
   json["decode"] = Ordered::array();
@@ -147,8 +176,12 @@ std::string benchJson(const BenchReport &report) {
         {"seconds_per_step", spreadJson(result.secondsPerStep)},
         {"tokens_per_second",
          spreadJson(rates(result.secondsPerStep, double(result.batch)))}};
-    addCost(entry, report, result.secondsPerStep.median, result.cost,
-            double(result.batch));
+    if (report.device.kind)
+      entry["device_seconds_per_step"] =
+          spreadJson(result.deviceSecondsPerStep);
+    addCost(entry, report,
+            busy(report, result.secondsPerStep, result.deviceSecondsPerStep),
+            result.cost, double(result.batch));
     json["decode"].push_back(std::move(entry));
   }
   json["memory"] = {

@@ -1,6 +1,7 @@
 // What bench measured, and how it reads as text and as JSON.
 #ifndef QUARTET_RUNTIME_APP_BENCHREPORT_H
 #define QUARTET_RUNTIME_APP_BENCHREPORT_H
+#include "runtime/src/device/Device.h"
 #include "runtime/src/engine/StepCost.h"
 #include <string>
 #include <vector>
@@ -17,19 +18,21 @@ Spread spreadOf(std::vector<double> values);
 
 struct PrefillResult {
   int64_t tokens = 0;
-  Spread seconds;
-  std::optional<StepCost> cost; ///< of the whole prompt
+  Spread seconds, deviceSeconds; ///< the latter by the device's clock
+  std::optional<StepCost> cost;  ///< of the whole prompt
 };
 
 struct DecodeResult {
   int64_t batch = 0, context = 0;
-  Spread secondsPerStep;
+  Spread secondsPerStep, deviceSecondsPerStep;
   std::optional<StepCost> cost; ///< of one step
 };
 
 struct BenchReport {
   std::string model, quantization, cpu, program, features;
-  int64_t threads = 0;
+  DeviceInfo device;        ///< kind 0: the CPU
+  int64_t threads = 0;      ///< workers; of a device, its blocks
+  uint64_t deviceBytes = 0; ///< of its memory that are in use
   bool pinned = false;
   bool synthetic = false; ///< weights were made up
   uint64_t seed = 0;
@@ -43,7 +46,7 @@ struct BenchReport {
   uint64_t weightsBytes = 0;
   /// Most memory that was resident, and the part of it that is weights.
   uint64_t peakBytes = 0, residentWeightsBytes = 0;
-  double readBandwidth = 0;    ///< bytes per second
+  double readBandwidth = 0;    ///< bytes per second; of a device, of copies
   uint64_t bandwidthBytes = 0; ///< of the memory it was measured with
 };
 

@@ -19,7 +19,8 @@ std::string number(double value) {
 }
 
 constexpr const char *commandNames =
-    "run, logits, states, tokenize, detokenize, info or bench";
+    "run, logits, states, tokenize, detokenize, info, bench, profile or "
+    "selftest";
 
 /// What was given for sampling; the model's defaults fill the rest.
 struct SamplingArguments {
@@ -84,6 +85,7 @@ public:
     declareText();
     declareInfo();
     declareBench();
+    declareDeviceCommands();
   }
 
   std::optional<int> parse(int argc, const char *const *argv);
@@ -96,6 +98,7 @@ private:
   void declareText();
   void declareInfo();
   void declareBench();
+  void declareDeviceCommands();
   std::string finishBench();
   CLI::App *command(const char *word, const char *help,
                     const std::string &examples, Command value);
@@ -110,8 +113,8 @@ private:
   std::string name;
   CLI::App app;
   SamplingArguments sampling;
-  std::optional<int64_t> threads, context, runChunk, logitsChunk, statesChunk,
-      benchChunk;
+  std::optional<int64_t> threads, context, device, blocks;
+  std::optional<int64_t> runChunk, logitsChunk, statesChunk, benchChunk;
   std::optional<std::string> contexts, batches, prompts; // of bench
   bool noEcho = false, noPin = false;
 };
@@ -151,6 +154,15 @@ void Parser::declareGlobal() {
   addOption(&app, "--context", context,
             "Longest sequence in tokens (default and maximum: " +
                 std::to_string(manifest.maxPositions) + ")");
+  addOption(&app, "--device", device,
+            "Run on the GPU with this number; " + name +
+                " info --devices lists them (default: the first that fits)");
+  addOption(&app, "--blocks", blocks,
+            "Blocks of threads that run at once on a device (default: as many "
+            "as it has room for)");
+  addOption(&app, "--emulator-seed", result.global.emulatorSeed,
+            "An emulated device runs its threads in an order made from this "
+            "(default: 0)");
   app.add_flag("--no-pin", noPin,
                "Let the system move threads between cores, also when there is "
                "one for each core");
@@ -163,7 +175,7 @@ CLI::App *Parser::command(const char *word, const char *help,
   CLI::App *sub = app.add_subcommand(word, help)->group("Commands");
   sub->footer("Examples:\n" + examples +
               "\nThe options of all commands (--threads, --weights, --program, "
-              "--context, --no-pin, --quiet) may stand here too.");
+              "--context, --device, --no-pin, --quiet) may stand here too.");
   sub->callback([this, value] { result.command = value; });
   return sub;
 }
@@ -313,10 +325,13 @@ void Parser::declareText() {
 
 void Parser::declareInfo() {
   CLI::App *sub = command("info", "Say what this executable is",
-                          "  " + name + " info\n  " + name + " info --json\n",
+                          "  " + name + " info\n  " + name +
+                              " info --json\n  " + name + " info --devices\n",
                           Command::Info);
   sub->add_flag("--json", result.infoJson,
                 "Print the manifest and the computed numbers as JSON");
+  sub->add_flag("--devices", result.infoDevices,
+                "List the GPUs of this machine and what runs on each");
 }
 
 void Parser::declareBench() {
@@ -341,6 +356,32 @@ void Parser::declareBench() {
   addOption(sub, "--repeat", bench.repeat,
             "Repetitions; the median is reported (default: 5)");
   prefillOption(sub, benchChunk);
+}
+
+void Parser::declareDeviceCommands() {
+  constexpr const char *synthetic =
+      "Run without the weight file, with random weights of this seed";
+  ProfileOptions &profile = result.profile;
+  CLI::App *sub =
+      command("profile", "Measure each kernel of a step on a GPU",
+              "  " + name + " profile\n  " + name +
+                  " profile --synthetic-weights 1 --after 4096 -o trace.json\n",
+              Command::Profile);
+  addOption(sub, "-o,--output", profile.output,
+            "Write a trace that https://ui.perfetto.dev shows")
+      ->type_name("FILE");
+  addOption(sub, "--after", profile.context,
+            "Tokens of the sequence before the step (default: 64)");
+  addOption(sub, "--tokens", profile.tokens, "Tokens of the step (default: 1)");
+  addOption(sub, "--repeat", profile.repeat,
+            "Steps; the median of each kernel is reported (default: 5)");
+  addOption(sub, "--synthetic-weights", profile.syntheticSeed, synthetic);
+  sub = command("selftest", "Check that all steps of a device agree",
+                "  " + name + " selftest\n  " + name +
+                    " selftest --synthetic-weights 1\n",
+                Command::SelfTest);
+  addOption(sub, "--synthetic-weights", result.selfTest.syntheticSeed,
+            synthetic);
 }
 
 /// Reads the lists of bench; a default that the model has no room for is left
@@ -397,6 +438,12 @@ std::string Parser::finish() {
     return outside("--threads", *threads, 1, 4096);
   if (context && (*context < 1 || *context > manifest.maxPositions))
     return outside("--context", *context, 1, manifest.maxPositions);
+  if (device && (*device < 0 || *device > 1023))
+    return outside("--device", *device, 0, 1023);
+  if (blocks && (*blocks < 1 || *blocks > (1 << 16)))
+    return outside("--blocks", *blocks, 1, 1 << 16);
+  result.global.device = device.value_or(-1);
+  result.global.blocks = blocks.value_or(0);
   result.global.threads = unsigned(threads.value_or(0));
   result.global.context = context.value_or(0);
   result.global.pin = !noPin;
@@ -432,6 +479,13 @@ std::string Parser::finish() {
   result.bench.prefillChunk = benchChunk.value_or(0);
   if (result.logits.drafts < 0 || result.logits.drafts > (1 << 20))
     return outside("--drafts", result.logits.drafts, 0, 1 << 20);
+  const ProfileOptions &profile = result.profile;
+  if (profile.tokens < 1 || profile.tokens > (1 << 20))
+    return outside("--tokens", profile.tokens, 1, 1 << 20);
+  if (profile.context < 0 || profile.context > (1 << 30))
+    return outside("--after", profile.context, 0, 1 << 30);
+  if (profile.repeat < 1 || profile.repeat > 1000)
+    return outside("--repeat", profile.repeat, 1, 1000);
   if (result.command == Command::Bench)
     return finishBench();
   if ((result.command == Command::Logits && !result.logits.tokens &&

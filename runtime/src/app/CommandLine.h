@@ -18,7 +18,9 @@ enum class Command {
   Tokenize,
   Detokenize,
   Info,
-  Bench
+  Bench,
+  Profile,
+  SelfTest
 };
 
 /// Options of every command.
@@ -27,8 +29,11 @@ struct GlobalOptions {
   std::string weights;  ///< empty = the file beside the executable
   std::string program;  ///< target of the program; empty = the best that fits
   int64_t context = 0;  ///< 0 = max_positions
-  bool pin = true;      ///< bind each thread to a core where they are as many
-  bool quiet = false;   ///< no statistics and no progress on standard error
+  int64_t device = -1;  ///< number of the GPU; -1 = the first that fits
+  int64_t blocks = 0;   ///< workers on a device; 0 = as many as run at once
+  uint64_t emulatorSeed = 0; ///< of the order in which the emulator runs them
+  bool pin = true;    ///< bind each thread to a core where they are as many
+  bool quiet = false; ///< no statistics and no progress on standard error
 };
 
 struct RunOptions {
@@ -71,6 +76,18 @@ struct BenchOptions {
   int64_t prefillChunk = 0; ///< 0 = as GenerateRequest says
 };
 
+struct ProfileOptions {
+  std::string output; ///< empty: only the table
+  std::optional<uint64_t> syntheticSeed;
+  int64_t context = 64; ///< tokens before the step
+  int64_t tokens = 1;   ///< of one sequence in the step
+  int64_t repeat = 5;
+};
+
+struct SelfTestOptions {
+  std::optional<uint64_t> syntheticSeed;
+};
+
 struct CommandLine {
   Command command = Command::None;
   GlobalOptions global;
@@ -79,8 +96,10 @@ struct CommandLine {
   StatesOptions states;
   TokenizeOptions tokenize;
   std::string detokenizeIds;
-  bool infoJson = false;
+  bool infoJson = false, infoDevices = false;
   BenchOptions bench;
+  ProfileOptions profile;
+  SelfTestOptions selfTest;
 };
 
 /// Reads the arguments into \p result. \returns nothing when there is a command

@@ -13,6 +13,8 @@ int tokenizeCommand(const Session &session);
 int detokenizeCommand(const Session &session);
 int infoCommand(const Session &session);
 int benchCommand(const Session &session);
+int profileCommand(const Session &session);
+int selfTestCommand(const Session &session);
 
 } // namespace quartet::rt
 #endif

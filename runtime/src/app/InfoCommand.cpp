@@ -1,5 +1,6 @@
 // info: what this executable is and what it needs, without opening the weights.
 #include "runtime/src/app/Commands.h"
+#include "runtime/src/app/DevicesInfo.h"
 #include "runtime/src/app/Output.h"
 #include "runtime/src/engine/Json.h"
 #include "runtime/src/engine/Programs.h"
@@ -43,6 +44,7 @@ struct Numbers {
   bool embedded, present;
   std::string weights; ///< path; empty when embedded
   const quartet_program *chosen;
+  DeviceInfo device;   ///< when the chosen one is for a device
   std::string whyNone; ///< when none is chosen
 };
 
@@ -74,9 +76,7 @@ Numbers compute(const Session &session) {
     numbers.weights = weightPath(manifest, option, session.executable);
     numbers.present = stat(numbers.weights.c_str(), &info) == 0;
   }
-  numbers.chosen = chooseProgram(
-      session.image.programs, session.image.numPrograms, CpuFeatures::detect(),
-      &numbers.whyNone, session.line.global.program);
+  numbers.chosen = session.chooseProgram(numbers.device, &numbers.whyNone);
   return numbers;
 }
 
@@ -95,6 +95,7 @@ nlohmann::ordered_json bucketsJson(const quartet_bucket *buckets,
                     {"scratch_page_bytes", bucket.scratch_page_bytes},
                     {"local_bytes", bucket.local_bytes},
                     {"sync_counters", bucket.sync_counters},
+                    {"launches", bucket.num_launches},
                     {"team", bucket.team != 0}});
   }
   return list;
@@ -111,6 +112,8 @@ nlohmann::ordered_json programsJson(const Image &image,
          {"features", program.features},
          {"chosen", &program == chosen},
          {"buckets", bucketsJson(program.buckets, program.num_buckets)}});
+    if (program.device)
+      list.back()["device"] = deviceJson(*program.device);
     if (program.num_mtp_buckets)
       list.back()["mtp_buckets"] =
           bucketsJson(program.mtp_buckets, program.num_mtp_buckets);
@@ -263,11 +266,15 @@ std::string readableText(const Session &session, const Numbers &numbers) {
     std::string what = program.target;
     if (*program.features)
       what += ", needs " + std::string(program.features);
+    if (program.device)
+      what += ", " + deviceText(*program.device);
     if (&program == numbers.chosen)
-      what += " (the one used here)";
+      what += program.device ? " (used here, on " + numbers.device.name + ")"
+                             : " (the one used here)";
     line("program", what);
     for (int64_t b = 0; b != program.num_buckets; ++b)
-      line(b ? "" : "  steps of", holds(program.buckets[b]));
+      line(b ? "" : "  steps of",
+           holds(program.buckets[b]) + launchesText(program.buckets[b]));
   }
   if (!numbers.chosen)
     line("", numbers.whyNone);
@@ -295,12 +302,17 @@ std::string readableText(const Session &session, const Numbers &numbers) {
       numbers.bytesPerToken * QUARTET_PAGE_TOKENS *
           ((numbers.context + QUARTET_PAGE_TOKENS - 1) / QUARTET_PAGE_TOKENS);
   line("", size(uint64_t(whole)) + " for a full context");
+  if (numbers.chosen && numbers.chosen->device)
+    line("device memory",
+         needText(session, *numbers.chosen, numbers.device, numbers.context));
   line("threads", std::to_string(numbers.threads));
   return text;
 }
 } // namespace
 
 int infoCommand(const Session &session) {
+  if (session.line.infoDevices)
+    return printDevices(session);
   Numbers numbers = compute(session);
   Output output;
   output.write(session.line.infoJson ? jsonText(session, numbers)

@@ -1,7 +1,10 @@
 // Loads what a command needs, and no more: info and tokenize work without the
 // weight file.
 #include "runtime/src/app/Session.h"
+#include "runtime/src/app/UploadProgress.h"
+#include "runtime/src/engine/DeviceMemory.h"
 #include "runtime/src/engine/Programs.h"
+#include <algorithm>
 #include <cstdio>
 
 namespace quartet::rt {
@@ -38,22 +41,16 @@ std::string Session::whyNotTokens(const std::vector<int32_t> &tokens) const {
 }
 
 uint64_t LoadedModel::weightsRange(const void *&start) const {
+  start = nullptr;
+  if (deviceWeights)
+    return 0;
   start = weights ? weights->image() : synthetic->data();
   return weights ? weights->bytes() : synthetic->bytes();
 }
 
-bool LoadedModel::loadWeights(const Session &session, std::string *error) {
+bool LoadedModel::openWeights(const Session &session, std::string *error) {
   const Manifest &manifest = session.manifest;
   const std::string &option = session.line.global.weights;
-  if (syntheticSeed) {
-    using Clock = std::chrono::steady_clock;
-    Clock::time_point start = Clock::now();
-    Team fillers(session.threads(), /*pin=*/false);
-    synthetic =
-        SyntheticWeights::create(manifest, *syntheticSeed, fillers, error);
-    fillSeconds = std::chrono::duration<double>(Clock::now() - start).count();
-    return synthetic != nullptr;
-  }
   if (session.image.weights.data && option.empty())
     weights = WeightFile::fromMemory(session.image.weights.data,
                                      session.image.weights.size, manifest,
@@ -64,17 +61,99 @@ bool LoadedModel::loadWeights(const Session &session, std::string *error) {
   return weights != nullptr;
 }
 
-bool loadModel(const Session &session, EngineOptions options,
-               LoadedModel &model, std::string *error) {
-  const Manifest &manifest = session.manifest;
-  const GlobalOptions &global = session.line.global;
-  model.program =
-      chooseProgram(session.image.programs, session.image.numPrograms,
-                    CpuFeatures::detect(), error, global.program);
-  if (!model.program)
-    return false;
-  if (!model.loadWeights(session, error))
-    return false;
+bool LoadedModel::loadWeights(const Session &session, std::string *error) {
+  if (!syntheticSeed)
+    return openWeights(session, error);
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start = Clock::now();
+  Team fillers(session.threads(), /*pin=*/false);
+  synthetic = SyntheticWeights::create(session.manifest, *syntheticSeed,
+                                       fillers, error);
+  fillSeconds = std::chrono::duration<double>(Clock::now() - start).count();
+  return synthetic != nullptr;
+}
+
+namespace {
+/// Weights that are made up piece by piece.
+class SyntheticSource : public WeightSource {
+public:
+  SyntheticSource(const Manifest &manifest, uint64_t seed, Team &team)
+      : manifest(manifest), seed(seed), team(team) {}
+  uint64_t granule(size_t weight) const override {
+    return syntheticPartBytes(manifest.weights[weight]);
+  }
+  void read(size_t weight, uint64_t begin, uint64_t end,
+            uint8_t *out) const override {
+    fillSynthetic(manifest.weights[weight], seed, begin, end, out, team);
+  }
+
+private:
+  const Manifest &manifest;
+  uint64_t seed;
+  Team &team;
+};
+} // namespace
+
+bool LoadedModel::uploadWeights(const Session &session, std::string *error) {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start = Clock::now();
+  // More threads than this do not read a file faster.
+  constexpr unsigned mostReaders = 8;
+  Team team(std::min(session.threads(), mostReaders), /*pin=*/false);
+  UploadProgress progress(session.line.global.quiet);
+  std::unique_ptr<WeightSource> source;
+  if (syntheticSeed) {
+    source = std::make_unique<SyntheticSource>(session.manifest, *syntheticSeed,
+                                               team);
+  } else {
+    if (!openWeights(session, error))
+      return false;
+    source = std::make_unique<MappedWeights>(weights->pointers(), team);
+  }
+  deviceWeights = DeviceWeights::upload(
+      *device, session.manifest, *source,
+      [&](uint64_t done, uint64_t total) { progress.show(done, total); },
+      error);
+  if (syntheticSeed)
+    fillSeconds = std::chrono::duration<double>(Clock::now() - start).count();
+  weights.reset();
+  return deviceWeights != nullptr;
+}
+
+std::vector<void *>
+LoadedModel::weightPointers(const Manifest &manifest) const {
+  std::vector<void *> list;
+  if (deviceWeights) {
+    for (DeviceAddress address : deviceWeights->addresses())
+      list.push_back(reinterpret_cast<void *>(uintptr_t(address)));
+    return list;
+  }
+  void *const *bases = weights ? weights->pointers() : synthetic->pointers();
+  return std::vector<void *>(bases, bases + manifest.weights.size());
+}
+
+const quartet_program *Session::chooseProgram(DeviceInfo &device,
+                                              std::string *error) const {
+  DeviceWish wish = deviceWish();
+  auto whyNotDevice = [&](const quartet_device &wanted) {
+    std::string why;
+    return findDevice(wanted, wish, device, &why) ? std::string() : why;
+  };
+  return rt::chooseProgram(image.programs, image.numPrograms,
+                           CpuFeatures::detect(), error, line.global.program,
+                           whyNotDevice);
+}
+
+DeviceWish Session::deviceWish() const {
+  DeviceWish wish;
+  wish.index = line.global.device;
+  wish.blocks = line.global.blocks;
+  wish.seed = line.global.emulatorSeed;
+  return wish;
+}
+
+/// Threads for a program of the CPU.
+static void startThreads(const Session &session, LoadedModel &model) {
   // The pool first: threads may use the CPUs of the thread that starts them,
   // and a team binds this thread to one.
   unsigned threads = session.threads();
@@ -83,13 +162,40 @@ bool loadModel(const Session &session, EngineOptions options,
     model.pool->install();
   }
   if (hasBucket(*model.program, /*team=*/true))
-    model.team = std::make_unique<Team>(threads, global.pin);
+    model.team = std::make_unique<Team>(threads, session.line.global.pin);
+}
+
+bool loadModel(const Session &session, EngineOptions options,
+               LoadedModel &model, std::string *error) {
+  const Manifest &manifest = session.manifest;
+  DeviceInfo info;
+  model.program = session.chooseProgram(info, error);
+  if (!model.program)
+    return false;
   if (options.context == 0)
-    options.context = global.context;
-  options.team = model.team.get();
-  model.engine = Engine::create(manifest, *model.program,
-                                model.weights ? model.weights->pointers()
-                                              : model.synthetic->pointers(),
+    options.context = session.line.global.context;
+  if (std::string why = whyNotProgram(*model.program); !why.empty()) {
+    *error = "this executable is damaged: " + why;
+    return false;
+  }
+  if (const quartet_device *wanted = model.program->device) {
+    model.device = openDevice(*wanted, info, session.deviceWish(), error);
+    if (!model.device)
+      return false;
+    *error =
+        whyNotMemory(model.device->info(), model.device->freeBytes(), manifest,
+                     *model.program, options, model.device->workers());
+    if (!error->empty() || !model.uploadWeights(session, error))
+      return false;
+    options.device = model.device.get();
+  } else {
+    if (!model.loadWeights(session, error))
+      return false;
+    startThreads(session, model);
+    options.team = model.team.get();
+  }
+  model.pointers = model.weightPointers(manifest);
+  model.engine = Engine::create(manifest, *model.program, model.pointers.data(),
                                 options, error);
   return model.engine != nullptr;
 }

@@ -65,16 +65,23 @@ static bool writeStates(const Engine &engine, int32_t sequence,
   auto write = [&](const void *data, size_t size) {
     good = good && fwrite(data, 1, size, file) == size;
   };
+  bool deviceFailed = false;
   std::string header = headerOf(engine.manifest(), chosen);
   write(header.data(), header.size());
   for (size_t i : chosen) {
-    std::vector<uint8_t> bytes = engine.readState(sequence, i);
+    std::vector<uint8_t> bytes = engine.readState(sequence, i, error);
+    if (bytes.empty())
+      deviceFailed = true;
     write(bytes.data(), bytes.size());
   }
   int problem = errno;
   if (file && fclose(file) != 0 && good) {
     good = false;
     problem = errno;
+  }
+  if (deviceFailed) {
+    unlink(temporary.c_str());
+    return false;
   }
   if (good && rename(temporary.c_str(), path.c_str()) == 0)
     return true;

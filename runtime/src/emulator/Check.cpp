@@ -3,6 +3,9 @@
 // program that is free of them in one order of its threads is so in all that
 // meet in the same way.
 #include "runtime/src/emulator/Machine.h"
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 
 using namespace quartet::emu;
 
@@ -19,6 +22,9 @@ struct Check {
   Check(Thread &t, Space &s, uint64_t offset, uint64_t bytes, const char *site)
       : t(t), b(*t.block), s(s), site(site), offset(offset), bytes(bytes) {}
 
+  /// What most reads are: of words whose write is before them, and whose
+  /// reader they become. False: it is still to be done, from the start.
+  bool readQuickly();
   void read(Cell &cell, uint64_t at, bool atomic);
   void write(Cell &cell, uint64_t at, bool atomic);
   void markReader(Cell &cell);
@@ -80,6 +86,29 @@ void Check::race(uint64_t at, const char *does, Mark other, const char *did,
                      : "no release and acquire order the blocks"));
 }
 
+bool Check::readQuickly() {
+  if ((offset | bytes) & 3 || !t.waited || !s.shadow.inOnePage(offset, bytes))
+    return false;
+  uint32_t everybody = who::make(b.index, 0) | who::kBlock;
+  Cell *cell = &s.shadow.word(offset), *end = cell + bytes / 4;
+  for (; cell != end; ++cell) {
+    Mark w = cell->write;
+    bool before = w.who == t.me || w.tick < b.launchTick ||
+                  (w.tick < b.barrierTick && who::block(w.who) == b.index);
+    if (!QUARTET_LIKELY(before && w.tick >= s.definedSince &&
+                        !(w.who & (who::kSplit | who::kInFlight))))
+      return false;
+    Mark &r = cell->read;
+    if (r.tick < b.launchTick || r.who == t.me) {
+      r = {b.tick, t.me};
+      cell->readSite = site;
+    } else if (r.tick != b.tick || r.who != everybody) {
+      return false;
+    }
+  }
+  return true;
+}
+
 void Check::read(Cell &cell, uint64_t at, bool atomic) {
   Mark w = cell.write;
   if (!QUARTET_LIKELY(w.tick >= s.definedSince)) {
@@ -122,6 +151,25 @@ static void joinReader(Mark &one, const char *&itsSite, const Thread &t,
   itsSite = site;
 }
 
+uint32_t Machine::newReaders() {
+  if (!freeReaders.empty()) {
+    uint32_t free = freeReaders.back();
+    freeReaders.pop_back();
+    std::fill_n(readers.begin() + long(who::slot(free) * blocks.size()),
+                blocks.size(), Reader{});
+    return free;
+  }
+  size_t slot = readers.size() / blocks.size();
+  if (slot >> 26) {
+    std::fputs("error: kernels share too much memory for the emulator: split "
+               "the launch\n",
+               stderr);
+    std::abort();
+  }
+  readers.resize(readers.size() + blocks.size(), {});
+  return uint32_t(slot) << 6 | who::kBlocks;
+}
+
 void Check::markReader(Cell &cell) {
   Machine &m = *t.machine;
   Mark &r = cell.read;
@@ -130,12 +178,10 @@ void Check::markReader(Cell &cell) {
     return joinReader(r, cell.readSite, t, site);
   size_t blocks = m.blocks.size();
   if (!several) {
-    size_t slot = m.readers.size() / blocks;
-    if (slot >> 26) // more than can be named: the others are forgotten
-      return joinReader(r = {}, cell.readSite, t, site);
-    m.readers.resize(m.readers.size() + blocks, {});
-    m.readers[slot * blocks + who::block(r.who)] = {r, cell.readSite};
-    r = {b.tick, uint32_t(slot) << 6 | who::kBlocks};
+    uint32_t readers = m.newReaders();
+    m.readers[who::slot(readers) * blocks + who::block(r.who)] = {
+        r, cell.readSite};
+    r = {b.tick, readers};
   }
   r.tick = b.tick;
   Machine::Reader &mine = m.readers[who::slot(r.who) * blocks + b.index];
@@ -171,11 +217,15 @@ void Check::write(Cell &cell, uint64_t at, bool atomic) {
     else if (!(atomic && (w.who & who::kAtomic)) && !isBefore(t, w))
       race(at, "writes", w, "wrote", cell.writeSite);
   }
-  Mark offender;
-  const char *itsSite = nullptr;
-  if (cell.read.tick >= b.launchTick && cell.read.who != t.me &&
-      !readsBefore(cell, offender, itsSite))
-    race(at, "writes", offender, "read", itsSite);
+  Mark r = cell.read;
+  if (r.tick >= b.launchTick && r.who != t.me) {
+    Mark offender;
+    const char *itsSite = nullptr;
+    if (!readsBefore(cell, offender, itsSite))
+      race(at, "writes", offender, "read", itsSite);
+    if ((r.who & who::kKind) == who::kBlocks)
+      t.machine->freeReaders.push_back(r.who);
+  }
   cell.write = {b.tick, t.me | (atomic ? who::kAtomic : 0)};
   cell.read = {};
   cell.writeSite = site;
@@ -183,10 +233,22 @@ void Check::write(Cell &cell, uint64_t at, bool atomic) {
 
 Cell *Check::split(Cell &word, uint64_t at) {
   Cell *cells = s.shadow.bytes(at);
-  if (!(word.write.who & who::kSplit)) {
-    for (int i = 0; i < 4; ++i)
-      cells[i] = word;
-    word.write.who |= who::kSplit;
+  if (word.write.who & who::kSplit)
+    return cells;
+  for (int i = 0; i < 4; ++i)
+    cells[i] = word;
+  word.write.who |= who::kSplit;
+  if (word.read.tick < b.launchTick ||
+      (word.read.who & who::kKind) != who::kBlocks)
+    return cells;
+  Machine &m = *t.machine;
+  size_t blocks = m.blocks.size();
+  for (int i = 1; i < 4; ++i) { // readers of its own for each byte
+    size_t from = who::slot(word.read.who) * blocks;
+    cells[i].read.who = m.newReaders();
+    for (size_t block = 0; block < blocks; ++block)
+      m.readers[who::slot(cells[i].read.who) * blocks + block] =
+          m.readers[from + block];
   }
   return cells;
 }
@@ -243,7 +305,9 @@ template <typename Body> void Check::forCells(Body body) {
 void quartet::emu::checkRead(Thread &t, Space &s, uint64_t offset,
                              uint64_t bytes, const char *site) {
   Check check(t, s, offset, bytes, site);
-  check.forCells([&](Cell &cell, uint64_t at) { check.read(cell, at, false); });
+  if (!check.readQuickly())
+    check.forCells(
+        [&](Cell &cell, uint64_t at) { check.read(cell, at, false); });
 }
 
 void quartet::emu::checkWrite(Thread &t, Space &s, uint64_t offset,

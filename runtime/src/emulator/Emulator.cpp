@@ -24,7 +24,9 @@ void Emulator::removeRegion(const void *base) {
 }
 
 void Emulator::beginStep() {
-  ++machine->now;
+  // The host waits for what it launched before.
+  machine->previousTick = ++machine->now;
+  machine->previousEarly = false;
   for (auto &[end, space] : machine->regions)
     if (space.definedSince)
       space.definedSince = machine->now;

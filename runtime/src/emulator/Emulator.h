@@ -90,7 +90,8 @@ public:
   /// Forgets the region that begins at \p base, if there is one.
   void removeRegion(const void *base);
 
-  /// From now on nobody has written the scratch regions.
+  /// From now on nobody has written the scratch regions, and the launches
+  /// before have ended, also for one that overlaps.
   void beginStep();
 
   /// Runs all blocks to their end, behind the launches before. False when it

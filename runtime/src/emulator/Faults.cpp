@@ -17,19 +17,13 @@ static void handle(int signal, siginfo_t *info, void *) {
   Machine &m = *t->machine;
   auto address = reinterpret_cast<uintptr_t>(info->si_addr);
   size_t stack = size_t(t->block->index) * t->block->threads.size() + t->index;
-  if (m.stacks.inGuard(stack, address)) {
-    m.report(ReportKind::StackOverflow, t->site, nullptr,
-             "stack overflow: " + nameOf(*t) + " needs more than " +
-                 std::to_string(m.options.stackBytes) +
-                 " bytes; last seen at " + quoted(t->site));
-  } else {
-    char text[32];
-    std::snprintf(text, sizeof text, "0x%llx", (unsigned long long)address);
-    m.report(ReportKind::Fault, t->site, nullptr,
-             "fault: " + nameOf(*t) + " touches " + text +
-                 ", which it did not announce; last seen at " +
-                 quoted(t->site));
-  }
+  if (m.stacks.inGuard(stack, address))
+    m.overflow(*t);
+  char text[32];
+  std::snprintf(text, sizeof text, "0x%llx", (unsigned long long)address);
+  m.report(ReportKind::Fault, t->site, nullptr,
+           "fault: " + nameOf(*t) + " touches " + text +
+               ", which it did not announce; last seen at " + quoted(t->site));
   m.abandon();
 }
 

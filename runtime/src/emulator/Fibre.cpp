@@ -72,9 +72,8 @@ quartet_emu_switch:
 
 using namespace quartet::emu;
 
-/// What the lowest words of a stack hold until it overflows.
-static constexpr uint64_t kCanary = 0x51a77e7ca9a51a77;
-static constexpr size_t kCanaries = 8;
+/// Larger than most frames, so that a frame doesn't reach over it.
+static constexpr size_t kGuardBytes = 64 << 10;
 
 Stacks::~Stacks() {
   if (memory)
@@ -82,8 +81,12 @@ Stacks::~Stacks() {
 }
 
 bool Stacks::allocate(size_t number, size_t bytes) {
-  page = size_t(sysconf(_SC_PAGESIZE));
-  size_t each = page + (bytes + page - 1) / page * page;
+  size_t page = size_t(sysconf(_SC_PAGESIZE));
+  auto pages = [&](size_t size) { return (size + page - 1) / page * page; };
+  guard = pages(kGuardBytes);
+  // One page more, for distances that are no multiple of a large power of two:
+  // the caches would put equal frames of all threads into the same few lines.
+  size_t each = guard + pages(bytes) + page;
   void *all = mmap(nullptr, number * each, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (all == MAP_FAILED)
@@ -91,9 +94,9 @@ bool Stacks::allocate(size_t number, size_t bytes) {
   memory = static_cast<char *>(all);
   count = number;
   stride = each;
-  // A page that can't be protected is only a worse message after an overflow.
+  // A guard that can't be protected is only a worse message after an overflow.
   for (size_t index = 0; index < count; ++index)
-    mprotect(memory + index * stride, page, PROT_NONE);
+    mprotect(memory + index * stride, guard, PROT_NONE);
   return true;
 }
 
@@ -105,12 +108,7 @@ int64_t Stacks::find(uintptr_t address) const {
 }
 
 void *Stacks::prepare(size_t index, void (*entry)()) const {
-  auto *canaries = reinterpret_cast<uint64_t *>(begin(index));
-  for (size_t i = 0; i < kCanaries; ++i)
-    canaries[i] = kCanary;
-  // Different offsets, so that equal frames of all threads don't fall into the
-  // same few lines of the cache.
-  char *top = end(index) - index % 16 * 128;
+  char *top = end(index) - index % 31 * 128; // other lines of the cache
 #if defined(__x86_64__)
   constexpr size_t frame = 8 * sizeof(void *), entryAt = 6;
 #else
@@ -120,12 +118,4 @@ void *Stacks::prepare(size_t index, void (*entry)()) const {
   std::memset(sp, 0, frame);
   sp[entryAt] = reinterpret_cast<void *>(entry);
   return sp;
-}
-
-bool Stacks::intact(size_t index) const {
-  auto *canaries = reinterpret_cast<const uint64_t *>(begin(index));
-  for (size_t i = 0; i < kCanaries; ++i)
-    if (canaries[i] != kCanary)
-      return false;
-  return true;
 }

@@ -15,7 +15,7 @@ __attribute__((visibility("hidden"))) void quartet_emu_switch(void **saved,
 
 namespace quartet::emu {
 
-/// A row of stacks of the same size, each with a page below it that faults.
+/// A row of stacks of the same size, each above a guard: memory that faults.
 class Stacks {
 public:
   Stacks() = default;
@@ -26,12 +26,12 @@ public:
   /// False when the system gives no memory. To be called once.
   bool allocate(size_t count, size_t bytes);
   bool allocated() const { return memory; }
-  char *begin(size_t index) const { return memory + index * stride + page; }
+  char *begin(size_t index) const { return memory + index * stride + guard; }
   char *end(size_t index) const { return memory + (index + 1) * stride; }
-  /// Whether \p address is in the page below stack \p index.
+  /// Whether \p address is in the guard of stack \p index.
   bool inGuard(size_t index, uintptr_t address) const {
     uintptr_t end = reinterpret_cast<uintptr_t>(begin(index));
-    return address >= end - page && address < end;
+    return address < end && address >= end - guard;
   }
   /// Which stack \p address is in; -1: in none.
   int64_t find(uintptr_t address) const;
@@ -39,12 +39,10 @@ public:
   /// Makes stack \p index ready to run \p entry, which must not return, at the
   /// first switch to the value returned.
   void *prepare(size_t index, void (*entry)()) const;
-  /// Whether what prepare left at the lower end is still there.
-  bool intact(size_t index) const;
 
 private:
   char *memory = nullptr;
-  size_t count = 0, stride = 0, page = 0;
+  size_t count = 0, stride = 0, guard = 0;
 };
 
 } // namespace quartet::emu

@@ -42,6 +42,9 @@ struct Warp {
   uint64_t atBarrier = 0; ///< lanes that wait at the block's barrier
   uint32_t tick = 0;      ///< when its lanes last met at a warp barrier
   std::vector<Meeting> meetings;
+  // Lanes that can run, as a ring.
+  uint8_t ready[64] = {};
+  uint32_t readyFirst = 0, readyCount = 0;
 };
 
 /// What a lane brings to a meeting and takes from it.
@@ -89,9 +92,8 @@ struct Block {
   Clock known; ///< accesses of other blocks that are before the last barrier
   uint32_t arrived = 0, ended = 0;
   const char *barrierSite = nullptr;
-  // Threads that can run, as a ring of their numbers.
-  std::vector<uint32_t> ready;
-  uint32_t readyFirst = 0, readyCount = 0;
+  uint32_t readyCount = 0; ///< threads that can run
+  size_t turn = 0;         ///< warp whose lanes run
 };
 
 struct Machine {
@@ -124,6 +126,9 @@ struct Machine {
     const char *site;
   };
   std::vector<Reader> readers;
+  std::vector<uint32_t> freeReaders; ///< as who; were given back
+  /// Room for one more cell's, as a who (Check.cpp).
+  uint32_t newReaders();
 
   std::vector<Report> reports;
   std::vector<std::pair<std::string, std::string>> reportSites;
@@ -140,6 +145,7 @@ struct Machine {
   /// Goes back to the host for good: nobody runs any more in this launch.
   [[noreturn]] void abandon();
   [[noreturn]] void deadlock();
+  [[noreturn]] void overflow(Thread &thread);
   void runThread(Thread &thread);
   /// Calls \p body with 0 .. count - 1 in an order that depends on the seed.
   template <typename Body> void inSomeOrder(uint64_t count, Body body);
@@ -166,6 +172,12 @@ struct Machine {
   // Report.cpp
   void report(ReportKind kind, const char *site, const char *otherSite,
               const std::string &message);
+
+  /// Another warp of \p block gets its turn.
+  static void nextWarp(Block &block) {
+    if (++block.turn == block.warps.size())
+      block.turn = 0;
+  }
 
 private:
   Thread *next();

@@ -86,6 +86,8 @@ static void completeBarrier(Machine &m, Block &block) {
   }
   for (Warp &warp : block.warps)
     warp.atBarrier = 0;
+  if (m.options.seed)
+    block.turn = m.nextRandom() % block.warps.size();
   m.inSomeOrder(block.threads.size(), [&](uint64_t i) {
     block.threads[i].waited = waited;
     m.makeReady(block.threads[i]);
@@ -210,6 +212,8 @@ void quartet::emu::release(Thread &t, uint64_t mask) {
     if (mask >> lane & 1)
       m.makeReady(t.block->threads[first + lane]);
   });
+  if (m.options.seed && m.nextRandom() % 4 == 0)
+    Machine::nextWarp(*t.block);
   m.suspend(t);
 }
 

@@ -1,6 +1,7 @@
-// Whose turn it is. A thread runs until it has to wait; the threads of a block
-// take turns, and another block comes when none of them can run or when one of
-// them spins, so that runs are the same every time.
+// Whose turn it is. A thread runs until it has to wait, then the other lanes of
+// its warp do, whose stacks are in the cache; another warp comes when none of
+// them can run, and another block when no warp can or when a thread spins. So
+// runs are the same every time.
 #include "runtime/src/emulator/Faults.h"
 #include "runtime/src/emulator/Machine.h"
 #include <cstdlib>
@@ -72,7 +73,6 @@ bool Machine::prepare() {
     block.shared.shadow.resize(bytes);
     block.threads.resize(size_t(o.threads));
     block.warps.resize(size_t((o.threads + o.lanes - 1) / o.lanes));
-    block.ready.resize(size_t(o.threads));
     for (uint32_t w = 0; w < block.warps.size(); ++w) {
       block.warps[w].first = w * uint32_t(o.lanes);
       int64_t lanes = std::min(o.lanes, o.threads - int64_t(w) * o.lanes);
@@ -99,7 +99,8 @@ static void startBlock(Machine &m, Block &block, int64_t sharedBytes) {
   block.tick = block.barrierTick = block.launchTick = m.now;
   block.known.clear();
   block.arrived = block.ended = 0;
-  block.readyFirst = block.readyCount = 0;
+  block.readyCount = 0;
+  block.turn = 0;
   block.shared.size = uint64_t(sharedBytes);
   block.shared.definedSince = m.now;
   // As numbers of every type what is left there is conspicuous.
@@ -108,6 +109,7 @@ static void startBlock(Machine &m, Block &block, int64_t sharedBytes) {
     warp.ended = warp.atBarrier = 0;
     warp.tick = 0;
     warp.meetings.clear();
+    warp.readyFirst = warp.readyCount = 0;
   }
   for (Thread &t : block.threads) {
     size_t stack = size_t(block.index) * block.threads.size() + t.index;
@@ -149,6 +151,7 @@ bool Machine::launch(const Launch &launch) {
   early = anyWaited = false;
   released.clear();
   readers.clear();
+  freeReaders.clear();
   idle = 0;
   live = blocks.size() * size_t(options.threads);
   for (Block &block : blocks)
@@ -171,21 +174,23 @@ bool Machine::launch(const Launch &launch) {
 }
 
 void Machine::makeReady(Thread &thread) {
-  Block &block = *thread.block;
   thread.wait = Wait::Nothing;
-  size_t size = block.ready.size();
-  size_t at = block.readyFirst + block.readyCount++;
-  block.ready[at < size ? at : at - size] = thread.index;
+  Warp &warp = *thread.warp;
+  warp.ready[(warp.readyFirst + warp.readyCount++) % 64] = uint8_t(thread.lane);
+  ++thread.block->readyCount;
 }
 
 Thread *Machine::next() {
   for (size_t i = 0; i < blocks.size(); ++i) {
     Block &block = blocks[turn];
-    if (block.readyCount) {
-      Thread &thread = block.threads[block.ready[block.readyFirst]];
+    for (; block.readyCount; nextWarp(block)) {
+      Warp &warp = block.warps[block.turn];
+      if (!warp.readyCount)
+        continue;
+      Thread &thread = block.threads[warp.first + warp.ready[warp.readyFirst]];
+      warp.readyFirst = (warp.readyFirst + 1) % 64;
+      --warp.readyCount;
       --block.readyCount;
-      if (++block.readyFirst == block.ready.size())
-        block.readyFirst = 0;
       return &thread;
     }
     if (++turn == blocks.size())
@@ -195,15 +200,10 @@ Thread *Machine::next() {
 }
 
 void Machine::suspend(Thread &thread) {
-  size_t stack =
-      size_t(thread.block->index) * thread.block->threads.size() + thread.index;
-  if (!stacks.intact(stack)) {
-    report(ReportKind::StackOverflow, thread.site, nullptr,
-           "stack overflow: " + nameOf(thread) + " needs more than " +
-               std::to_string(options.stackBytes) + " bytes; last seen at " +
-               quoted(thread.site));
-    abandon();
-  }
+  // A frame that reaches over the guard is found out here at the latest.
+  auto frame = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+  if (frame < thread.stackBegin || frame >= thread.stackEnd)
+    overflow(thread);
   Thread *other = next();
   if (!other)
     deadlock();
@@ -218,9 +218,18 @@ void Machine::yield(Thread &thread) {
   if (++idle > 2 * live + 2 * blocks.size() * size_t(options.threads) + 16)
     deadlock();
   makeReady(thread);
+  nextWarp(*thread.block);
   if (++turn == blocks.size())
     turn = 0;
   suspend(thread);
+}
+
+void Machine::overflow(Thread &thread) {
+  report(ReportKind::StackOverflow, thread.site, nullptr,
+         "stack overflow: " + nameOf(thread) + " needs more than " +
+             std::to_string(options.stackBytes) + " bytes; last seen at " +
+             quoted(thread.site));
+  abandon();
 }
 
 void Machine::abandon() {

@@ -35,6 +35,10 @@ public:
       page = newPage();
     return page->words[(offset & (kPageBytes - 1)) >> 2];
   }
+  /// Whether the cells of the words of [offset, offset + bytes) are one array.
+  static bool inOnePage(uint64_t offset, uint64_t bytes) {
+    return (offset & (kPageBytes - 1)) + bytes <= kPageBytes;
+  }
   /// The cells of its 4 bytes, which count when the word has who::kSplit.
   Cell *bytes(uint64_t offset);
 

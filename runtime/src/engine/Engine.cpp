@@ -36,7 +36,7 @@ std::unique_ptr<Engine> Engine::create(const Manifest &manifest,
   std::unique_ptr<Engine> engine(new Engine);
   engine->model = &manifest;
   engine->program = &program;
-  engine->team = options.team;
+  engine->options = options;
   engine->weights = weights;
   const quartet_bucket &largest = program.buckets[program.num_buckets - 1];
   engine->stepLimits = {largest.tokens, largest.sequences};
@@ -48,8 +48,15 @@ std::unique_ptr<Engine> Engine::create(const Manifest &manifest,
     return fail(std::to_string(pages) + " pages, expected 1 to " +
                 std::to_string(INT32_MAX) +
                 "; a smaller context (--context N) needs less");
-  engine->states = States::create(manifest, options.sequences, pages, error);
-  if (!engine->states || !engine->reserveScratch(error))
+  if (program.device && !options.device)
+    return fail("program '" + std::string(program.target) +
+                "' is for a device, and none was opened");
+  Device *device = program.device ? options.device : nullptr;
+  engine->options.device = device;
+  engine->states =
+      States::create(manifest, options.sequences, pages, error, device);
+  if (!engine->states ||
+      !(device ? engine->prepareDevice(error) : engine->reserveScratch(error)))
     return nullptr;
   // Compiled code may refuse null pointers, also where a count is zero.
   for (auto *list : {&engine->rows, &engine->topK, &engine->sampled})
@@ -66,7 +73,7 @@ std::unique_ptr<Engine> Engine::create(const Manifest &manifest,
 /// most of each.
 bool Engine::reserveScratch(std::string *error) {
   int64_t scratchBytes = 0, localBytes = 0, counters = 0;
-  int64_t workers = team ? team->workers() : 1;
+  int64_t workers = options.team ? options.team->workers() : 1;
   for (int64_t i = 0; i != program->num_buckets + program->num_mtp_buckets;
        ++i) {
     const quartet_bucket &bucket =
@@ -104,14 +111,40 @@ bool Engine::reserveScratch(std::string *error) {
   return true;
 }
 
+bool Engine::prepareDevice(std::string *error) {
+  StepSizes sizes;
+  sizes.slots = states->slots();
+  sizes.tableWidth = tableWidth;
+  sizes.vocab = model->vocab;
+  sizes.hidden = model->hidden;
+  sizes.mtp = hasMtp();
+  std::vector<DeviceAddress> addresses;
+  for (size_t i = 0; i != model->weights.size(); ++i)
+    addresses.push_back(reinterpret_cast<uintptr_t>(weights[i]));
+  std::string ignored;
+  deviceSteps =
+      DeviceSteps::create(*options.device, *program, sizes, addresses,
+                          states->addresses(), error ? error : &ignored);
+  return deviceSteps != nullptr;
+}
+
+const quartet_bucket *Engine::bucketFor(int64_t count,
+                                        int64_t sequenceCount) const {
+  return chooseBucket(*program, count, sequenceCount);
+}
+
 bool Engine::isOpen(int32_t sequence) const {
   return sequence >= 0 && size_t(sequence) < sequences.size() &&
          sequences[size_t(sequence)].open;
 }
 
-std::vector<uint8_t> Engine::readState(int32_t sequence, size_t state) const {
+std::vector<uint8_t> Engine::readState(int32_t sequence, size_t state,
+                                       std::string *error) const {
   std::vector<uint8_t> bytes(size_t(model->states[state].bytesPerUnit()));
-  states->copySlot(state, sequence, bytes.data());
+  std::string ignored;
+  if (!states->copySlot(state, sequence, bytes.data(),
+                        error ? error : &ignored))
+    bytes.clear();
   return bytes;
 }
 
@@ -232,6 +265,7 @@ void Engine::beginLayout() {
   for (auto *list : {&tokens, &positions, &tokenSeq, &seqStart, &seqPast,
                      &seqSlot, &rows, &topK})
     list->clear();
+  hiddenIn.clear();
   for (auto *list : {&temperature, &topP, &minP, &uniform})
     list->clear();
 }
@@ -259,15 +293,16 @@ void Engine::addPiece(const StepPiece &piece, int64_t past) {
   }
 }
 
-void Engine::finishLayout() {
+void Engine::finishLayout(const StepWish &wish) {
   seqStart.push_back(int32_t(tokens.size()));
   // Text has the same position on all three axes.
   size_t count = tokens.size();
   positions.resize(3 * count);
   std::copy_n(positions.begin(), count, positions.begin() + count);
   std::copy_n(positions.begin(), count, positions.begin() + 2 * count);
+  // On a CPU the step writes them in any case.
   size_t wanted = rows.size() * size_t(model->vocab);
-  if (logits.size() < wanted)
+  if (logits.size() < wanted && (wish.logits || !deviceSteps))
     logits.resize(wanted);
   sampled.assign(rows.size(), 0);
   if (hasMtp() && hiddenOut.size() < count * size_t(model->hidden))
@@ -280,13 +315,13 @@ void Engine::runBucket(const quartet_bucket &bucket, quartet_step_args &args) {
   args.sync = reinterpret_cast<uint32_t *>(sync.data());
   for (int64_t i = 0; i != bucket.sync_counters; ++i)
     args.sync[i * QUARTET_SYNC_STRIDE] = 0;
-  if (!bucket.team || !team)
+  if (!bucket.team || !options.team)
     return bucket.run(&args, 0, 1);
   struct Call {
     const quartet_bucket &bucket;
     const quartet_step_args &args;
   } call = {bucket, args};
-  team->run(
+  options.team->run(
       [](void *context, int64_t worker, int64_t workers) {
         auto *call = static_cast<Call *>(context);
         call->bucket.run(&call->args, worker, workers);
@@ -294,7 +329,8 @@ void Engine::runBucket(const quartet_bucket &bucket, quartet_step_args &args) {
       &call);
 }
 
-void Engine::runStep(const quartet_bucket &bucket, StepResult &result) {
+bool Engine::runStep(const quartet_bucket &bucket, const StepWish &wish,
+                     StepResult &result, std::string *error) {
   quartet_step_args args = {};
   args.num_tokens = int64_t(tokens.size());
   args.num_sequences = int64_t(seqSlot.size());
@@ -321,15 +357,24 @@ void Engine::runStep(const quartet_bucket &bucket, StepResult &result) {
   args.sampled = sampled.data();
   args.hidden_in = hiddenIn.data();
   args.hidden_out = hasMtp() ? hiddenOut.data() : nullptr;
-  runBucket(bucket, args);
+  if (deviceSteps) {
+    std::string ignored;
+    if (hiddenIn.empty())
+      args.hidden_in = nullptr;
+    if (!deviceSteps->run(bucket, args, wish, error ? error : &ignored))
+      return false;
+  } else {
+    runBucket(bucket, args);
+  }
   result.rows = args.num_rows;
-  result.logits = logits.data();
+  result.logits = wish.logits || !deviceSteps ? logits.data() : nullptr;
   result.sampled = sampled.data();
-  result.hidden = args.hidden_out;
+  result.hidden = wish.hidden || !deviceSteps ? args.hidden_out : nullptr;
+  return true;
 }
 
 bool Engine::step(const std::vector<StepPiece> &pieces, StepResult &result,
-                  std::string *error) {
+                  std::string *error, const StepWish &wish) {
   std::string problem = whyNotStep(pieces);
   if (!problem.empty()) {
     if (error)
@@ -339,10 +384,11 @@ bool Engine::step(const std::vector<StepPiece> &pieces, StepResult &result,
   beginLayout();
   for (const StepPiece &piece : pieces)
     addPiece(piece, sequences[size_t(piece.sequence)].length);
-  finishLayout();
-  runStep(
-      *chooseBucket(*program, int64_t(tokens.size()), int64_t(pieces.size())),
-      result);
+  finishLayout(wish);
+  if (!runStep(*chooseBucket(*program, int64_t(tokens.size()),
+                             int64_t(pieces.size())),
+               wish, result, error))
+    return false;
   for (const StepPiece &piece : pieces)
     sequences[size_t(piece.sequence)].length += int64_t(piece.tokens.size());
   return true;

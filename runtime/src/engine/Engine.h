@@ -4,8 +4,10 @@
 #ifndef QUARTET_RUNTIME_ENGINE_ENGINE_H
 #define QUARTET_RUNTIME_ENGINE_ENGINE_H
 #include "quartet/abi.h"
+#include "runtime/src/device/Device.h"
 #include "runtime/src/device/Memory.h"
 #include "runtime/src/device/Team.h"
+#include "runtime/src/engine/DeviceSteps.h"
 #include "runtime/src/engine/Manifest.h"
 #include "runtime/src/engine/States.h"
 #include <memory>
@@ -21,6 +23,9 @@ struct EngineOptions {
   /// Runs the buckets that are for a team; null: the calling thread alone.
   /// Must outlive the engine.
   Team *team = nullptr;
+  /// What runs a program that is for a device, with its images loaded; must
+  /// outlive the engine. The weights are then addresses on it.
+  Device *device = nullptr;
 };
 
 /// What always fits in one step. A step of more sequences with fewer tokens may
@@ -64,10 +69,10 @@ struct MtpPiece : StepPiece {
 /// Valid until the next step.
 struct StepResult {
   int64_t rows = 0;
-  const float *logits = nullptr;    ///< [rows, vocab]
+  const float *logits = nullptr;    ///< [rows, vocab]; null when not wanted
   const int32_t *sampled = nullptr; ///< [rows]
   /// [tokens, hidden] of all tokens in the order of the pieces; null without
-  /// multi-token prediction.
+  /// multi-token prediction, or when not wanted.
   const float *hidden = nullptr;
 };
 
@@ -96,15 +101,19 @@ public:
 
   /// What \p sequence, an open one, keeps in the state with this number in the
   /// manifest, which has slots: its bytes, without the dimension of the slots.
-  std::vector<uint8_t> readState(int32_t sequence, size_t state) const;
+  /// Empty, with \p error set, when a device fails.
+  std::vector<uint8_t> readState(int32_t sequence, size_t state,
+                                 std::string *error = nullptr) const;
 
   /// Advances every sequence in \p pieces by its tokens in one step. Refuses,
   /// and changes nothing: unknown or repeated sequences, an empty piece, ids
   /// outside [0, vocab), rows outside the piece, sequences that would pass the
   /// context limit, more tokens or sequences than any bucket holds, and more
-  /// pages than there are.
+  /// pages than there are. A device that fails in the step is an error, too,
+  /// after which nothing more can be done with the engine. \p wish saves a
+  /// device the copies that nobody wants.
   bool step(const std::vector<StepPiece> &pieces, StepResult &result,
-            std::string *error);
+            std::string *error, const StepWish &wish = StepWish());
 
   /// Whether the program has a step of multi-token prediction.
   bool hasMtp() const { return program->num_mtp_buckets > 0; }
@@ -114,7 +123,16 @@ public:
   /// model's own state and lengths stay. Refuses what step() refuses, and pasts
   /// beyond mtpLength().
   bool mtpStep(const std::vector<MtpPiece> &pieces, StepResult &result,
-               std::string *error);
+               std::string *error, const StepWish &wish = StepWish());
+
+  /// The device that runs the steps; null: the CPU does.
+  Device *device() const { return options.device; }
+  /// Seconds that the device was busy with the last step.
+  bool lastDeviceSeconds(double &seconds, std::string *error) {
+    return deviceSteps->lastSeconds(seconds, error);
+  }
+  /// The bucket for a step of so many tokens and sequences; null: none is.
+  const quartet_bucket *bucketFor(int64_t tokens, int64_t sequences) const;
 
 private:
   struct Sequence {
@@ -124,6 +142,7 @@ private:
   };
   Engine() = default;
   bool reserveScratch(std::string *error);
+  bool prepareDevice(std::string *error);
   bool isOpen(int32_t sequence) const;
   std::string whyNotPiece(const StepPiece &piece, int64_t past,
                           std::vector<bool> &taken) const;
@@ -136,19 +155,21 @@ private:
   // The arguments of a step: begin, all pieces, finish.
   void beginLayout();
   void addPiece(const StepPiece &piece, int64_t past);
-  void finishLayout();
+  void finishLayout(const StepWish &wish);
   void growPages(int32_t sequence, int64_t length);
-  /// Runs the step that was laid out by \p bucket.
-  void runStep(const quartet_bucket &bucket, StepResult &result);
+  /// Runs the step that was laid out by \p bucket. Fails only on a device.
+  bool runStep(const quartet_bucket &bucket, const StepWish &wish,
+               StepResult &result, std::string *error);
   void runBucket(const quartet_bucket &bucket, quartet_step_args &args);
 
   const Manifest *model = nullptr;
   const quartet_program *program = nullptr;
-  Team *team = nullptr;
+  EngineOptions options;
   void *const *weights = nullptr;
   StepLimits stepLimits;
   Memory scratch, local, sync; ///< for the bucket that needs most
   std::unique_ptr<States> states;
+  std::unique_ptr<DeviceSteps> deviceSteps; ///< when there is a device
   int64_t contextLimit = 0, tableWidth = 0;
   std::vector<Sequence> sequences; ///< by slot
   std::vector<int32_t> pageTable;  ///< [slots, tableWidth]

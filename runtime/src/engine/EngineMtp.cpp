@@ -41,7 +41,7 @@ std::string Engine::whyNotMtp(const std::vector<MtpPiece> &pieces) const {
 }
 
 bool Engine::mtpStep(const std::vector<MtpPiece> &pieces, StepResult &result,
-                     std::string *error) {
+                     std::string *error, const StepWish &wish) {
   std::string problem = whyNotMtp(pieces);
   if (!problem.empty()) {
     if (error)
@@ -50,16 +50,16 @@ bool Engine::mtpStep(const std::vector<MtpPiece> &pieces, StepResult &result,
   }
   beginLayout();
   // Copied, because they may be what the last step left in hiddenOut.
-  hiddenIn.clear();
   for (const MtpPiece &piece : pieces) {
     addPiece(piece, piece.past);
     hiddenIn.insert(hiddenIn.end(), piece.hidden,
                     piece.hidden + piece.tokens.size() * size_t(model->hidden));
   }
-  finishLayout();
-  runStep(*chooseBucket(program->mtp_buckets, program->num_mtp_buckets,
-                        int64_t(tokens.size()), int64_t(pieces.size())),
-          result);
+  finishLayout(wish);
+  if (!runStep(*chooseBucket(program->mtp_buckets, program->num_mtp_buckets,
+                             int64_t(tokens.size()), int64_t(pieces.size())),
+               wish, result, error))
+    return false;
   for (const MtpPiece &piece : pieces)
     sequences[size_t(piece.sequence)].mtpLength =
         piece.past + int64_t(piece.tokens.size());

@@ -62,7 +62,10 @@ bool Loop::step(bool wantsToken, double &seconds, std::string *error) {
   }
   Clock::time_point start = Clock::now();
   StepResult result;
-  if (!engine.step(piece, result, error))
+  StepWish wish;
+  wish.logits = wantsToken && !inStep;
+  wish.hidden = false;
+  if (!engine.step(piece, result, error, wish))
     return false;
   if (wantsToken)
     drawn = inStep ? result.sampled[0] : sampler.sample(result.logits);

@@ -12,7 +12,8 @@ static bool needsTiles(const quartet_program &program) {
 const quartet_program *chooseProgram(const quartet_program *programs,
                                      int64_t count, const CpuFeatures &cpu,
                                      std::string *error,
-                                     const std::string &wanted) {
+                                     const std::string &wanted,
+                                     const WhyNotDevice &whyNotDevice) {
   std::string reasons, names;
   for (int64_t i = 0; i != count; ++i) {
     const quartet_program &program = programs[i];
@@ -25,6 +26,10 @@ const quartet_program *chooseProgram(const quartet_program *programs,
     else if (needsTiles(program) && !requestTileData())
       reason = std::string("needs AMX, which the system refuses: ") +
                strerror(errno);
+    else if (program.device && !whyNotDevice)
+      reason = "is for a device";
+    else if (program.device)
+      reason = whyNotDevice(*program.device);
     if (reason.empty())
       return &program;
     reasons += (reasons.empty() ? "'" : "; '") + std::string(program.target) +
@@ -61,13 +66,52 @@ bool hasBucket(const quartet_program &program, bool team) {
   return false;
 }
 
+static std::string whyNotLaunches(const quartet_bucket &bucket,
+                                  const quartet_device &device) {
+  if (!bucket.launches || bucket.num_launches < 1)
+    return "has no launches";
+  if (bucket.tokens > INT32_MAX || bucket.sequences < 1)
+    return "is for " + std::to_string(bucket.tokens) +
+           " tokens, expected a limit";
+  for (int64_t i = 0; i != bucket.num_launches; ++i) {
+    const quartet_launch &launch = bucket.launches[i];
+    if (!launch.kernel ||
+        (device.kind == QUARTET_DEVICE_EMULATOR && !launch.host))
+      return "launch " + std::to_string(i) + " has no kernel";
+    if (launch.shared_bytes < 0 || launch.shared_bytes > INT32_MAX)
+      return "launch " + std::to_string(i) + " has " +
+             std::to_string(launch.shared_bytes) + " bytes of shared memory";
+  }
+  return "";
+}
+
+static std::string whyNotDevice(const quartet_device &device) {
+  bool emulated = device.kind == QUARTET_DEVICE_EMULATOR;
+  if (!device.arch || device.threads < 1 || device.threads > 1024 ||
+      device.lanes < 1 || device.blocks_per_unit < 1)
+    return "is for a device without a name or with blocks of " +
+           std::to_string(device.threads) + " threads";
+  if (emulated)
+    return "";
+  if (device.num_images < 1 || !device.images)
+    return "has no images for its device";
+  for (int64_t i = 0; i != device.num_images; ++i)
+    if (!device.images[i].data || device.images[i].size == 0)
+      return "image " + std::to_string(i) + " is empty";
+  return "";
+}
+
 static std::string whyNotBuckets(const std::string &name,
-                                 const quartet_bucket *buckets, int64_t count) {
+                                 const quartet_bucket *buckets, int64_t count,
+                                 const quartet_device *device) {
   for (int64_t i = 0; i != count; ++i) {
     const quartet_bucket &bucket = buckets[i];
     std::string what = name + " " + std::to_string(i) + ": ";
-    if (!bucket.run)
+    if (!device && !bucket.run)
       return what + "has no code";
+    if (std::string why = device ? whyNotLaunches(bucket, *device) : "";
+        !why.empty())
+      return what + why;
     if (bucket.tokens < 1 || bucket.sequences < 1)
       return what + "is for " + std::to_string(bucket.tokens) + " tokens of " +
              std::to_string(bucket.sequences) + " sequences";
@@ -90,12 +134,16 @@ std::string whyNotProgram(const quartet_program &program) {
       (program.num_mtp_buckets > 0 && !program.mtp_buckets))
     return name + " has no buckets of multi-token prediction, but says " +
            std::to_string(program.num_mtp_buckets);
-  std::string why =
-      whyNotBuckets(name + ", bucket", program.buckets, program.num_buckets);
+  if (std::string why = program.device ? whyNotDevice(*program.device) : "";
+      !why.empty())
+    return name + " " + why;
+  std::string why = whyNotBuckets(name + ", bucket", program.buckets,
+                                  program.num_buckets, program.device);
   if (!why.empty())
     return why;
   return whyNotBuckets(name + ", bucket of multi-token prediction",
-                       program.mtp_buckets, program.num_mtp_buckets);
+                       program.mtp_buckets, program.num_mtp_buckets,
+                       program.device);
 }
 
 } // namespace quartet::rt

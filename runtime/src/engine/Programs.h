@@ -4,18 +4,26 @@
 #define QUARTET_RUNTIME_ENGINE_PROGRAMS_H
 #include "quartet/abi.h"
 #include "runtime/src/device/CpuFeatures.h"
+#include <functional>
 #include <string>
 
 namespace quartet::rt {
 
-/// The first of \p programs whose features \p cpu has, or null; \p error then
-/// says what each lacks. A program that needs AMX gets the system's permission
-/// here, so this comes before any thread is started. \p wanted, when not empty,
-/// is the target of the only one to take.
-const quartet_program *chooseProgram(const quartet_program *programs,
-                                     int64_t count, const CpuFeatures &cpu,
-                                     std::string *error,
-                                     const std::string &wanted = "");
+/// Says why no device of this machine runs a program for \p device, or returns
+/// an empty string.
+using WhyNotDevice = std::function<std::string(const quartet_device &device)>;
+
+/// The first of \p programs whose features \p cpu has, and whose device
+/// \p whyNotDevice takes, or null; \p error then says what each lacks. A
+/// program that needs AMX gets the system's permission here, so this comes
+/// before any thread is started. \p wanted, when not empty, is the target of
+/// the only one to take. Without \p whyNotDevice programs for devices are left
+/// out.
+const quartet_program *
+chooseProgram(const quartet_program *programs, int64_t count,
+              const CpuFeatures &cpu, std::string *error,
+              const std::string &wanted = "",
+              const WhyNotDevice &whyNotDevice = nullptr);
 
 /// The first, that is smallest, bucket for a step of \p tokens of \p sequences;
 /// null when there is none.

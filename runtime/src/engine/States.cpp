@@ -31,9 +31,46 @@ static void giveBack(std::vector<int32_t> &list, int32_t unit) {
       std::upper_bound(list.begin(), list.end(), unit, std::greater<>()), unit);
 }
 
+bool States::reserve(Region &region, const StateInfo &info, int64_t bytes,
+                     int64_t units, std::string *error) {
+  region.bytes = size_t(bytes);
+  if (device) {
+    std::string ignored;
+    DeviceAddress address = 0;
+    if (!device->allocate("state " + info.name, region.bytes,
+                          DeviceAccess::ReadWrite, address,
+                          error ? error : &ignored) ||
+        !device->fillZero(address, region.bytes, error ? error : &ignored)) {
+      device->release(address);
+      return false;
+    }
+    region.base = reinterpret_cast<uint8_t *>(address);
+    return true;
+  }
+  void *base = MAP_FAILED;
+  if (bytes == INT64_MAX)
+    errno = ENOMEM;
+  else
+    base = mmap(nullptr, region.bytes, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (base == MAP_FAILED) {
+    if (error)
+      *error = "cannot reserve " + std::to_string(bytes) +
+               " bytes for state '" + info.name + "' (" +
+               std::to_string(units) + (info.paged ? " pages" : " slots") +
+               "): " + strerror(errno) +
+               "; a smaller context (--context N) needs less";
+    return false;
+  }
+  region.base = static_cast<uint8_t *>(base);
+  return true;
+}
+
 std::unique_ptr<States> States::create(const Manifest &manifest, int64_t slots,
-                                       int64_t pages, std::string *error) {
+                                       int64_t pages, std::string *error,
+                                       Device *device) {
   std::unique_ptr<States> states(new States);
+  states->device = device;
   states->slotCount = slots;
   states->pageCount = pages;
   for (const StateInfo &info : manifest.states) {
@@ -49,26 +86,12 @@ std::unique_ptr<States> States::create(const Manifest &manifest, int64_t slots,
     }
     int64_t units = info.paged ? pages : slots;
     int64_t bytes = 0;
-    void *base = MAP_FAILED;
-    int mapError = ENOMEM;
-    if (!__builtin_mul_overflow(info.bytesPerUnit(), units, &bytes)) {
-      base = mmap(nullptr, size_t(bytes), PROT_READ | PROT_WRITE,
-                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-      mapError = errno;
-    }
-    if (base == MAP_FAILED) {
-      if (error)
-        *error = "cannot reserve " + std::to_string(bytes) +
-                 " bytes for state '" + info.name + "' (" +
-                 std::to_string(units) + (info.paged ? " pages" : " slots") +
-                 "): " + strerror(mapError) +
-                 "; a smaller context (--context N) needs less";
+    if (__builtin_mul_overflow(info.bytesPerUnit(), units, &bytes))
+      bytes = INT64_MAX;
+    if (!states->reserve(region, info, bytes, units, error))
       return nullptr;
-    }
-    region.base = static_cast<uint8_t *>(base);
-    region.bytes = size_t(bytes);
     states->regions.push_back(region);
-    states->bases.push_back(base);
+    states->bases.push_back(region.base);
   }
   states->slotList = descending(slots);
   states->pageList = descending(pages);
@@ -78,25 +101,49 @@ std::unique_ptr<States> States::create(const Manifest &manifest, int64_t slots,
 
 States::~States() {
   for (const Region &region : regions)
-    munmap(region.base, region.bytes);
+    if (device)
+      device->release(reinterpret_cast<uintptr_t>(region.base));
+    else
+      munmap(region.base, region.bytes);
+}
+
+std::vector<DeviceAddress> States::addresses() const {
+  std::vector<DeviceAddress> list;
+  for (void *base : bases)
+    list.push_back(reinterpret_cast<uintptr_t>(base));
+  return list;
 }
 
 void States::zeroSlot(int32_t slot) {
+  // What fails on a device stays an error there: the next step reports it.
+  std::string reportedLater;
   for (const Region &region : regions) {
     if (region.paged)
       continue;
-    for (int64_t i = 0; i != region.outer; ++i)
-      memset(region.base + (i * slotCount + slot) * region.inner, 0,
-             size_t(region.inner));
+    for (int64_t i = 0; i != region.outer; ++i) {
+      uint8_t *part = region.base + (i * slotCount + slot) * region.inner;
+      if (device)
+        (void)device->fillZero(reinterpret_cast<uintptr_t>(part),
+                               uint64_t(region.inner), &reportedLater);
+      else
+        memset(part, 0, size_t(region.inner));
+    }
   }
 }
 
-void States::copySlot(size_t state, int32_t slot, uint8_t *out) const {
+bool States::copySlot(size_t state, int32_t slot, uint8_t *out,
+                      std::string *error) const {
   const Region &region = regions[state];
-  for (int64_t i = 0; i != region.outer; ++i)
-    memcpy(out + i * region.inner,
-           region.base + (i * slotCount + slot) * region.inner,
-           size_t(region.inner));
+  for (int64_t i = 0; i != region.outer; ++i) {
+    uint8_t *part = region.base + (i * slotCount + slot) * region.inner;
+    uint8_t *to = out + i * region.inner;
+    if (!device)
+      memcpy(to, part, size_t(region.inner));
+    else if (!device->download(to, reinterpret_cast<uintptr_t>(part),
+                               uint64_t(region.inner), error))
+      return false;
+  }
+  return !device || device->synchronize(error);
 }
 
 int32_t States::allocateSlot() {

@@ -1,9 +1,10 @@
 // The memory that sequences keep between steps: one slot per sequence in the
 // states with slots (convolution windows, delta-rule matrices), and 64-token
-// pages in the states with pages (KV cache). Reserved at once, committed by the
-// system as it is touched.
+// pages in the states with pages (KV cache). Reserved at once; the system
+// commits it as it is touched, a device does at once.
 #ifndef QUARTET_RUNTIME_ENGINE_STATES_H
 #define QUARTET_RUNTIME_ENGINE_STATES_H
+#include "runtime/src/device/Device.h"
 #include "runtime/src/engine/Manifest.h"
 #include <cstdint>
 #include <memory>
@@ -15,15 +16,19 @@ namespace quartet::rt {
 class States {
 public:
   /// Reserves memory for all states of \p manifest with \p slots slots and
-  /// \p pages pages, both >= 1. Null when the address space does not suffice.
+  /// \p pages pages, both >= 1, on \p device or, where it is null, on this
+  /// machine. Null when the memory does not suffice.
   static std::unique_ptr<States> create(const Manifest &manifest, int64_t slots,
-                                        int64_t pages, std::string *error);
+                                        int64_t pages, std::string *error,
+                                        Device *device = nullptr);
   ~States();
   States(const States &) = delete;
   States &operator=(const States &) = delete;
 
-  /// Base pointers in the manifest's order: quartet_step_args.states.
+  /// Base pointers in the manifest's order: quartet_step_args.states. Of a
+  /// device, they are its addresses.
   void *const *pointers() const { return bases.data(); }
+  std::vector<DeviceAddress> addresses() const;
   int64_t slots() const { return slotCount; }
   int64_t pages() const { return pageCount; }
 
@@ -33,7 +38,9 @@ public:
   void freeSlot(int32_t slot);
   /// Copies the bytes of \p slot in \p state, which has slots (its number in
   /// the manifest), to \p out, [bytesPerUnit()]; leading dimensions first.
-  void copySlot(size_t state, int32_t slot, uint8_t *out) const;
+  /// Fails only on a device, with \p error set.
+  bool copySlot(size_t state, int32_t slot, uint8_t *out,
+                std::string *error) const;
 
   /// A page number, the same in every state with pages; -1 when all are taken.
   /// What it holds is undefined but was written by the model or is zero.
@@ -51,8 +58,12 @@ private:
     bool paged = false;
   };
   States() = default;
+  /// Memory for a region; \returns false with \p error set.
+  bool reserve(Region &region, const StateInfo &info, int64_t bytes,
+               int64_t units, std::string *error);
   void zeroSlot(int32_t slot);
 
+  Device *device = nullptr; ///< null: this machine
   int64_t slotCount = 0, pageCount = 0;
   std::vector<Region> regions;
   std::vector<void *> bases;

@@ -116,13 +116,21 @@ void fillPanel(uint8_t *panel, const WeightInfo &weight, const Format &format,
 struct Piece {
   const WeightInfo *weight;
   uint64_t begin, end; ///< bytes of the weight
+  uint8_t *out;        ///< where the first of them goes
 };
 
 struct Filling {
-  uint8_t *data;
   uint64_t seed;
   std::vector<Piece> pieces;
   std::atomic<size_t> next{0};
+
+  void add(const WeightInfo &weight, uint64_t begin, uint64_t end,
+           uint8_t *out) {
+    uint64_t size = syntheticPartBytes(weight);
+    for (uint64_t at = begin; at < end; at += size)
+      pieces.push_back(
+          {&weight, at, std::min(at + size, end), out + (at - begin)});
+  }
 };
 
 void fillPieces(void *context, int64_t, int64_t) {
@@ -134,19 +142,31 @@ void fillPieces(void *context, int64_t, int64_t) {
     const Piece &piece = filling->pieces[index];
     const WeightInfo &weight = *piece.weight;
     Random random{mix(filling->seed ^ mix(weight.offset + piece.begin)) | 1};
-    uint8_t *base = filling->data + weight.offset;
+    uint64_t bytes = piece.end - piece.begin;
     if (weight.format.empty()) {
-      fillPattern(base + piece.begin, piece.end - piece.begin,
-                  floatPattern(weight.dtype), random);
+      fillPattern(piece.out, bytes, floatPattern(weight.dtype), random);
       continue;
     }
     Format format(weight.format);
-    for (uint64_t at = piece.begin; at < piece.end;
-         at += uint64_t(weight.panelBytes))
-      fillPanel(base + at, weight, format, random);
+    for (uint64_t at = 0; at < bytes; at += uint64_t(weight.panelBytes))
+      fillPanel(piece.out + at, weight, format, random);
   }
 }
 } // namespace
+
+uint64_t syntheticPartBytes(const WeightInfo &weight) {
+  constexpr uint64_t about = uint64_t(4) << 20;
+  uint64_t unit = weight.format.empty() ? 64 : uint64_t(weight.panelBytes);
+  return std::max<uint64_t>(about / unit, 1) * unit;
+}
+
+void fillSynthetic(const WeightInfo &weight, uint64_t seed, uint64_t begin,
+                   uint64_t end, uint8_t *out, Team &team) {
+  Filling filling;
+  filling.seed = seed;
+  filling.add(weight, begin, end, out);
+  team.run(fillPieces, &filling);
+}
 
 std::unique_ptr<SyntheticWeights>
 SyntheticWeights::create(const Manifest &manifest, uint64_t seed, Team &team,
@@ -161,17 +181,12 @@ SyntheticWeights::create(const Manifest &manifest, uint64_t seed, Team &team,
              " bytes of memory";
     return nullptr;
   }
-  constexpr uint64_t pieceBytes = uint64_t(4) << 20;
   Filling filling;
-  filling.data = weights->memory.data();
   filling.seed = seed;
   for (const WeightInfo &weight : manifest.weights) {
-    weights->bases.push_back(filling.data + weight.offset);
-    uint64_t unit = weight.format.empty() ? 64 : uint64_t(weight.panelBytes);
-    uint64_t size = std::max<uint64_t>(pieceBytes / unit, 1) * unit;
-    for (uint64_t at = 0; at < weight.bytes; at += size)
-      filling.pieces.push_back(
-          {&weight, at, std::min(at + size, weight.bytes)});
+    uint8_t *base = weights->memory.data() + weight.offset;
+    weights->bases.push_back(base);
+    filling.add(weight, 0, weight.bytes, base);
   }
   team.run(fillPieces, &filling);
   return weights;

@@ -12,6 +12,14 @@
 
 namespace quartet::rt {
 
+/// Weights are filled in parts that begin at multiples of this many bytes, each
+/// a pure function of the weight, the seed and its place.
+uint64_t syntheticPartBytes(const WeightInfo &weight);
+/// Writes bytes [begin, end) of \p weight to \p out, on \p team; \p begin is a
+/// multiple of syntheticPartBytes, \p end another one or the weight's end.
+void fillSynthetic(const WeightInfo &weight, uint64_t seed, uint64_t begin,
+                   uint64_t end, uint8_t *out, Team &team);
+
 class SyntheticWeights {
 public:
   /// Fills memory for all weights of \p manifest on \p team: floats of

@@ -115,13 +115,13 @@ ByteDotBuilder::Operand ByteDotBuilder::split(V bytes) const {
   return {};
 }
 
-SmallVector<ByteDotBuilder::Operand> ByteDotBuilder::loadUnit(V values) const {
+SmallVector<V> ByteDotBuilder::loadBytes(V values) const {
   mlir::Type bytes = k.vec(64, k.i8()), words = k.vec(kPanelRows, k.i32());
   SmallVector<V> lines;
   for (int64_t i = 0; i < unitLines(format.value); ++i)
     lines.push_back(k.load(words, values, i * kPanelAlign, kPanelAlign));
   if (format.value == ValueType::INT8)
-    return {split(k.bitcast(lines[0], bytes))};
+    return {k.bitcast(lines[0], bytes)};
   // Nibbles by shifts of wider lanes: x86 has none of bytes.
   constexpr int64_t kNibbles = 0x0f0f0f0f, kPairs = 0x30303030;
   SmallVector<V> codes;
@@ -135,12 +135,17 @@ SmallVector<ByteDotBuilder::Operand> ByteDotBuilder::loadUnit(V values) const {
     for (auto [code, pairs] : llvm::zip(codes, moved))
       code = code | (pairs & kPairs);
   }
-  SmallVector<Operand> operands;
-  for (V code : codes) {
+  for (V &code : codes) {
     V each = k.bitcast(code, bytes);
-    operands.push_back(
-        split(format.codebook != Codebook::None ? lookUp(each) : each));
+    code = format.codebook != Codebook::None ? lookUp(each) : each;
   }
+  return codes;
+}
+
+SmallVector<ByteDotBuilder::Operand> ByteDotBuilder::loadUnit(V values) const {
+  SmallVector<Operand> operands;
+  for (V each : loadBytes(values))
+    operands.push_back(split(each));
   return operands;
 }
 

@@ -26,6 +26,10 @@ public:
 
   int64_t bias() const { return operandBias; }
 
+  /// The stored values of the unit of lines (unitLines) at \p values, or what a
+  /// codebook has for them plus -bias(): 64 unsigned bytes for each four
+  /// columns, in the order of columns. Not on Arm, where they would be signed.
+  llvm::SmallVector<V> loadBytes(V values) const;
   /// The operands of the unit of lines (unitLines) at \p values, four columns
   /// each, in the order of columns.
   llvm::SmallVector<Operand> loadUnit(V values) const;

@@ -10,9 +10,9 @@ using llvm::SmallVector;
 
 /// Shared memory that partial sums may take, if so much is left.
 static constexpr int64_t kScratchBytes = 36 * 1024;
-/// Results of weights that are in registers: f32 totals of a lane. Beside them
-/// are as many sums of a group.
-static constexpr int64_t kMostTotals = 32;
+/// f32 totals that a lane keeps while weights are in its registers. With 128
+/// registers per thread, 32 of them make an sm_90a spill.
+static constexpr int64_t kMostTotals = 32, kFewRegisters = 128;
 /// Between the tokens of a partial sum: their quads fall into different banks.
 static constexpr int64_t kTokenPadding = 16;
 
@@ -74,7 +74,9 @@ Product::Product(DeviceBuilder &k, const PackedFormat &format, int64_t columns,
 
 int64_t Product::groupsAtOnce() const {
   int64_t totals = 4 * unit.rowPlaces * unit.tokenPlaces;
-  int64_t most = std::max<int64_t>(1, kMostTotals / totals);
+  int64_t room =
+      k.machine.registers <= kFewRegisters ? kMostTotals / 2 : kMostTotals;
+  int64_t most = std::max<int64_t>(1, room / totals);
   int64_t wanted = llvm::divideCeil(mostRows, unit.tokens);
   return std::max<int64_t>(1, std::min(most, wanted));
 }

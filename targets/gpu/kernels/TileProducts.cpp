@@ -73,8 +73,8 @@ TileProducts::Chunk TileProducts::load(V number) const {
                               unitBytes
                : first + step * plan.kLanes * unitBytes;
     for (int64_t line = 0; line < plan.unitLines; ++line)
-      chunk.lines.push_back(
-          k.load(k.vec(4, k.i32()), at, line * kPanelAlign, 16));
+      chunk.lines.push_back(loadConstant(k, k.vec(4, k.i32()), at,
+                                         k.i64(line * kPanelAlign), 16));
   }
   if (!format.group)
     return chunk;
@@ -88,9 +88,10 @@ TileProducts::Chunk TileProducts::load(V number) const {
         chunk.zeros.push_back(
             loadFourScales(k, format.scale, zeros[place], group * scaleStep));
       if (format.zero == ZeroKind::Point)
-        chunk.zeros.push_back(k.zeroExtend(
-            k.load(k.vec(4, k.i8()), zeros[place], group * kPanelRows, 4),
-            k.vec(4, k.i32())));
+        chunk.zeros.push_back(
+            k.zeroExtend(loadConstant(k, k.vec(4, k.i8()), zeros[place],
+                                      group * kPanelRows, 4),
+                         k.vec(4, k.i32())));
     }
   }
   return chunk;
@@ -246,16 +247,19 @@ SmallVector<V> TileProducts::segment(V segment) const {
   SmallVector<V> totals(rows.operands.size() * unit.rowPlaces *
                             unit.tokenPlaces,
                         k.zero(k.vec(4, k.f32())));
+  // Totals of more tokens leave less room for loads in flight. Chunks are added
+  // one by one either way.
+  int64_t together = rows.operands.size() > 1 ? 1 : plan.together;
   auto add = [&](V number, ArrayRef<V> before) {
     SmallVector<V> after(before);
     SmallVector<Chunk> chunks;
-    for (int64_t i = 0; i < plan.together; ++i)
+    for (int64_t i = 0; i < together; ++i)
       chunks.push_back(load(number + i));
     for (const Chunk &chunk : chunks)
       format.isInteger() ? addIntegers(chunk, after) : addFloats(chunk, after);
     return after;
   };
-  if (plan.together == plan.segmentChunks)
+  if (together == plan.segmentChunks)
     return add(first, totals);
-  return k.fold(first, first + plan.segmentChunks, plan.together, totals, add);
+  return k.fold(first, first + plan.segmentChunks, together, totals, add);
 }

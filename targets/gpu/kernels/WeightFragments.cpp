@@ -1,5 +1,6 @@
 // Words of four rows at a time; shifts and masks, no tables in memory.
 #include "targets/gpu/kernels/WeightFragments.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -7,7 +8,7 @@ using namespace quartet::gpu;
 using llvm::ArrayRef;
 using llvm::SmallVector;
 
-int64_t gpu::byteMultiple(const PackedFormat &format) {
+int64_t quartet::gpu::byteMultiple(const PackedFormat &format) {
   return format.codebook == Codebook::None ? 128 / integerMiddle(format.value)
                                            : 1;
 }
@@ -15,29 +16,56 @@ int64_t gpu::byteMultiple(const PackedFormat &format) {
 /// \p byte in each byte of an i32, as a number that fits one.
 static int64_t repeated(uint8_t byte) { return int32_t(byte * 0x01010101u); }
 
-/// The value of a codebook for the index in the low bits of each byte: bit by
-/// bit, each chooses between two halves of what is left. Bits of a word choose
-/// as masks of whole bytes.
-static V lookUp(DeviceBuilder &k, Codebook codebook, V indices) {
-  const int8_t *table = codebookValues(codebook);
-  Type type = indices.type();
-  auto mask = [&](int bit) {
-    V set = (bit ? indices >> bit : indices) & repeated(1);
-    return set * int64_t(255);
-  };
-  SmallVector<V> choices;
-  V first = mask(0);
-  for (int i = 0; i < 16; i += 2)
-    choices.push_back((first & repeated(uint8_t(table[i] ^ table[i + 1]))) ^
-                      k.constant(type, repeated(uint8_t(table[i]))));
-  for (int bit = 1; bit < 4; ++bit) {
-    V chosen = mask(bit);
-    SmallVector<V> rest;
-    for (size_t i = 0; i < choices.size(); i += 2)
-      rest.push_back(((choices[i] ^ choices[i + 1]) & chosen) ^ choices[i]);
-    choices = rest;
+/// Bytes of \p low (0 to 3) and \p high (4 to 7), chosen by the low nibbles of
+/// \p selector on NVIDIA, by its bytes on AMD; i32.
+static V pickBytes(DeviceBuilder &k, V low, V high, V selector) {
+  if (k.machine.vendor == Vendor::Nvidia)
+    return k.wrap(NVVM::PermuteOp::create(k.b, k.i32(), low.get(), high.get(),
+                                          selector.get(),
+                                          NVVM::PermuteMode::DEFAULT));
+  return k.intrinsic("llvm.amdgcn.perm", k.i32(), {high, low, selector});
+}
+
+namespace {
+/// The values of a codebook in four registers, from which bytes are picked.
+class Table {
+public:
+  Table(DeviceBuilder &k, Codebook codebook) : k(k) {
+    const int8_t *values = codebookValues(codebook);
+    for (int i = 0; i < 16; i += 4)
+      words.push_back(k.i32(int32_t(uint32_t(uint8_t(values[i])) |
+                                    uint32_t(uint8_t(values[i + 1])) << 8 |
+                                    uint32_t(uint8_t(values[i + 2])) << 16 |
+                                    uint32_t(uint8_t(values[i + 3])) << 24)));
   }
-  return choices[0];
+  /// Columns 0 to 3 and 4 to 7 of the row whose part of a line is \p row.
+  std::pair<V, V> columns(V row) const;
+
+private:
+  /// Four values: \p index chooses among eight, bit 2 of \p half among halves.
+  V pick(V index, V half) const {
+    return pickBytes(k, pickBytes(k, words[0], words[1], index),
+                     pickBytes(k, words[2], words[3], index), half);
+  }
+  DeviceBuilder &k;
+  SmallVector<V> words;
+};
+} // namespace
+
+std::pair<V, V> Table::columns(V row) const {
+  if (k.machine.vendor == Vendor::Amd) {
+    auto four = [&](V codes) {
+      V half = ((codes & repeated(0x08)) >> 1) | k.i32(0x03020100);
+      return pick(codes & repeated(0x07), half);
+    };
+    return {four(row), four(row >> 4)};
+  }
+  // Nibbles are selectors as they are: columns 0, 4, 1, 5, then 2, 6, 3, 7.
+  V index = row & repeated(0x77);
+  V half = ((row & repeated(0x88)) >> 1) | k.i32(0x32103210);
+  V first = pick(index, half), second = pick(index >> 16, half >> 16);
+  return {pickBytes(k, first, second, k.i32(0x6420)),
+          pickBytes(k, first, second, k.i32(0x7531))};
 }
 
 /// Words of integers from the lines of a unit, four columns each.
@@ -66,8 +94,14 @@ static SmallVector<V> integerWords(DeviceBuilder &k, const PackedFormat &format,
   }
   for (V line : lines) {
     if (format.codebook != Codebook::None) {
-      words.push_back(lookUp(k, format.codebook, line & repeated(0x0f)));
-      words.push_back(lookUp(k, format.codebook, (line >> 4) & repeated(0x0f)));
+      Table table(k, format.codebook);
+      V low = k.zero(type), high = low;
+      for (int row = 0; row < 4; ++row) {
+        auto [first, second] = table.columns(k.extract(line, row));
+        low = k.insert(first, low, row);
+        high = k.insert(second, high, row);
+      }
+      words.append({low, high});
       continue;
     }
     words.push_back(((line << 4) & repeated(0xf0)) ^ sign);
@@ -76,8 +110,8 @@ static SmallVector<V> integerWords(DeviceBuilder &k, const PackedFormat &format,
   return words;
 }
 
-SmallVector<V> gpu::bf16Parts(DeviceBuilder &k, V value, int parts,
-                              bool rounded) {
+SmallVector<V> quartet::gpu::bf16Parts(DeviceBuilder &k, V value, int parts,
+                                       bool rounded) {
   Type floats = value.type(), bits = k.withElement(floats, k.i32());
   SmallVector<V> result;
   for (int part = 0; part < parts; ++part) {
@@ -93,7 +127,7 @@ SmallVector<V> gpu::bf16Parts(DeviceBuilder &k, V value, int parts,
   return result;
 }
 
-V gpu::bf16Pair(V low, V high) {
+V quartet::gpu::bf16Pair(V low, V high) {
   return (low >> 16) | (high & int64_t(int32_t(0xffff0000)));
 }
 
@@ -128,8 +162,9 @@ static SmallVector<V> floatColumns(DeviceBuilder &k, ValueType value,
   return columns;
 }
 
-SmallVector<SmallVector<V>>
-gpu::weightWords(DeviceBuilder &k, const ColumnPlan &plan, ArrayRef<V> lines) {
+SmallVector<SmallVector<V>> quartet::gpu::weightWords(DeviceBuilder &k,
+                                                      const ColumnPlan &plan,
+                                                      ArrayRef<V> lines) {
   const PackedFormat &format = plan.format;
   if (format.isInteger())
     return {integerWords(k, format, lines)};
@@ -148,13 +183,22 @@ gpu::weightWords(DeviceBuilder &k, const ColumnPlan &plan, ArrayRef<V> lines) {
   return words;
 }
 
-V gpu::loadFourScales(DeviceBuilder &k, ScaleType type, V pointer, V offset) {
+V quartet::gpu::loadConstant(DeviceBuilder &k, Type type, V pointer, V offset,
+                             unsigned align) {
+  V value = k.load(type, pointer, offset, align);
+  value.get().getDefiningOp<LLVM::LoadOp>().setInvariant(true);
+  return value;
+}
+
+V quartet::gpu::loadFourScales(DeviceBuilder &k, ScaleType type, V pointer,
+                               V offset) {
   Type floats = k.vec(4, k.f32());
   if (type == ScaleType::F32)
-    return k.load(floats, pointer, offset, 16);
+    return loadConstant(k, floats, pointer, offset, 16);
   if (type == ScaleType::F16)
-    return k.convert(k.load(k.vec(4, k.f16()), pointer, offset, 8), floats);
-  V bits = k.zeroExtend(k.load(k.vec(4, k.i16()), pointer, offset, 8),
+    return k.convert(loadConstant(k, k.vec(4, k.f16()), pointer, offset, 8),
+                     floats);
+  V bits = k.zeroExtend(loadConstant(k, k.vec(4, k.i16()), pointer, offset, 8),
                         k.vec(4, k.i32()));
   return k.bitcast(bits << 16, floats);
 }

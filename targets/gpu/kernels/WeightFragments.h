@@ -28,6 +28,11 @@ llvm::SmallVector<V> bf16Parts(DeviceBuilder &k, V value, int parts,
 /// A word (or words) of two bf16, from the upper halves of \p low and \p high.
 V bf16Pair(V low, V high);
 
+/// A load of what nobody writes while the kernel runs: it may be moved in front
+/// of barriers and of stores, and need not be kept in the first cache.
+V loadConstant(DeviceBuilder &k, mlir::Type type, V pointer, V offset,
+               unsigned align);
+
 /// The four scales (or mins) at \p pointer as 4 x f32.
 V loadFourScales(DeviceBuilder &k, ScaleType type, V pointer, V offset);
 

@@ -7,7 +7,7 @@
 enum { VOCAB = 16 };
 
 static const char manifest[] =
-    "{\"abi\":3,\"quartet\":\"0.1.0\",\"name\":\"fake\","
+    "{\"abi\":4,\"quartet\":\"0.1.0\",\"name\":\"fake\","
     "\"target\":{\"triple\":\"x86_64-unknown-linux-gnu\",\"cpu\":\"x86-64\"},"
     "\"model\":{\"family\":\"fake\",\"layers\":1,\"blocks\":1,\"hidden\":4,"
     "\"vocab\":16,\"token_limit\":16,\"max_positions\":256},"
@@ -69,8 +69,9 @@ static void run_one(const quartet_step_args *args, int64_t worker,
 }
 
 static const quartet_bucket buckets[] = {
-    {1, 1, 64, 0, 64, 1, 1, run_one},
-    {INT64_MAX, INT64_MAX, 0, 0, 0, 0, 0, run_any}};
+    {1, 1, 64, 0, 64, 1, 1, run_one, 0, 0},
+    {INT64_MAX, INT64_MAX, 0, 0, 0, 0, 0, run_any, 0, 0}};
 const quartet_program quartet_programs[] = {
-    {"impossible", "quantum", buckets, 2, 0, 0}, {"any", "", buckets, 2, 0, 0}};
+    {"impossible", "quantum", buckets, 2, 0, 0, 0},
+    {"any", "", buckets, 2, 0, 0, 0}};
 const int64_t quartet_num_programs = 2;

@@ -117,6 +117,8 @@ TEST(EmulatorMemory, ReportsUnwrittenBytes) {
   EXPECT_CLEAN(device);
   device.run([&] { quartet_emu_read(scratch, 8, "too much"); });
   EXPECT_REPORT(device, ReportKind::Unwritten, "byte 7 of scratch");
+  device.run([&] { quartet_emu_read(scratch, 8, "and again"); });
+  EXPECT_EQ(device.reports().size(), 2u) << device.text();
 }
 
 TEST(EmulatorMemory, SharedMemoryIsUnwrittenInEachLaunch) {
@@ -126,11 +128,11 @@ TEST(EmulatorMemory, SharedMemoryIsUnwrittenInEachLaunch) {
     load(shared());
   });
   EXPECT_CLEAN(device);
-  device.run([&] { load(shared()); });
+  device.run([&] { EXPECT_EQ(load(shared()), 0xffffffff); });
   EXPECT_REPORT(device, ReportKind::Unwritten, "shared memory of block 0");
 }
 
-TEST(EmulatorMemory, ReportsFaultsAndOverflows) {
+TEST(EmulatorMemory, ReportsFaults) {
   Device device(small(0, 32));
   static volatile int *nowhere = nullptr;
   EXPECT_FALSE(device.run([&] {
@@ -138,20 +140,37 @@ TEST(EmulatorMemory, ReportsFaultsAndOverflows) {
     *nowhere = 1;
   }));
   EXPECT_REPORT(device, ReportKind::Fault, "just before");
-  device.clearReports();
-  struct Deep {
-    static int sink(volatile char *) { return 0; }
-    static int recurse(int depth) {
-      volatile char frame[512];
-      frame[0] = char(depth);
-      int below = depth ? recurse(depth - 1) : 0;
-      return below + frame[0] + sink(frame);
-    }
-  };
-  EXPECT_FALSE(device.run([&] { Deep::recurse(100000); }));
+}
+
+int recurse(int depth) {
+  volatile char frame[512];
+  frame[0] = char(depth);
+  int below = depth ? recurse(depth - 1) : 0;
+  return below + frame[0];
+}
+
+__attribute__((noinline)) void voteFromAfar() {
+  volatile char frame[150000];
+  asm volatile("" : : "r"(frame) : "memory"); // needs all of it
+  quartet_emu_ballot(1, "vote");
+  asm volatile("" : : "r"(frame) : "memory");
+}
+
+TEST(EmulatorMemory, ReportsStackOverflows) {
+  Device device(small(0, 32));
+  EXPECT_FALSE(device.run([&] { recurse(100000); }));
   EXPECT_REPORT(device, ReportKind::StackOverflow, "more than 65536 bytes");
   device.clearReports();
-  EXPECT_TRUE(device.run([&] { Deep::recurse(10); })); // and goes on after it
+  // A frame larger than the stack and what lies between the stacks.
+  EXPECT_FALSE(device.run([&] {
+    if (thread() == 31)
+      voteFromAfar();
+    else
+      quartet_emu_ballot(1, "vote");
+  }));
+  EXPECT_REPORT(device, ReportKind::StackOverflow, "thread 31 of block 0");
+  device.clearReports();
+  EXPECT_TRUE(device.run([&] { recurse(10); })); // and goes on after it
   EXPECT_CLEAN(device);
 }
 

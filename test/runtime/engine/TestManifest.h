@@ -18,12 +18,13 @@ nlohmann::ordered_json manifestJson();
 struct TestProgram {
   explicit TestProgram(decltype(quartet_bucket::run) run)
       : TestProgram(std::vector<quartet_bucket>{
-            {INT64_MAX, INT64_MAX, 0, 0, 0, 0, 0, run}}) {}
+            {INT64_MAX, INT64_MAX, 0, 0, 0, 0, 0, run, nullptr, 0}}) {}
   explicit TestProgram(std::vector<quartet_bucket> list)
       : buckets(std::move(list)), program{
                                       "test",         "",
                                       buckets.data(), int64_t(buckets.size()),
-                                      nullptr,        0} {}
+                                      nullptr,        0,
+                                      nullptr} {}
   TestProgram(const TestProgram &) = delete;
   TestProgram &operator=(const TestProgram &) = delete;
 

@@ -44,26 +44,29 @@ static void initializeTargets() {
   (void)once;
 }
 
-/// Describes \p cpu, or this machine when empty.
-static JITTargetMachineBuilder describe(llvm::StringRef cpu) {
+/// Describes \p cpu with \p features, or this machine when empty.
+static JITTargetMachineBuilder describe(llvm::StringRef cpu,
+                                        llvm::StringRef features) {
   initializeTargets();
   JITTargetMachineBuilder host = check(JITTargetMachineBuilder::detectHost());
-  if (!cpu.empty())
+  if (!cpu.empty()) {
     host = JITTargetMachineBuilder(host.getTargetTriple()).setCPU(cpu.str());
+    host.getFeatures() = llvm::SubtargetFeatures(features);
+  }
   host.setCodeGenOptLevel(llvm::CodeGenOptLevel::Aggressive);
   return host;
 }
 
-static cpu::Isa isaOf(llvm::StringRef cpu) {
-  JITTargetMachineBuilder machine = describe(cpu);
+static cpu::Isa isaOf(llvm::StringRef cpu, llvm::StringRef features) {
+  JITTargetMachineBuilder machine = describe(cpu, features);
   return check(cpu::Isa::of(machine.getTargetTriple().str(), machine.getCPU(),
                             machine.getFeatures().getString()));
 }
 
-cpu::Isa KernelRunner::hostIsa() { return isaOf(""); }
+cpu::Isa KernelRunner::hostIsa() { return isaOf("", ""); }
 
 bool KernelRunner::canRun(llvm::StringRef cpu) {
-  JITTargetMachineBuilder host = describe("");
+  JITTargetMachineBuilder host = describe("", "");
   std::string problem;
   const llvm::Target *target =
       llvm::TargetRegistry::lookupTarget(host.getTargetTriple(), problem);
@@ -85,8 +88,9 @@ bool KernelRunner::canRun(llvm::StringRef cpu) {
   return true;
 }
 
-KernelRunner::KernelRunner(llvm::StringRef cpu)
-    : cpu(cpu.str()), instructions(isaOf(cpu)),
+KernelRunner::KernelRunner(llvm::StringRef cpu, llvm::StringRef features)
+    : cpu(cpu.str()), features(features.str()),
+      instructions(isaOf(cpu, features)),
       context(mlir::MLIRContext::Threading::DISABLED) {
   start();
 }
@@ -151,7 +155,7 @@ translate(mlir::ModuleOp module, llvm::LLVMContext &context,
 
 std::string KernelRunner::optimizedIr() {
   mlir::OwningOpRef<mlir::ModuleOp> copy(module->clone());
-  JITTargetMachineBuilder described = describe(cpu);
+  JITTargetMachineBuilder described = describe(cpu, features);
   llvm::LLVMContext llvmContext;
   std::string text;
   llvm::raw_string_ostream stream(text);
@@ -160,7 +164,7 @@ std::string KernelRunner::optimizedIr() {
 }
 
 void KernelRunner::compile() {
-  JITTargetMachineBuilder described = describe(cpu);
+  JITTargetMachineBuilder described = describe(cpu, features);
   auto llvmContext = std::make_unique<llvm::LLVMContext>();
   auto llvmModule = translate(*module, *llvmContext, described);
   jit = check(

@@ -24,8 +24,10 @@ namespace quartet::test {
 class KernelRunner {
 public:
   /// \p cpu is an LLVM name that this machine can run, "x86-64-v3" say; empty
-  /// is the machine itself with all it has.
-  explicit KernelRunner(llvm::StringRef cpu = "");
+  /// is the machine itself with all it has. \p features, "+a,-b", are added to
+  /// a CPU that has a name.
+  explicit KernelRunner(llvm::StringRef cpu = "",
+                        llvm::StringRef features = "");
   /// This machine's code with kernels written for \p isa.
   explicit KernelRunner(const cpu::Isa &isa);
   ~KernelRunner();
@@ -57,7 +59,7 @@ private:
   void start();
   void compile();
 
-  std::string cpu;
+  std::string cpu, features;
   cpu::Isa instructions;
   mlir::MLIRContext context;
   mlir::OwningOpRef<mlir::ModuleOp> module;

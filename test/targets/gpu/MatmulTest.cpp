@@ -19,13 +19,6 @@ struct Shape {
 };
 } // namespace
 
-static gpu::GpuFacts machine(llvm::StringRef name) {
-  llvm::Expected<Chip> chip = findChip(name);
-  if (!chip || !chip->gpu)
-    llvm::report_fatal_error("no such GPU");
-  return *chip->gpu;
-}
-
 /// Row \p r times token \p t; \p size is the sum of the products' magnitudes.
 static double exactDot(const PackedMatrix &matrix, const StagedRows &rows,
                        int64_t r, int64_t t, double &size) {
@@ -154,38 +147,15 @@ void Case::run(int64_t count, int64_t panels) {
     }
 }
 
-static const char *const kFormats[] = {"int4:16",
-                                       "int4:32",
-                                       "int4:64",
-                                       "int4:128",
-                                       "int8:16",
-                                       "int8:32:bf16",
-                                       "int8:64:f32",
-                                       "int8:128",
-                                       "int4:64:point",
-                                       "int8:32:point",
-                                       "int4:32:min",
-                                       "int8:64:min:f32",
-                                       "int4:32:iq4_nl",
-                                       "int4:32:e2m1",
-                                       "int4:64:min:bf16",
-                                       "int6:16",
-                                       "int6:32:min",
-                                       "int6:64:point",
-                                       "int6:128:f32",
-                                       "f32",
-                                       "bf16",
-                                       "f16",
-                                       "fp8",
-                                       "fp8:16:f32",
-                                       "fp8:32",
-                                       "fp8:128:f32",
-                                       "fp8:64:bf16"};
+static gpu::GpuFacts facts(llvm::StringRef name) {
+  return llvm::cantFail(findGpuFacts(name));
+}
 
+/// All of \p formats on one GPU: a few whole tiles, and what is left over.
 static void expectFormats(llvm::StringRef name,
                           ArrayRef<const char *> formats) {
   for (const char *format : formats) {
-    DeviceRunner runner(machine(name));
+    DeviceRunner runner(facts(name));
     Case few(runner, format, {384, 5, 8}, false);
     Case odd(runner, format, {100, 3, 17}, true);
     few.run(1, 5);
@@ -198,11 +168,112 @@ static void expectFormats(llvm::StringRef name,
   }
 }
 
-TEST(DeviceMatmul, All) {
-  const char *name = getenv("GPU");
-  const char *format = getenv("FORMAT");
-  if (format)
-    expectFormats(name, {format});
-  else
-    expectFormats(name, kFormats);
+static const char *const kIntegers[] = {
+    "int4:16",          "int4:32",       "int4:64",        "int4:128",
+    "int8:16",          "int8:32:bf16",  "int8:64:f32",    "int8:128",
+    "int4:64:point",    "int8:32:point", "int4:32:min",    "int8:64:min:f32",
+    "int4:64:min:bf16", "int6:16",       "int4:32:iq4_nl", "int4:32:e2m1",
+    "int6:32:min",      "int6:64:point", "int6:128:f32"};
+static const char *const kFloats[] = {"f32",         "bf16",       "f16",
+                                      "fp8",         "fp8:16:f32", "fp8:32",
+                                      "fp8:128:f32", "fp8:64:bf16"};
+/// One for each way of cutting columns and of unpacking.
+static const char *const kSome[] = {
+    "int4:16", "int4:64",       "int8:32:point",   "int4:32:e2m1",
+    "int6:16", "int6:64:point", "int8:64:min:f32", "f32",
+    "bf16",    "f16",           "fp8:64:bf16"};
+
+TEST(DeviceMatmul, IntegersWithMma) { expectFormats("sm_90a", kIntegers); }
+TEST(DeviceMatmul, FloatsWithMma) { expectFormats("sm_90a", kFloats); }
+TEST(DeviceMatmul, IntegersWithMfma) { expectFormats("gfx942", kIntegers); }
+TEST(DeviceMatmul, FloatsWithMfma) { expectFormats("gfx942", kFloats); }
+TEST(DeviceMatmul, ShortMfma) { expectFormats("gfx90a", kSome); }
+TEST(DeviceMatmul, LongMfma) { expectFormats("gfx950", kSome); }
+TEST(DeviceMatmul, Wmma11) { expectFormats("gfx1100", kSome); }
+TEST(DeviceMatmul, Wmma12) { expectFormats("gfx1201", kSome); }
+
+// Many rows in passes of several groups, more tiles than meet at once, and
+// little shared memory, with which the sums of fewer rows meet at once.
+TEST(DeviceMatmul, ManyRowsAndPanels) {
+  for (const char *name : {"sm_90a", "gfx942", "gfx1100"})
+    for (int64_t shared : {0, 12 << 10}) {
+      gpu::GpuFacts machine = facts(name);
+      if (shared)
+        machine.sharedBytes = shared;
+      DeviceRunner runner(machine);
+      Case integers(runner, "int4:32", {512, 20, 64}, false);
+      Case floats(runner, "bf16", {272, 9, 40}, false);
+      for (int64_t count : {64, 33, 5, 1})
+        integers.run(count, 20);
+      integers.run(64, 0);
+      for (int64_t count : {40, 9})
+        floats.run(count, 9);
+    }
+}
+
+// A kernel made for one row and one for 64 give the same bits.
+TEST(DeviceMatmul, BitsDoNotDependOnTheKernel) {
+  for (const char *text : {"int4:64", "bf16"}) {
+    DeviceRunner runner(facts("sm_90a"));
+    PackedFormat format = *PackedFormat::parse(text);
+    constexpr int64_t kColumns = 1024, kPanels = 4;
+    std::mt19937 random(5);
+    PackedMatrix matrix(format, kPanels * 16, kColumns, random);
+    StagedRows rows(format, 64, kColumns, random);
+    std::vector<std::vector<float>> results;
+    std::vector<std::pair<int64_t, int64_t>> kernels = {
+        {1, 8}, {8, 4}, {64, 4}};
+    for (auto [most, panels] : kernels)
+      addMatmul(runner, "for" + std::to_string(most), format,
+                {kColumns, panels, most}, false, rows.stride);
+    for (auto [most, panels] : kernels) {
+      std::vector<float> out(most * kPanels * 16);
+      runner.forget();
+      runner.know(matrix.bytes.data(), matrix.bytes.size(), "weights",
+                  emu::RegionKind::ReadOnly);
+      runner.know(rows.bytes.data(), rows.bytes.size(), "rows",
+                  emu::RegionKind::ReadOnly);
+      runner.know(out, "acc", emu::RegionKind::ReadWrite);
+      runner.launch("for" + std::to_string(most), 1,
+                    {matrix.bytes.data(), kPanels, rows.bytes.data(),
+                     rows.stride, most, out.data(), kPanels * 64});
+      out.resize(kPanels * 16);
+      results.push_back(out);
+    }
+    EXPECT_EQ(results[0], results[1]) << text;
+    EXPECT_EQ(results[0], results[2]) << text;
+  }
+}
+
+// With one part, floats have the accuracy of bf16 and no more.
+TEST(DeviceMatmul, OnePart) {
+  for (const char *text : {"f32", "bf16", "f16"}) {
+    DeviceRunner runner(facts("sm_90a"));
+    PackedFormat format = *PackedFormat::parse(text);
+    std::mt19937 random(5);
+    PackedMatrix matrix(format, 32, 256, random);
+    StagedRows rows(format, 8, 256, random);
+    runner.add("matmul", "ppp", [&](ArrayRef<V> a) {
+      DeviceBuilder &k = runner.k();
+      gpu::matmul(k, format, 256, {a[0], k.i64(2)}, 2,
+                  {a[1], k.i64(rows.stride), k.i64(8), V()}, 8, a[2],
+                  k.i64(128), /*parts=*/1);
+    });
+    std::vector<float> out(8 * 32);
+    runner.know(matrix.bytes.data(), matrix.bytes.size(), "weights",
+                emu::RegionKind::ReadOnly);
+    runner.know(rows.bytes.data(), rows.bytes.size(), "rows",
+                emu::RegionKind::ReadOnly);
+    runner.know(out, "acc", emu::RegionKind::ReadWrite);
+    runner.launch("matmul", 1,
+                  {matrix.bytes.data(), rows.bytes.data(), out.data()});
+    double worst = 0;
+    for (int64_t t = 0; t < 8; ++t)
+      for (int64_t r = 0; r < 32; ++r) {
+        double size, expected = exactDot(matrix, rows, r, t, size);
+        worst = std::max(worst, std::fabs(out[t * 32 + r] - expected) / size);
+      }
+    EXPECT_LT(worst, 1.0 / 256) << text;
+    EXPECT_GT(worst, 1e-5) << text;
+  }
 }

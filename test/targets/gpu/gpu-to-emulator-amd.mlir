@@ -89,3 +89,16 @@ llvm.func @waves(%args: !llvm.ptr<1>, %layer: i64) attributes {quartet.kernel} {
   // CHECK: return
   llvm.return
 }
+
+// -----
+
+// Bytes picked from two words are plain arithmetic.
+// CHECK-LABEL: llvm.func @permutes
+llvm.func @permutes(%args: !llvm.ptr<1>, %layer: i64) attributes {quartet.kernel} {
+  %w = llvm.mlir.constant(7 : i32) : i32
+  // CHECK-NOT: llvm.amdgcn.perm
+  // CHECK-COUNT-4: llvm.select
+  // CHECK: llvm.trunc
+  %0 = llvm.call_intrinsic "llvm.amdgcn.perm"(%w, %w, %w) : (i32, i32, i32) -> i32
+  llvm.return
+}

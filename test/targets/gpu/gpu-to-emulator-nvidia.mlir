@@ -117,3 +117,16 @@ llvm.func @warps(%args: !llvm.ptr<1>, %layer: i64) attributes {quartet.kernel} {
   %4 = nvvm.dot.accumulate.4way %bytes <signed>, %bytes <signed>, %d : vector<4xi8>, vector<4xi8>
   llvm.return
 }
+
+// -----
+
+// Bytes picked from two words are plain arithmetic.
+// CHECK-LABEL: llvm.func @permutes
+llvm.func @permutes(%args: !llvm.ptr<1>, %layer: i64) attributes {quartet.kernel} {
+  %w = llvm.mlir.constant(8 : i32) : i32
+  // CHECK-NOT: nvvm.prmt
+  // CHECK-COUNT-4: llvm.select
+  // CHECK: llvm.trunc
+  %0 = nvvm.prmt #nvvm.permute_mode<default> %w, %w, %w : i32
+  llvm.return
+}

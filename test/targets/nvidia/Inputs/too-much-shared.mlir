@@ -1,8 +1,8 @@
-// A kernel whose own shared memory is larger than what a block may have without asking.
+// A kernel whose own shared memory is larger than what a block may have.
 module {
-  llvm.mlir.global internal @table() {addr_space = 3 : i32} : !llvm.array<65536 x i8> {
-    %0 = llvm.mlir.undef : !llvm.array<65536 x i8>
-    llvm.return %0 : !llvm.array<65536 x i8>
+  llvm.mlir.global internal @table() {addr_space = 3 : i32} : !llvm.array<400000 x i8> {
+    %0 = llvm.mlir.undef : !llvm.array<400000 x i8>
+    llvm.return %0 : !llvm.array<400000 x i8>
   }
   func.func @big(%args: !llvm.ptr<1>, %layer: i64) attributes {quartet.kernel} {
     %table = llvm.mlir.addressof @table : !llvm.ptr<3>

@@ -1,0 +1,137 @@
+// profile: how long each kernel of a step takes on a device, next to what it
+// has to move and to compute. Launches run one by one, with a mark of the
+// device's clock between them, so the sum is more than a step takes.
+#include "runtime/src/app/Commands.h"
+#include "runtime/src/app/Interrupt.h"
+#include "runtime/src/app/Output.h"
+#include "runtime/src/app/ProfileReport.h"
+#include "runtime/src/app/TokenSource.h"
+#include "runtime/src/device/CopyBandwidth.h"
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+namespace quartet::rt {
+
+namespace {
+/// Advances \p sequence by \p tokens; the last one's token is drawn.
+bool step(Engine &engine, int32_t sequence, std::vector<int32_t> tokens,
+          std::vector<double> *launchSeconds, std::string *error) {
+  StepPiece piece;
+  piece.sequence = sequence;
+  piece.tokens = std::move(tokens);
+  piece.rows.push_back({int32_t(piece.tokens.size()) - 1, RowSampling()});
+  StepWish wish;
+  wish.logits = wish.hidden = false;
+  wish.launchSeconds = launchSeconds;
+  StepResult result;
+  return engine.step({piece}, result, error, wish);
+}
+
+/// Runs the sequence to the step and the step as often as is wanted.
+bool measure(const Session &session, Engine &engine, ProfileReport &report,
+             std::string *error) {
+  const ProfileOptions &options = session.line.profile;
+  InterruptGuard interrupt;
+  TokenSource source(session.manifest);
+  std::vector<std::vector<double>> all;
+  double graph = 0;
+  for (int64_t i = 0; i <= options.repeat; ++i) {
+    int32_t sequence = engine.open(error);
+    if (sequence < 0)
+      return false;
+    int64_t chunk = prefillTokens(engine, 0);
+    while (engine.length(sequence) < options.context) {
+      int64_t left = options.context - engine.length(sequence);
+      if (interrupt.flag().load() ||
+          !step(engine, sequence, source.next(std::min(left, chunk)), nullptr,
+                error))
+        return false;
+    }
+    // The first time as it runs otherwise, as a whole.
+    std::vector<double> seconds;
+    if (!step(engine, sequence, source.next(options.tokens),
+              i ? &seconds : nullptr, error))
+      return false;
+    if (i == 0 && !engine.lastDeviceSeconds(graph, error))
+      return false;
+    if (i)
+      all.push_back(seconds);
+    engine.close(sequence);
+  }
+  report.stepSeconds = graph;
+  const quartet_bucket *bucket = engine.bucketFor(options.tokens, 1);
+  for (int64_t i = 0; i != bucket->num_launches; ++i) {
+    std::vector<double> values;
+    for (const std::vector<double> &seconds : all)
+      values.push_back(seconds[size_t(i)]);
+    LaunchResult launch;
+    launch.kernel = bucket->launches[i].kernel;
+    launch.layer = bucket->launches[i].layer;
+    launch.seconds = spreadOf(values);
+    report.launches.push_back(launch);
+  }
+  return measureCopyBandwidth(*engine.device(), report.bandwidth, error);
+}
+
+/// Writes \p text to a file.
+bool writeFile(const std::string &path, const std::string &text,
+               std::string *error) {
+  FILE *file = fopen(path.c_str(), "wb");
+  bool good = file && fwrite(text.data(), 1, text.size(), file) == text.size();
+  int problem = errno;
+  if (file && fclose(file) != 0 && good) {
+    good = false;
+    problem = errno;
+  }
+  if (!good)
+    *error = "cannot write '" + path + "': " + strerror(problem);
+  return good;
+}
+} // namespace
+
+int profileCommand(const Session &session) {
+  const ProfileOptions &options = session.line.profile;
+  int64_t longest = options.context + options.tokens;
+  if (longest > session.manifest.maxPositions)
+    return session.fail("--after and --tokens are " + std::to_string(longest) +
+                            " tokens together, the model's max_positions is " +
+                            std::to_string(session.manifest.maxPositions),
+                        ExitUsage);
+  EngineOptions engineOptions;
+  engineOptions.context = longest;
+  LoadedModel model;
+  model.syntheticSeed = options.syntheticSeed;
+  std::string error;
+  if (!loadModel(session, engineOptions, model, &error))
+    return session.fail(error);
+  if (!model.device)
+    return session.fail("the program '" + std::string(model.program->target) +
+                        "' runs on the CPU, and profile measures kernels of a "
+                        "GPU; bench measures this one");
+  if (options.tokens > model.engine->limits().tokens)
+    return session.fail("--tokens is " + std::to_string(options.tokens) +
+                            ", expected 1 to " +
+                            std::to_string(model.engine->limits().tokens) +
+                            ", the tokens of a step",
+                        ExitUsage);
+  ProfileReport report;
+  report.model = session.manifest.name;
+  report.device = model.device->info();
+  report.tokens = options.tokens;
+  report.context = options.context;
+  if (!measure(session, *model.engine, report, &error))
+    return error.empty() ? ExitInterrupted : session.fail(error);
+  addCosts(session.manifest, report);
+  if (!options.output.empty() &&
+      !writeFile(options.output, profileTrace(report), &error))
+    return session.fail(error);
+  Output output;
+  output.write(profileText(report));
+  if (output.ok() || output.closed())
+    return 0;
+  return session.fail(output.problem());
+}
+
+} // namespace quartet::rt

@@ -1,0 +1,359 @@
+// Whole commands on a device: a fake one with a driver that can be told to
+// fail, and the emulated one. The model is that of AppTest: byte b is followed
+// by b + 1.
+#include "../device/FakeMakers.h"
+#include "../engine/TestManifest.h"
+#include "quartet/emulator.h"
+#include "runtime/src/app/App.h"
+#include "runtime/src/app/UploadProgress.h"
+#include <cmath>
+
+using namespace quartet::rt;
+using namespace quartet::rt::test;
+
+namespace {
+bool noisy = false;   ///< rows depend on what else is in the step
+int64_t trespass = 0; ///< the emulated kernel reads so far beyond the tokens
+
+/// The logits of byte b are 1 at b + 1, and 0.01 * position everywhere else.
+void nextByte(const quartet_step_args *args, int64_t) {
+  for (int64_t t = 0; t != args->num_tokens; ++t) {
+    int64_t slot = args->seq_slot[args->token_seq[t]];
+    static_cast<float *>(args->states[0])[slot * 3 + 1] +=
+        float(args->tokens[t]);
+  }
+  for (int64_t r = 0; r != args->num_rows; ++r) {
+    int32_t token = args->rows[r], next = (args->tokens[token] + 1) % 256;
+    for (int32_t id = 0; id != 256; ++id)
+      args->logits[r * 256 + id] =
+          0.01f * float(args->positions[token]) +
+          (noisy ? 0.001f * float(args->num_tokens) : 0.0f);
+    args->logits[r * 256 + next] = 1;
+    args->sampled[r] = next;
+  }
+}
+void nothing(const quartet_step_args *, int64_t) {}
+void cpuStep(const quartet_step_args *args, int64_t, int64_t) {
+  nextByte(args, 0);
+}
+
+/// What the emulator runs on each thread; the work is thread 0's of block 0.
+void emulated(const quartet_step_args *args, int64_t) {
+  if (quartet_emu_thread() != 0 || quartet_emu_block() != 0)
+    return;
+  quartet_emu_read(args, sizeof(*args), "arguments");
+  quartet_emu_read(args->tokens + trespass, args->num_tokens * 4, "tokens");
+  for (int64_t r = 0; r != args->num_rows; ++r) {
+    quartet_emu_read(args->rows + r, 4, "rows");
+    int32_t next = (args->tokens[args->rows[r]] + 1) % 256;
+    quartet_emu_write(args->logits + r * 256, 256 * 4, "logits");
+    for (int32_t id = 0; id != 256; ++id)
+      args->logits[r * 256 + id] = id == next ? 1.0f : 0.0f;
+    quartet_emu_write(args->sampled + r, 4, "sampled");
+    args->sampled[r] = next;
+  }
+}
+
+const FakeImage::Kernel kernels[] = {{"step_few_l0_in", nothing},
+                                     {"step_few_head", nextByte}};
+const FakeImage image = {FakeImage::expected, kernels, 2};
+const quartet_launch launches[] = {{"step_few_l0_in", nothing, 0, 0, 0, 0},
+                                   {"step_few_l0_in", nothing, 1, 0, 0, 0},
+                                   {"step_few_head", emulated, 0, 0, 0, 0}};
+
+struct Ran {
+  int code;
+  std::string out, err;
+};
+
+class DeviceAppTest : public testing::Test {
+protected:
+  void SetUp() override {
+    noisy = false;
+    trespass = 0;
+    json["model"]["vocab"] = 256;
+    json["model"]["token_limit"] = 256;
+    json["generation"] = {{"do_sample", false}, {"stop_ids", {255}}};
+    weights = dir.write("w.safetensors", weightImage(weightHeader()));
+    gpu.program.target = "gpu";
+    gpu.program.device = &driver.program;
+    programs = {gpu.program};
+  }
+  Ran run(std::vector<std::string> args) {
+    std::string manifest = json.dump();
+    args.insert(args.begin(), "model");
+    args.insert(args.end(), {"--weights", weights});
+    std::vector<char *> argv;
+    for (std::string &arg : args)
+      argv.push_back(arg.data());
+    Image compiled = {{manifest.data(), manifest.size()},
+                      {nullptr, 0},
+                      {nullptr, 0},
+                      {nullptr, 0},
+                      programs.data(),
+                      int64_t(programs.size())};
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    Ran ran;
+    ran.code = runApp(int(argv.size()), argv.data(), compiled);
+    fflush(stdout);
+    ran.out = testing::internal::GetCapturedStdout();
+    ran.err = testing::internal::GetCapturedStderr();
+    return ran;
+  }
+  Ran generate(std::vector<std::string> more = {}) {
+    std::vector<std::string> args = {"run", "--tokens", "5,6",           "-n",
+                                     "4",   "-q",       "--print-tokens"};
+    args.insert(args.end(), more.begin(), more.end());
+    return run(args);
+  }
+  /// Generation ends with code 1 and these words.
+  void refused(std::vector<std::string> words,
+               std::vector<std::string> more = {}) {
+    Ran ran = generate(std::move(more));
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_EQ(ran.out, "");
+    for (const std::string &word : words)
+      EXPECT_NE(ran.err.find(word), std::string::npos)
+          << "'" << word << "' is not in: " << ran.err;
+  }
+  void set(const std::string &name, const std::string &value) {
+    driver.environment.set(name, value);
+  }
+  TempDir dir;
+  nlohmann::ordered_json json = manifestJson();
+  std::string weights;
+  FakeDriver driver{nvidia, image};
+  TestProgram gpu{std::vector<quartet_bucket>{
+      {1, 1, 64, 0, 64, 1, 0, nullptr, launches, 3},
+      {16, 16, 64, 0, 64, 1, 0, nullptr, launches, 3}}};
+  TestProgram cpu{cpuStep};
+  std::vector<quartet_program> programs;
+};
+
+TEST_F(DeviceAppTest, RunsOnTheDevice) {
+  Ran ran = generate();
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out, "7 8 9 10\n");
+  EXPECT_EQ(ran.err, "");
+  EXPECT_NE(driver.log().find("graph launch"), std::string::npos);
+  // Sampling with penalties needs the logits on the host.
+  EXPECT_EQ(generate({"--presence-penalty", "0.5"}).out, "7 8 9 10\n");
+  EXPECT_EQ(generate({"--blocks", "3"}).out, "7 8 9 10\n");
+  EXPECT_NE(driver.log().find(" blocks=3 "), std::string::npos);
+}
+
+TEST_F(DeviceAppTest, SaysWhatIsMissing) {
+  set("QUARTET_CUDA_LIBRARY", "/none/libcuda.so.1");
+  refused({"'gpu' this machine has no NVIDIA driver", "/none/libcuda.so.1",
+           "install it"});
+  set("QUARTET_CUDA_LIBRARY", QUARTET_FAKE_CUDA);
+  set("FAKE_GPU_VERSION", "11040");
+  refused({"too old", "CUDA 11.4, expected 12.0", "nvidia-smi"});
+  set("FAKE_GPU_VERSION", "13000");
+  set("FAKE_GPU_COUNT", "0");
+  refused({"sees no NVIDIA GPU", "CUDA_VISIBLE_DEVICES"});
+  set("FAKE_GPU_COUNT", "1");
+  set("FAKE_GPU_ARCH", "8.6");
+  refused({"is for sm_90a", "Fake GPU 0 (sm_86)"});
+  set("FAKE_GPU_ARCH", "9.0");
+  refused({"no NVIDIA device 2, expected 0 to 0"}, {"--device", "2"});
+  set("FAKE_GPU_FAIL", "cuModuleLoadData=222");
+  refused({"does not load the kernels", "CUDA_ERROR_222", "CUDA 13.0"});
+  set("FAKE_GPU_FAIL", "cuDevicePrimaryCtxRetain=46");
+  refused({"Fake GPU 0 could not be opened", "CUDA_ERROR_46"});
+  set("FAKE_GPU_FAIL", "cuEventSynchronize=700");
+  refused({"Fake GPU 0 could not run on the GPU", "CUDA_ERROR_700"});
+  set("FAKE_GPU_FAIL", "");
+  EXPECT_EQ(generate().code, 0);
+}
+
+TEST_F(DeviceAppTest, SaysHowMuchMemoryIsMissing) {
+  set("FAKE_GPU_BYTES", "3000");
+  refused({"Fake GPU 0 has not enough memory", "3.0 kB are free", "missing"});
+  set("FAKE_GPU_BYTES", "100000");
+  EXPECT_EQ(generate().code, 0);
+}
+
+TEST_F(DeviceAppTest, TakesTheCpuWhereThereIsNoDevice) {
+  programs = {gpu.program, cpu.program};
+  set("QUARTET_CUDA_LIBRARY", "/none/libcuda.so.1");
+  EXPECT_EQ(generate().out, "7 8 9 10\n");
+  EXPECT_EQ(driver.log(), "");
+  EXPECT_EQ(generate({"--program", "gpu"}).code, 1);
+  set("QUARTET_CUDA_LIBRARY", QUARTET_FAKE_CUDA);
+  EXPECT_EQ(generate({"--program", "test"}).out, "7 8 9 10\n");
+  EXPECT_EQ(driver.log(), "");
+  EXPECT_EQ(generate().out, "7 8 9 10\n");
+  EXPECT_NE(driver.log(), "");
+}
+
+TEST_F(DeviceAppTest, LogitsAndStatesComeBack) {
+  std::string path = dir.path + "/l.npy", states = dir.path + "/s.safetensors";
+  EXPECT_EQ(run({"logits", "--tokens", "5,6,7", "-o", path}).code, 0);
+  std::string onDevice = TempDir::read(path);
+  ASSERT_EQ(onDevice.size(), 128 + 3 * 256 * 4u);
+  Ran ran = run({"states", "--tokens", "5,6,7", "-o", states, "-q"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  std::string statesOnDevice = TempDir::read(states);
+  programs = {cpu.program};
+  EXPECT_EQ(run({"logits", "--tokens", "5,6,7", "-o", path}).code, 0);
+  EXPECT_EQ(TempDir::read(path), onDevice);
+  EXPECT_EQ(run({"states", "--tokens", "5,6,7", "-o", states, "-q"}).code, 0);
+  EXPECT_EQ(TempDir::read(states), statesOnDevice);
+}
+
+TEST_F(DeviceAppTest, InfoDescribesTheDeviceWithoutOpeningIt) {
+  Ran ran = run({"info"});
+  EXPECT_EQ(ran.code, 0);
+  for (const char *part :
+       {"gpu, for NVIDIA sm_90a (used here, on Fake GPU 0)",
+        "up to 1 token, 3 launches", "device memory", "of 4.3 GB: weights"})
+    EXPECT_NE(ran.out.find(part), std::string::npos) << part << "\n" << ran.out;
+  EXPECT_EQ(driver.log(), "");
+  auto info =
+      nlohmann::json::parse(run({"info", "--json"}).out, nullptr, false);
+  auto program = info["computed"]["programs"][0];
+  EXPECT_EQ(program["device"]["arch"], "sm_90a");
+  EXPECT_EQ(program["device"]["images"][0]["kind"], "cubin");
+  EXPECT_EQ(program["buckets"][0]["launches"], 3);
+}
+
+TEST_F(DeviceAppTest, InfoListsTheDevices) {
+  set("FAKE_GPU_COUNT", "2");
+  set("QUARTET_HIP_LIBRARY", "/none/libamdhip64.so");
+  Ran ran = run({"info", "--devices"});
+  EXPECT_EQ(ran.code, 0);
+  for (const char *part :
+       {"NVIDIA 1: Fake GPU 1, sm_90, 4 units, 4.3 GB, CUDA 13.0; runs 'gpu'\n",
+        "AMD: this machine has no ROCm"})
+    EXPECT_NE(ran.out.find(part), std::string::npos) << part << "\n" << ran.out;
+  set("FAKE_GPU_ARCH", "8.0");
+  ran = run({"info", "--devices"});
+  EXPECT_NE(ran.out.find("does not run 'gpu'"), std::string::npos) << ran.out;
+  auto list = nlohmann::json::parse(run({"info", "--devices", "--json"}).out,
+                                    nullptr, false);
+  ASSERT_EQ(list.size(), 3u);
+  EXPECT_EQ(list[1]["arch"], "sm_80");
+  EXPECT_EQ(list[2]["kind"], "AMD");
+}
+
+TEST_F(DeviceAppTest, BenchUsesTheDevicesClock) {
+  set("FAKE_GPU_BYTES", "16000000"); // of which bench copies a quarter
+  json["plan"] = nlohmann::json::parse(
+      R"({"buckets": [{"tokens": 16, "phases": [{"weight_bytes": 1000}]}]})");
+  Ran ran =
+      run({"bench", "--json", "--context", "8", "--batch", "1,2", "--prompt",
+           "20", "--tokens", "2", "--repeat", "3", "--synthetic-weights", "5"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  auto bench = nlohmann::json::parse(ran.out, nullptr, false);
+  ASSERT_TRUE(bench.is_object()) << ran.out;
+  EXPECT_EQ(bench["device"]["name"], "Fake GPU 0");
+  EXPECT_EQ(bench["threads"], 8);
+  EXPECT_GT(bench["device"]["bytes_in_use"], 0);
+  // The fake's clock: a millisecond for each of three launches.
+  auto decode = bench["decode"][0];
+  EXPECT_FLOAT_EQ(float(decode["device_seconds_per_step"]["median"]), 3e-3f);
+  EXPECT_FLOAT_EQ(float(bench["prefill"][0]["device_seconds"]["median"]),
+                  6e-3f); // two steps
+  double bandwidth = bench["read_bandwidth"]["bytes_per_second"];
+  EXPECT_DOUBLE_EQ(decode["fraction_of_bandwidth"], 1000 / 3e-3 / bandwidth);
+  ran = run({"bench", "--context", "8", "--batch", "1", "--prompt", "20",
+             "--tokens", "2", "--repeat", "1", "-q"});
+  for (const char *part :
+       {"Fake GPU 0 (CUDA 13.0), 8 blocks", "device 3.000 ms", "copy bandwidth",
+        "device memory"})
+    EXPECT_NE(ran.out.find(part), std::string::npos) << part << "\n" << ran.out;
+}
+
+TEST_F(DeviceAppTest, ProfileMeasuresEachLaunch) {
+  set("FAKE_GPU_BYTES", "16000000");
+  json["plan"] = nlohmann::json::parse(
+      R"({"buckets": [{"tokens": 16, "phases": [
+          {"name": "l0.in", "repeat": 2, "weight_bytes": 1000, "macs": 7},
+          {"name": "head", "weight_bytes": 5000}]}]})");
+  std::string path = dir.path + "/trace.json";
+  Ran ran = run({"profile", "--after", "20", "--repeat", "3", "-o", path});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  for (const char *part :
+       {"test on Fake GPU 0, 1 token after 20",
+        "a step takes 3000.0 us; 3 launches", "l0.in", "head", "lost us"})
+    EXPECT_NE(ran.out.find(part), std::string::npos) << part << "\n" << ran.out;
+  auto trace = nlohmann::json::parse(TempDir::read(path), nullptr, false);
+  ASSERT_TRUE(trace.is_object());
+  ASSERT_EQ(trace["traceEvents"].size(), 4u);
+  auto second = trace["traceEvents"][2], head = trace["traceEvents"][3];
+  EXPECT_EQ(second["name"], "step_few_l0_in");
+  EXPECT_EQ(second["args"]["layer"], 1);
+  EXPECT_EQ(second["args"]["bytes"], 1000);
+  EXPECT_EQ(second["args"]["flops"], 14);
+  EXPECT_EQ(head["args"]["phase"], "head");
+  EXPECT_NEAR(double(head["ts"]), 2000, 0.1);
+  EXPECT_NEAR(double(head["dur"]), 1000, 0.1);
+  EXPECT_GT(head["args"]["fraction_of_bandwidth"], 0);
+
+  EXPECT_EQ(run({"profile", "--after", "300"}).code, 2);
+  EXPECT_EQ(run({"profile", "--tokens", "17"}).code, 2);
+  EXPECT_EQ(run({"profile", "-o", dir.path + "/none/t.json"}).code, 1);
+  programs = {cpu.program};
+  ran = run({"profile"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_NE(ran.err.find("runs on the CPU"), std::string::npos) << ran.err;
+}
+
+TEST_F(DeviceAppTest, SelfTestComparesSteps) {
+  programs = {gpu.program, cpu.program};
+  Ran ran = run({"selftest"});
+  EXPECT_EQ(ran.code, 0) << ran.out << ran.err;
+  for (const char *part :
+       {"program gpu on Fake GPU 0", "alone and in a batch of 3",
+        "steps of 16 tokens and a token at a time", "and on the CPU"})
+    EXPECT_NE(ran.out.find(part), std::string::npos) << part << "\n" << ran.out;
+  EXPECT_EQ(ran.out.find("WRONG"), std::string::npos);
+  noisy = true;
+  ran = run({"selftest"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_NE(ran.out.find("WRONG"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.err.find("do not agree"), std::string::npos) << ran.err;
+}
+
+TEST(UploadProgress, SaysHowFarItIs) {
+  EXPECT_EQ(uploadText(0, 18'000'000'000, 0.5), "weights: 0.0 kB of 18.0 GB");
+  EXPECT_EQ(uploadText(12'000'000'000, 18'000'000'000, 2.0),
+            "weights: 12.0 GB of 18.0 GB, 6.0 GB/s, 1 s left");
+  EXPECT_EQ(uploadText(18'000'000, 18'000'000, 2.0),
+            "weights: 18.0 MB of 18.0 MB, 9.0 MB/s");
+}
+
+/// The same with the emulator, which needs no driver.
+class EmulatorAppTest : public DeviceAppTest {
+protected:
+  void SetUp() override {
+    DeviceAppTest::SetUp();
+    gpu.program.device = &device;
+    programs = {gpu.program};
+  }
+  quartet_device device = {
+      QUARTET_DEVICE_EMULATOR, "sm_90a", 64, 32, 1, nullptr, 0};
+};
+
+TEST_F(EmulatorAppTest, Runs) {
+  Ran ran = generate({"--blocks", "2", "--emulator-seed", "9"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out, "7 8 9 10\n");
+  ran = run({"info", "--devices"});
+  EXPECT_NE(ran.out.find("emulated 0: the emulator"), std::string::npos)
+      << ran.out;
+}
+
+// A read beyond the arguments ends the program with a code of its own, also
+// where the result is right. Last: the process remembers it.
+TEST_F(EmulatorAppTest, ZWrongKernelsFail) {
+  trespass = 1 << 20;
+  Ran ran = generate();
+  EXPECT_EQ(ran.code, 3) << ran.err;
+  EXPECT_EQ(ran.out, "");
+  for (const char *part : {"tokens", "faults in the kernels of this step"})
+    EXPECT_NE(ran.err.find(part), std::string::npos) << ran.err;
+}
+} // namespace

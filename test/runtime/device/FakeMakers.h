@@ -1,0 +1,82 @@
+// What tests need to open a device through one of the fake drivers.
+#ifndef QUARTET_TEST_RUNTIME_FAKEMAKERS_H
+#define QUARTET_TEST_RUNTIME_FAKEMAKERS_H
+#include "FakeGpu.h"
+#include "runtime/src/device/Device.h"
+#include <cstdlib>
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+
+namespace quartet::rt::test {
+
+struct Maker {
+  int64_t kind;
+  const char *name, *library, *variable, *arch, *otherArch;
+  int64_t image;
+};
+inline const Maker nvidia = {
+    QUARTET_DEVICE_CUDA,    "NVIDIA", QUARTET_FAKE_CUDA,
+    "QUARTET_CUDA_LIBRARY", "sm_90a", "8.0",
+    QUARTET_IMAGE_CUBIN};
+inline const Maker amd = {QUARTET_DEVICE_HIP,    "AMD",    QUARTET_FAKE_HIP,
+                          "QUARTET_HIP_LIBRARY", "gfx942", "gfx1100",
+                          QUARTET_IMAGE_HSACO};
+
+/// Variables of the environment that are as before at the end.
+class Environment {
+public:
+  ~Environment() {
+    for (const std::string &name : changed)
+      unsetenv(name.c_str());
+  }
+  void set(const std::string &name, const std::string &value) {
+    setenv(name.c_str(), value.c_str(), 1);
+    changed.push_back(name);
+  }
+
+private:
+  std::vector<std::string> changed;
+};
+
+/// The fake driver of one maker, and a program for it.
+class FakeDriver {
+public:
+  FakeDriver(const Maker &maker, const FakeImage &kernels) : maker(maker) {
+    environment.set(maker.variable, maker.library);
+    void *library = dlopen(maker.library, RTLD_NOW | RTLD_LOCAL);
+    if (!library) {
+      ADD_FAILURE() << dlerror();
+      return;
+    }
+    readLog = reinterpret_cast<FakeLog>(dlsym(library, fakeLogName));
+    resetLog = reinterpret_cast<FakeReset>(dlsym(library, fakeResetName));
+    image = {maker.image, &kernels, sizeof(kernels)};
+    program = {maker.kind, maker.arch, 256, 32, 2, &image, 1};
+    resetLog();
+  }
+  FakeDriver(const FakeDriver &) = delete;
+  FakeDriver &operator=(const FakeDriver &) = delete;
+
+  /// Finds and opens the device; null, and why in \p error, when it can't.
+  std::unique_ptr<Device> open(std::string *error,
+                               const DeviceWish &wish = DeviceWish()) {
+    DeviceInfo info;
+    if (!findDevice(program, wish, info, error))
+      return nullptr;
+    return openDevice(program, info, wish, error);
+  }
+  std::string log() const { return readLog(); }
+  void forget() const { resetLog(); }
+
+  const Maker &maker;
+  Environment environment;
+  quartet_image image = {};
+  quartet_device program = {};
+
+private:
+  FakeLog readLog = nullptr;
+  FakeReset resetLog = nullptr;
+};
+
+} // namespace quartet::rt::test
+#endif

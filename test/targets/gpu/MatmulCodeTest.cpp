@@ -1,0 +1,110 @@
+// What becomes of a matrix product in machine code: weights come in loads of 16
+// bytes, matrix instructions multiply them, and registers do not spill.
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "mlir/Pass/PassManager.h"
+#include "targets/Chips.h"
+#include "targets/cpu/KernelLowering.h"
+#include "targets/gpu/DeviceTarget.h"
+#include "targets/gpu/kernels/Matmul.h"
+#include <gtest/gtest.h>
+
+using namespace quartet;
+using gpu::DeviceBuilder;
+
+static llvm::ExitOnError check("code of a matrix product: ");
+
+namespace {
+/// The code of one product of 4 panels of 2048 columns, for up to `rows` rows.
+struct Code {
+  Code(llvm::StringRef chip, const char *format, int64_t rows);
+  std::string assembly;
+  std::vector<gpu::KernelReport> reports; ///< none without an assembler
+  gpu::GpuFacts facts;
+};
+} // namespace
+
+Code::Code(llvm::StringRef chip, const char *format, int64_t rows)
+    : facts(check(findGpuFacts(chip))) {
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  mlir::DialectRegistry registry;
+  cpu::registerKernelDialects(registry);
+  registry.insert<mlir::gpu::GPUDialect, mlir::NVVM::NVVMDialect,
+                  mlir::ROCDL::ROCDLDialect>();
+  context.appendDialectRegistry(registry);
+  context.loadAllAvailableDialects();
+  mlir::Location location = mlir::UnknownLoc::get(&context);
+  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(location);
+  DeviceBuilder k(*module, location, facts);
+  k.kernel("product", [&](V args, V count) {
+    auto argument = [&](int64_t i) {
+      return k.load(k.ptr(gpu::kGlobalSpace), args, i * 8);
+    };
+    V acc = k.shared(64 * 4 * rows);
+    gpu::matmul(k, *PackedFormat::parse(format), 2048, {argument(0), k.i64(4)},
+                4, {argument(1), k.i64(2304), count, V()}, rows, acc,
+                k.i64(256));
+    k.forThreads(count * 64, [&](V i) {
+      k.store(k.load(k.f32(), acc, i * 4), argument(2), i * 4);
+    });
+  });
+  auto target = check(gpu::createDeviceTarget(facts));
+  mlir::PassManager passes(&context);
+  target->buildPipeline(passes);
+  if (mlir::failed(passes.run(*module)))
+    check(llvm::createStringError("the lowering fails"));
+  mlir::OwningOpRef<mlir::ModuleOp> copy(module->clone());
+  assembly = check(target->emitAssembly(*copy));
+  reports = check(target->emitImages(*module)).kernels;
+  if (const char *folder = std::getenv("QUARTET_TEST_KEEP")) {
+    std::string name = (chip + "_" + format + "_" + std::to_string(rows)).str();
+    std::error_code error;
+    llvm::raw_fd_ostream file(std::string(folder) + "/" + name + ".s", error);
+    file << assembly;
+    for (const gpu::KernelReport &report : reports)
+      llvm::errs() << name << ": " << report.registers << " registers, "
+                   << report.spillBytes << " bytes spilled, "
+                   << report.codeBytes << " bytes of code\n";
+  }
+}
+
+static size_t countOf(llvm::StringRef text, llvm::StringRef what) {
+  return text.count(what);
+}
+
+static void expectNoSpills(const Code &code, int64_t mostSpilled = 0) {
+  for (const gpu::KernelReport &report : code.reports) {
+    EXPECT_LE(report.spillBytes, mostSpilled) << code.facts.name;
+    EXPECT_LE(report.registers, code.facts.registers) << code.facts.name;
+  }
+}
+
+// 256 columns of a warp are 8 loads of 32 columns, all in flight together.
+TEST(DeviceMatmulCode, Hopper) {
+  Code code("sm_90a", "int4:64", 8);
+  EXPECT_GE(countOf(code.assembly, "ld.global.nc.v4"), 8u);
+  EXPECT_GE(countOf(code.assembly, "mma.sync.aligned.m16n8k32"), 16u);
+  expectNoSpills(code);
+  Code floats("sm_90a", "bf16", 8);
+  EXPECT_GE(countOf(floats.assembly, "mma.sync.aligned.m16n8k16"), 24u);
+  expectNoSpills(floats);
+}
+
+TEST(DeviceMatmulCode, ManyRows) {
+  for (const char *chip : {"sm_90a", "gfx942"})
+    for (const char *format : {"int4:64", "int8:128", "bf16"})
+      expectNoSpills(Code(chip, format, 64), /*mostSpilled=*/64);
+}
+
+TEST(DeviceMatmulCode, Amd) {
+  Code code("gfx942", "int4:64", 8);
+  EXPECT_GE(countOf(code.assembly, "global_load_dwordx4"), 8u);
+  EXPECT_GE(countOf(code.assembly, "v_mfma_i32_16x16x32_i8"), 32u);
+  expectNoSpills(code);
+  Code rdna("gfx1100", "int4:64", 8);
+  EXPECT_GE(countOf(rdna.assembly, "v_wmma_i32_16x16x16_iu8"), 16u);
+  expectNoSpills(rdna);
+}
