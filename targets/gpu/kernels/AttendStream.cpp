@@ -360,18 +360,17 @@ void AttendStream::run(V token, V head) {
     take(rows.raw, keys.raw.size());
     take(rows.scales, keys.scales.size());
   };
-  carried =
-      k.fold(args.page0, end, 1, pack(start, keys), [&](V at, ArrayRef<V> so) {
-        State state;
-        Rows now;
-        unpack(so, state, now);
-        V count = seenOf(at);
-        Rows values = loadRows(args.values, at, count);
-        SmallVector<V> scores = scoresOf(query, now);
-        V behind = k.min(at + 1, end - 1);
-        Rows next = loadRows(args.keys, behind, seenOf(behind));
-        return pack(absorb(state, scores, values, count), next);
-      });
+  carried = k.fold(begin, end, 1, pack(start, keys), [&](V at, ArrayRef<V> so) {
+    State state;
+    Rows now;
+    unpack(so, state, now);
+    V count = seenOf(at);
+    Rows values = loadRows(args.values, at, count);
+    SmallVector<V> scores = scoresOf(query, now);
+    V behind = k.min(at + 1, end - 1);
+    Rows next = loadRows(args.keys, behind, seenOf(behind));
+    return pack(absorb(state, scores, values, count), next);
+  });
   State state;
   unpack(carried, state, keys);
   joinGroups(state);

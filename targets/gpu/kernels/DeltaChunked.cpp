@@ -20,6 +20,8 @@ using llvm::SmallVector;
 
 /// Threads along the rows of a product, and along its columns.
 static constexpr int64_t kSide = 16;
+/// Shared memory that a kernel may have given away before, in bytes.
+static constexpr int64_t kOthersBytes = 8 << 10;
 
 namespace {
 /// How much is in shared memory at once.
@@ -48,13 +50,18 @@ struct Sizes {
            shape.width() * (shape.taps - 1) * 4 + 1024;
   }
 
-  /// The largest that fit.
+  /// The chunk does not depend on the parts, since it shows in the bits; then
+  /// the largest panel that fits.
   static Sizes of(const DeviceBuilder &k, const DeltaShape &shape) {
-    Sizes sizes(shape, 2 * kSide, 2 * kSide);
+    DeltaShape whole = shape;
+    whole.parts = 1;
+    int64_t chunk = 2 * kSide;
+    if (Sizes(whole, chunk, kSide).bytes(whole) >
+        k.machine.sharedBytes - kOthersBytes)
+      chunk = kSide;
+    Sizes sizes(shape, chunk, 2 * kSide);
     if (sizes.bytes(shape) > k.sharedRoom())
-      sizes = Sizes(shape, kSide, 2 * kSide);
-    if (sizes.bytes(shape) > k.sharedRoom())
-      sizes = Sizes(shape, kSide, kSide);
+      sizes = Sizes(shape, chunk, kSide);
     return sizes;
   }
 };

@@ -83,9 +83,21 @@ struct Recurrent : DeltaParts {
 SmallVector<V> Recurrent::loadState(V pass) {
   SmallVector<V> state;
   for (int64_t g = 0; g < together; ++g) {
-    V row = stateRow(clamped(rowOf(pass, k.i64(g))));
-    for (int64_t j = 0; j < split.vectors; ++j)
-      state.push_back(partOf(row, j));
+    V row = rowOf(pass, k.i64(g));
+    for (int64_t j = 0; j < split.vectors; ++j) {
+      auto load = [&] {
+        return k.load(part(), stateRow(row), columnOf(j) * 4, split.vec * 4);
+      };
+      if (wholeRows && split.full()) {
+        state.push_back(load());
+        continue;
+      }
+      // A lane without a piece must not read another's, which that one writes.
+      state.push_back(k.ifElse(
+          exists(row) & inRow(k, split, columnOf(j)),
+          [&] { return SmallVector<V>{load()}; },
+          [&] { return SmallVector<V>{k.zero(part())}; })[0]);
+    }
   }
   return state;
 }
