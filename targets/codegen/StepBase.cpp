@@ -11,8 +11,6 @@ using llvm::ArrayRef;
 using llvm::SmallVector;
 using tile::stagedRowBytes;
 
-static constexpr int64_t kCounterBytes = 64;
-
 StepBase::StepBase(CodeBuilder &k, tile::ProgramOp program, tile::StepOp step,
                    unsigned globalSpace)
     : k(k), program(program), step(step), pointer(k.ptr(globalSpace)) {

@@ -20,6 +20,9 @@ struct LoweredStep {
   int64_t syncCounters = 0;
 };
 
+/// Distance of two counters of quartet_step_args.sync, in bytes.
+constexpr int64_t kCounterBytes = 64;
+
 class StepBase {
 public:
   /// \p globalSpace: LLVM's address space of memory that all workers share.

@@ -15,6 +15,9 @@ using llvm::StringRef;
 /// Shared memory that stays free for the kernels' own use (partial sums,
 /// fragments), in bytes.
 static constexpr int64_t kKernelRoom = 24 << 10;
+/// Blocks that shall share the delta rule of a step, and the least value
+/// elements (rows of the state) of one: a warp each, twice.
+static constexpr int64_t kDeltaTasks = 128, kDeltaRows = 16;
 /// What one request brings into the shared cache, in bytes.
 static constexpr int64_t kCacheLine = 128;
 
@@ -31,6 +34,7 @@ FailureOr<ProgramBucket> StepLowering::lower(StringRef name, LaunchMode mode) {
   bucket.tokens = step.getTokens();
   bucket.sequences = step.getSequences();
   numberCounters();
+  deltaCounters = result.syncCounters;
   if (failed(placeBuffers()) || failed(checkWaits()))
     return failure();
   localUsed = keptLocal;
@@ -41,8 +45,7 @@ FailureOr<ProgramBucket> StepLowering::lower(StringRef name, LaunchMode mode) {
   bucket.scratchBytes = result.scratchBytes;
   bucket.scratchPageBytes = result.scratchPageBytes;
   bucket.localBytes = result.localBytes;
-  bucket.syncCounters =
-      mode == LaunchMode::Persistent ? result.syncCounters : 0;
+  bucket.syncCounters = result.syncCounters;
   return bucket;
 }
 
@@ -229,7 +232,8 @@ LogicalResult StepLowering::lowerPhase(tile::PhaseOp phase, bool waits) {
   for (auto recall : body.getOps<tile::RecallOp>())
     lower(recall);
   SmallVector<Grid> grids = gridsOf(phase);
-  V total = grids.back().end;
+  int64_t split = splitOf(phase);
+  V total = grids.back().end * split;
   if (waits)
     k.onFirstThread([&] {
       V counted = routes ? total + workers : total;
@@ -242,7 +246,7 @@ LogicalResult StepLowering::lowerPhase(tile::PhaseOp phase, bool waits) {
     for (auto stage : body.getOps<tile::StageOp>())
       lower(stage);
     k.barrier();
-    failed |= mlir::failed(runTasks(phase, grids));
+    failed |= mlir::failed(runTasks(phase, grids, split));
   });
   if (waits && !body.getOps<tile::SignalOp>().empty()) {
     k.setSite(name + " / signal");
@@ -254,26 +258,47 @@ LogicalResult StepLowering::lowerPhase(tile::PhaseOp phase, bool waits) {
   return failure(failed);
 }
 
-LogicalResult StepLowering::runTasks(tile::PhaseOp phase,
-                                     ArrayRef<Grid> grids) {
+int64_t StepLowering::splitOf(tile::PhaseOp phase) {
+  int64_t split = 1;
+  phase.walk([&](tile::DeltaScanOp op) {
+    // A key head of a sequence is a task, too few of them for a GPU.
+    int64_t tasks = int64_t(op.getKeyHeads()) *
+                    (op.getChunked() ? 1 : int64_t(step.getSequences()));
+    int64_t rows =
+        int64_t(op.getValueHeads() / op.getKeyHeads() * op.getValueDim());
+    while (tasks * split * 2 <= kDeltaTasks &&
+           rows % (split * 2 * kDeltaRows) == 0)
+      split *= 2;
+    result.syncCounters =
+        std::max(result.syncCounters,
+                 deltaCounters + int64_t(op.getKeyHeads()) *
+                                     int64_t(step.getSequences()));
+  });
+  return split;
+}
+
+LogicalResult StepLowering::runTasks(tile::PhaseOp phase, ArrayRef<Grid> grids,
+                                     int64_t split) {
   bool failed = false;
   int64_t localBefore = localUsed;
-  V total = grids.back().end;
+  V total = grids.back().end * split;
   k.whileLoop(
-      {worker}, [&](ArrayRef<V> task) { return task[0] < total; },
-      [&](ArrayRef<V> task) {
+      {worker}, [&](ArrayRef<V> turn) { return turn[0] < total; },
+      [&](ArrayRef<V> turn) {
+        V task = split > 1 ? turn[0] / split : turn[0];
+        part = split > 1 ? turn[0] % split : V();
         for (const Grid &grid : grids) {
           DeviceBuilder::SharedScope scope(k); // grids share what tasks use
           localUsed = localBefore;
           if (grids.size() == 1)
-            failed |= mlir::failed(runTask(grid, task[0]));
+            failed |= mlir::failed(runTask(grid, task));
           else
-            k.ifThen((task[0] >= grid.begin) & (task[0] < grid.end),
-                     [&] { failed |= mlir::failed(runTask(grid, task[0])); });
+            k.ifThen((task >= grid.begin) & (task < grid.end),
+                     [&] { failed |= mlir::failed(runTask(grid, task)); });
         }
         k.setSite(phase.getSymName().str() + " / next task");
         k.barrier();
-        return SmallVector<V>{task[0] + workers};
+        return SmallVector<V>{turn[0] + workers};
       });
   return failure(failed);
 }

@@ -28,7 +28,11 @@ private:
   /// Asks for the weights of the block's first task.
   void lowerPrefetch(tile::PrefetchOp prefetch);
   void lowerSignal(tile::PhaseOp phase, V finished);
-  mlir::LogicalResult runTasks(tile::PhaseOp phase, llvm::ArrayRef<Grid> grids);
+  /// \p split blocks share each task: they run it with `part` 0, 1, ...
+  mlir::LogicalResult runTasks(tile::PhaseOp phase, llvm::ArrayRef<Grid> grids,
+                               int64_t split);
+  /// How many blocks share a task of \p phase.
+  int64_t splitOf(tile::PhaseOp phase);
   /// \p bytes for this worker: shared memory while there is room, else a part
   /// of the worker's own device memory. Lives as long as \p scope of the caller.
   V localMemory(int64_t bytes);
@@ -65,9 +69,12 @@ private:
 
   DeviceBuilder &k; ///< the base's, which here is one for GPUs
   V local;          ///< this worker's device memory
+  V part;           ///< of the task that is being lowered, when it is shared
   V totals;         ///< shared: i64 [phases] tasks of each, when kernels wait
   llvm::DenseMap<mlir::Operation *, int64_t> phaseNumbers;
   int64_t localUsed = 0;
+  /// The first counter of those that blocks which share a delta rule use.
+  int64_t deltaCounters = 0;
 };
 
 } // namespace quartet::gpu

@@ -18,6 +18,8 @@ void StepLowering::lower(tile::DeltaScanOp op) {
   shape.valueDim = op.getValueDim();
   shape.taps = windowType.getDimSize(1) + 1;
   shape.windowType = windowType.getElementType();
+  auto phase = op->getParentOfType<tile::PhaseOp>();
+  shape.parts = splitOf(phase);
 
   V sequence = coordinate(op.getSequence());
   V starts = field("seq_start");
@@ -47,6 +49,13 @@ void StepLowering::lower(tile::DeltaScanOp op) {
   args.head = coordinate(op.getHead());
   args.tokens = element32(starts, sequence + 1) - first;
   args.place = element32(field("seq_past"), sequence);
+  if (shape.parts > 1) {
+    // A counter per sequence and head, behind those of the phases: 0 again when
+    // all parts are done, so every layer can use it.
+    args.part = part;
+    V number = sequence * shape.keyHeads + args.head + deltaCounters;
+    args.readers = sync + number * kCounterBytes;
+  }
   deltaScan(k, shape, args, op.getChunked());
 }
 
