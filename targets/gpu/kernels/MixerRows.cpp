@@ -116,11 +116,16 @@ SmallVector<V> quartet::gpu::loadElements(DeviceBuilder &k, int64_t width,
   int64_t lanes = k.machine.lanes;
   for (int64_t turn = 0; turn * lanes < width; ++turn) {
     V element = k.lane() + turn * lanes;
-    bool whole = (turn + 1) * lanes <= width;
-    V inside = whole ? V() : element < width;
-    V at = whole ? element : k.select(inside, element, k.i64(0));
-    V value = k.load(k.f32(), row, at * 4);
-    values.push_back(whole ? value : k.select(inside, value, k.f32(0)));
+    auto load = [&] { return k.load(k.f32(), row, element * 4); };
+    if ((turn + 1) * lanes <= width) {
+      values.push_back(load());
+      continue;
+    }
+    // A lane without an element must not read another lane's, which that one
+    // may be about to change.
+    values.append(k.ifElse(
+        element < width, [&] { return SmallVector<V>{load()}; },
+        [&] { return SmallVector<V>{k.f32(0)}; }));
   }
   return values;
 }
