@@ -57,6 +57,7 @@ void StepLowering::lower(tile::ExpertUpOp op) {
   V gate = localMemory(tile * 4 * most), up = localMemory(tile * 4 * most);
   RowsOperand rows = {source.data, source.stride, count,
                       groups + layout.pairTokens + first * 4};
+  k.barrier();
   matmul(k, format, matrix.getColumns(), {gatePanels, panelsHere},
          tile / kPanelRows, rows, most, gate, stride);
   matmul(k, format, matrix.getColumns(), {upPanels, panelsHere},
@@ -84,11 +85,13 @@ void StepLowering::lower(tile::ExpertDownOp op) {
   V matrixData = weightData(op.getMatrix());
   V target = x.data + index * (tile * 4);
   V blocks = k.load(k.i64(), groups + layout.blockCount);
+  k.barrier();
   k.loop(blocks, [&](V i) {
     V expert = element32(groups + layout.blockExperts, i);
     V row = element32(groups + layout.blockFirst, i);
     V count = element32(groups + layout.blockFirst, i + 1) - row;
     V data = matrixData + expert * (panels.bytes * panelCount(outputs));
+    // Where the sums lie, the product first writes behind its own barrier.
     matmul(k, format, matrix.getColumns(), {data + firstPanel, panelsHere},
            tile / kPanelRows,
            {h.data + row * h.rowBytes, k.i64(h.rowBytes), count, V()}, most,
@@ -105,7 +108,6 @@ void StepLowering::lower(tile::ExpertDownOp op) {
         k.store(k.fma(weight, value, k.load(k.f32(), target, to)), target, to);
       });
     });
-    k.barrier();
   });
 }
 

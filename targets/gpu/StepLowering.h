@@ -68,6 +68,10 @@ private:
   V totals;         ///< shared: i64 [phases] tasks of each, when kernels wait
   llvm::DenseMap<mlir::Operation *, int64_t> phaseNumbers;
   int64_t localUsed = 0;
+  /// No thread uses shared memory yet, or all have met since: what is lowered
+  /// next need not meet in front. Elsewhere whatever writes shared memory meets
+  /// first, so that tasks need no barrier between them.
+  bool freshShared = false;
 };
 
 } // namespace quartet::gpu

@@ -8,7 +8,6 @@ using namespace quartet::gpu;
 
 void quartet::gpu::deltaScan(DeviceBuilder &k, const DeltaShape &shape,
                              const DeltaArgs &args, bool chunked) {
-  k.barrier();
   if (chunked)
     deltaChunked(k, shape, args);
   else
