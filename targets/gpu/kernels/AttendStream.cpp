@@ -256,7 +256,7 @@ void AttendStream::joinWarps(State &state, V token, V head) {
   V records = args.records + token * args.recordTokenStride +
               head * args.recordHeadStride;
   auto statOf = [&](V warp, V h) { return stats + (warp * padded + h) * 8; };
-  // Those of the heads before were read in front of their last barrier.
+  k.barrier(); // whoever still reads those of the heads before
   V writer = k.lane() < split.lanes;
   if (lanesPerHead > 1)
     writer = writer & ((inGroup & (lanesPerHead - 1)) == 0);

@@ -8,6 +8,7 @@ using namespace quartet::gpu;
 
 void quartet::gpu::deltaScan(DeviceBuilder &k, const DeltaShape &shape,
                              const DeltaArgs &args, bool chunked) {
+  k.barrier();
   if (chunked)
     deltaChunked(k, shape, args);
   else

@@ -366,7 +366,6 @@ void Chunked::runPanel(V head, V first, V count, V token, V tokens) {
 }
 
 void Chunked::emit() {
-  k.barrier(); // whoever still reads the rows and the state of the task before
   conv.begin();
   clear(rows, k.i64(chunk * row.bytes)); // what stands behind q and k
   if (resident)

@@ -43,24 +43,28 @@ CASES = {
 #   delta / delta_scan, delta / wait
 #                              between tasks and chunks, of which a block has one here; the
 #                              delta rule meets again before it reads
+#   attend / attend            joins of several groups of heads or runs of tokens
 #   up / route                 one warp has all 16 experts, where models have more
 #   acquire                    another wait of the phase, for something later, includes it
 #   signal, release            phases of one task: the same block goes on; and nobody waits
 #                              for the last phase
 EXPECTED = {
     "graph": {"dependency-wait": 1, "barrier down / expert_down": 2,
-              "barrier in / matmul": 2, "barrier in / stage": 1},
+              "barrier in / matmul": 2, "barrier in / stage": 1,
+              "barrier attend / attend": 1, "barrier delta / delta_scan": 2},
     "persistent": {
         "acquire attend / wait": 1, "acquire out / wait": 3, "acquire route / wait": 2,
         "acquire sample / wait": 1, "barrier attend / signal": 1,
-        "barrier delta / delta_scan": 1, "barrier delta / wait": 1,
+        "barrier delta / delta_scan": 2, "barrier delta / wait": 1,
+        "barrier attend / attend": 1,
         "barrier down / expert_down": 2, "barrier head / signal": 1,
         "barrier head / stage": 1, "barrier in / matmul": 1, "barrier in / stage": 1,
         "barrier out / signal": 2, "barrier sample / signal": 1,
         "release attend / signal": 1, "release out / signal": 2,
         "release sample / signal": 1},
     "many": {
-        "dependency-wait": 1, "barrier delta / delta_scan": 1,
+        "dependency-wait": 1, "barrier delta / delta_scan": 2,
+        "barrier attend / attend": 1,
         "barrier down / expert_down": 2, "barrier head / stage": 1,
         "barrier in / matmul": 3, "barrier in.stage / stage": 2,
         "barrier out / stage": 2, "barrier route / stage": 4,
