@@ -70,6 +70,7 @@ void StepLowering::lower(tile::ExpertUpOp op) {
     matmulJobs(k, format, matrix.getColumns(), tile / kPanelRows, most,
                k.i64(2), 2, jobOf, [](V, V) {});
   } else {
+    k.barrier();
     matmul(k, format, matrix.getColumns(), {gatePanels, panelsHere},
            tile / kPanelRows, rows, most, gate, stride);
     matmul(k, format, matrix.getColumns(), {upPanels, panelsHere},
@@ -119,7 +120,6 @@ void StepLowering::lower(tile::ExpertDownOp op) {
         k.store(k.fma(weight, value, k.load(k.f32(), target, to)), target, to);
       });
     });
-    k.barrier();
   };
   if (step.getKind() == tile::StepKind::Few) {
     int64_t pairs = route.getTokens() * layout.perToken;
@@ -138,7 +138,9 @@ void StepLowering::lower(tile::ExpertDownOp op) {
   }
   int64_t most = std::min<int64_t>(kBlockPairs, route.getTokens());
   V acc = localMemory(tile * 4 * most);
+  k.barrier();
   k.loop(blocks, [&](V i) {
+    // Where the sums lie, the product first writes behind its own barrier.
     MatmulJob job = jobOf(i, acc);
     matmul(k, format, matrix.getColumns(), job.weights, tile / kPanelRows,
            job.rows, most, acc, stride);

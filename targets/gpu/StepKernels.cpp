@@ -8,6 +8,7 @@
 #include "targets/gpu/kernels/Rows.h"
 #include "targets/gpu/kernels/Stage.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include <utility>
 
 using namespace mlir;
 using namespace quartet;
@@ -54,25 +55,25 @@ void StepLowering::lower(tile::RopeTableOp op) {
   Buffer table = buffer(op.getTable());
   ropeTable(k, op.getInvFreq(), op.getAxes(), op.getScale().convertToFloat(),
             field("positions") + tokens.first * 4, numTokens * 4, tokens.count,
-            table.data + tokens.first * table.rowBytes,
-            k.i64(table.rowBytes));
+            table.data + tokens.first * table.rowBytes, k.i64(table.rowBytes));
 }
 
 void StepLowering::lower(tile::ReadHiddenOp op) {
   TokenRange tokens = tokensOf(op.getToken(), op.getTile(), false);
   Buffer x = buffer(op.getX()); // rows without padding, as in the argument
   V stride = k.i64(x.rowBytes), first = tokens.first * x.rowBytes;
-  copyRows(k, /*add=*/false, field("hidden_in") + first, stride,
-           x.data + first, stride, tokens.count, k.i64(x.rowBytes / 4));
+  copyRows(k, /*add=*/false, field("hidden_in") + first, stride, x.data + first,
+           stride, tokens.count, k.i64(x.rowBytes / 4));
 }
 
 void StepLowering::lower(tile::WriteHiddenOp op) {
   TokenRange tokens = tokensOf(op.getToken(), op.getTile(), false);
   Buffer x = buffer(op.getX());
   V to = field("hidden_out");
+  k.barrier();
   rmsNormRows(
-      k, tokens.count, op.getTile(), x.rowBytes / 4,
-      weightData(op.getWeight()), k.f32(op.getEps().convertToDouble()),
+      k, tokens.count, op.getTile(), x.rowBytes / 4, weightData(op.getWeight()),
+      k.f32(op.getEps().convertToDouble()),
       [&](V row) { return x.data + (tokens.first + row) * x.rowBytes; },
       [&](V row) { return to + (tokens.first + row) * x.rowBytes; });
 }
@@ -87,7 +88,9 @@ void StepLowering::floatRows(tile::StageOp op, TokenRange tokens, V first,
     V token = tokens.first + first + row;
     return op.getChosen() ? element32(wanted, token) : token;
   };
-  auto from = [&](V row) { return source.data + tokenOf(row) * source.rowBytes; };
+  auto from = [&](V row) {
+    return source.data + tokenOf(row) * source.rowBytes;
+  };
   if (op.getStaging() == tile::Staging::RmsNorm) {
     rmsNormRows(k, rows, most, columns, weightData(*op.getWeight()),
                 k.f32(op.getEps()->convertToDouble()), from, to);
@@ -159,8 +162,10 @@ void StepLowering::lower(tile::StageOp op) {
     rows = localMemory(layout.bytes * type.getTokens());
   tiles[op.getRows()] = {rows, k.i64(layout.bytes), tokens.count};
   auto stagedAt = [&](V row) { return rows + row * layout.bytes; };
+  bool fresh = std::exchange(freshShared, false);
   if (group == 0) {
-    k.barrier();
+    if (!fresh)
+      k.barrier();
     floatRows(op, tokens, k.i64(0), tokens.count, type.getTokens(), stagedAt);
     if (int64_t padding = layout.bytes / 4 - columns)
       k.forThreads(tokens.count * padding, [&](V i) {
@@ -177,7 +182,8 @@ void StepLowering::lower(tile::StageOp op) {
   k.loop(k.i64(0), tokens.count, atOnce, [&](V first) {
     V count = k.min(tokens.count - first, k.i64(atOnce));
     auto floatAt = [&](V row) { return floats + row * rowBytes; };
-    k.barrier();
+    if (!fresh || type.getTokens() > atOnce)
+      k.barrier();
     floatRows(op, tokens, first, count, atOnce, floatAt);
     k.barrier();
     quantizeRows(k, group, count, columns, floatAt,
@@ -203,6 +209,7 @@ void StepLowering::lower(tile::StreamOp op) {
 
 LogicalResult StepLowering::lower(tile::MatmulOp op) {
   Tile rows = tiles[op.getRows()];
+  k.barrier();
   for (auto [value, argument] :
        llvm::zip(op.getWeights(), op.getEpilogue().getArguments())) {
     auto type = cast<tile::WeightsType>(value.getType());

@@ -1,6 +1,7 @@
-// The schedule on a GPU. Tasks of a phase go to blocks in turn: which block does
-// what is known without counters, and a block reads its weights in order. What a
-// block keeps between kernels (routing) lies in its own piece of device memory.
+// The schedule on a GPU. Tasks of a phase go to blocks in turn: which block
+// does what is known without counters, and a block reads its weights in order.
+// What a block keeps between kernels (routing) lies in its own piece of device
+// memory.
 #include "targets/gpu/StepLowering.h"
 #include "dialects/Tile/StagedRow.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -189,8 +190,7 @@ void StepLowering::lowerPrefetch(tile::PrefetchOp prefetch) {
   V data = weightData(prefetch.getMatrix()) +
            int64_t(stream.getFirst()) / kPanelRows * layout.bytes;
   V end = k.min(first + tileBytes, k.i64(bytes));
-  k.loop(first + k.thread() * kCacheLine, end,
-         k.machine.threads * kCacheLine,
+  k.loop(first + k.thread() * kCacheLine, end, k.machine.threads * kCacheLine,
          [&](V byte) { k.prefetchShared(data + byte); });
 }
 
@@ -217,12 +217,14 @@ LogicalResult StepLowering::lowerPhase(tile::PhaseOp phase, bool waits) {
     lowerPrefetch(prefetch);
   if (!waits)
     k.dependencyWait();
-  if (waits && !body.getOps<tile::WaitOp>().empty()) {
+  bool first = phaseNumbers.lookup(phase) == 0;
+  if (waits && !first) {
     k.setSite(name + " / wait");
     for (auto wait : body.getOps<tile::WaitOp>())
       lowerWait(wait);
     k.barrier();
   }
+  freshShared = true;
   // Routing is kept for later phases, so every worker does it, and the phase is
   // not done before all have.
   bool routes = !body.getOps<tile::RouteOp>().empty();
@@ -245,7 +247,7 @@ LogicalResult StepLowering::lowerPhase(tile::PhaseOp phase, bool waits) {
     k.setSite(name + " / stage");
     for (auto stage : body.getOps<tile::StageOp>())
       lower(stage);
-    k.barrier();
+    freshShared = false;
     failed |= mlir::failed(runTasks(phase, grids, split));
   });
   if (waits && !body.getOps<tile::SignalOp>().empty()) {
@@ -296,16 +298,12 @@ LogicalResult StepLowering::runTasks(tile::PhaseOp phase, ArrayRef<Grid> grids,
             k.ifThen((task >= grid.begin) & (task < grid.end),
                      [&] { failed |= mlir::failed(runTask(grid, task)); });
         }
-        k.setSite(phase.getSymName().str() + " / next task");
-        k.barrier();
         return SmallVector<V>{turn[0] + workers};
       });
   return failure(failed);
 }
 
-int64_t StepLowering::localRoom() const {
-  return k.sharedRoom() - kKernelRoom;
-}
+int64_t StepLowering::localRoom() const { return k.sharedRoom() - kKernelRoom; }
 
 V StepLowering::localMemory(int64_t bytes) {
   if (bytes <= localRoom())

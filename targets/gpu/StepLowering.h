@@ -75,6 +75,10 @@ private:
   int64_t localUsed = 0;
   /// The first counter of those that blocks which share a delta rule use.
   int64_t deltaCounters = 0;
+  /// No thread uses shared memory yet, or all have met since: what is lowered
+  /// next need not meet in front. Elsewhere whatever writes shared memory meets
+  /// first, so that tasks need no barrier between them.
+  bool freshShared = false;
 };
 
 } // namespace quartet::gpu

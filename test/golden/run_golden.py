@@ -115,16 +115,18 @@ def join(values):
 
 
 class Program:
-    """One compiled model."""
+    """One compiled model, run with `options`."""
 
-    def __init__(self, path):
+    def __init__(self, path, *options):
         self.path = path
+        self.options = options
 
     def logits(self, *sequences, split=None):
         """Rows of all sequences in order; `split` has the steps of each."""
         file = self.path.with_suffix(".npy")
         file.unlink(missing_ok=True)
-        arguments = [self.path, "logits", "--tokens", ";".join(map(join, sequences))]
+        arguments = [self.path, "logits", *self.options,
+                     "--tokens", ";".join(map(join, sequences))]
         if split:
             arguments += ["--split", ";".join(map(join, split))]
         command(arguments + ["-o", file])
@@ -143,8 +145,8 @@ class Program:
 
     def run(self, tokens, count, *options):
         """Ids that `run` generates."""
-        text = command([self.path, "run", "--tokens", join(tokens), "-n", count,
-                        "--print-tokens", *options])
+        text = command([self.path, "run", *self.options, "--tokens", join(tokens),
+                        "-n", count, "--print-tokens", *options])
         try:
             return [int(word) for word in text.split()]
         except ValueError:

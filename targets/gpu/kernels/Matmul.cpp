@@ -215,8 +215,6 @@ void Product::block(V first, int64_t groups) {
 }
 
 void Product::all() {
-  // Shared memory may still be in use for something else.
-  k.barrier();
   int64_t most = groupsAtOnce() * unit.tokens;
   V done = k.i64(0);
   if (groupsAtOnce() > 1) {

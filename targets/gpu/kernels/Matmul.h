@@ -31,8 +31,9 @@ constexpr int kExactParts = 3;
 /// acc[t * accStride / 4 + r] = sum_c rows[t, c] * weights[r, c], f32, for t <
 /// rows.count (at most \p mostRows) and r < 16 * weights.panels (at most
 /// \p mostPanels). acc: shared or global memory, like accStride (bytes) aligned
-/// to 16. The whole block works on it and meets at the beginning and at the
-/// end, so that every thread has all of acc.
+/// to 16. The whole block works on it, has met since others used the shared
+/// memory or wrote rows, and meets at the end, so that every thread has all of
+/// acc.
 ///
 /// Groups of integers are added up exactly and then scaled as on CPUs. Floats
 /// are multiplied as bf16: as sums of so many parts that results have the

@@ -101,8 +101,8 @@ void Route::chooseExperts(V token) {
     for (int64_t mask = lanes / 2; mask > 0; mask /= 2) {
       V otherBest = k.shuffleXor(best, mask);
       V otherPlace = k.shuffleXor(place, mask);
-      V better = (otherBest > best) |
-                 ((otherBest == best) & (otherPlace < place));
+      V better =
+          (otherBest > best) | ((otherBest == best) & (otherPlace < place));
       best = k.select(better, otherBest, best);
       place = k.select(better, otherPlace, place);
     }
@@ -138,22 +138,22 @@ void Route::rankFew(V experts) {
   V pairs = tokens * layout.perToken;
   k.forThreads(pairs, [&](V i) {
     V mine = loadInt(experts, i);
-    auto counts = k.fold(
-        k.i64(0), pairs, 1, {k.i64(0), k.i64(0), k.i64(0), k.i64(0)},
-        [&](V j, ArrayRef<V> found) {
-          V other = loadInt(experts, j);
-          V same = other == mine, earlier = j < i;
-          auto plus = [&](V count, V condition) {
-            return count + k.zeroExtend(condition, k.i64());
-          };
-          // Whether j is the first pair of its expert decides whether it
-          // begins a block; found below by its token, as pairs of one expert
-          // are in the order of tokens.
-          return SmallVector<V>{
-              plus(found[0], (other < mine) | (same & earlier)),
-              plus(found[1], same & earlier), plus(found[2], other < mine),
-              plus(found[3], same)};
-        });
+    auto counts =
+        k.fold(k.i64(0), pairs, 1, {k.i64(0), k.i64(0), k.i64(0), k.i64(0)},
+               [&](V j, ArrayRef<V> found) {
+                 V other = loadInt(experts, j);
+                 V same = other == mine, earlier = j < i;
+                 auto plus = [&](V count, V condition) {
+                   return count + k.zeroExtend(condition, k.i64());
+                 };
+                 // Whether j is the first pair of its expert decides whether it
+                 // begins a block; found below by its token, as pairs of one
+                 // expert are in the order of tokens.
+                 return SmallVector<V>{
+                     plus(found[0], (other < mine) | (same & earlier)),
+                     plus(found[1], same & earlier),
+                     plus(found[2], other < mine), plus(found[3], same)};
+               });
     V place = counts[0];
     storeInt(i / layout.perToken, at(layout.pairTokens), place);
     k.store(k.load(k.f32(), at(layout.tokenWeights), i * 4),
@@ -161,15 +161,14 @@ void Route::rankFew(V experts) {
     // The first pair of an expert knows the expert's block: as many blocks as
     // different smaller experts.
     k.ifThen(counts[1] == 0, [&] {
-      V block = k.fold(
-          k.i64(0), pairs, 1, {k.i64(0)}, [&](V j, ArrayRef<V> count) {
+      V block =
+          k.fold(k.i64(0), pairs, 1, {k.i64(0)}, [&](V j, ArrayRef<V> count) {
             V other = loadInt(experts, j);
             // j counts when it is the first of its expert.
-            V earlier = k.fold(
-                k.i64(0), j, 1, {k.i64(0)}, [&](V h, ArrayRef<V> same) {
+            V earlier =
+                k.fold(k.i64(0), j, 1, {k.i64(0)}, [&](V h, ArrayRef<V> same) {
                   V equal = loadInt(experts, h) == other;
-                  return SmallVector<V>{same[0] +
-                                        k.zeroExtend(equal, k.i64())};
+                  return SmallVector<V>{same[0] + k.zeroExtend(equal, k.i64())};
                 })[0];
             V counted = (other < mine) & (earlier == 0);
             return SmallVector<V>{count[0] + k.zeroExtend(counted, k.i64())};
@@ -194,12 +193,11 @@ void Route::countMany(V experts) {
   V pairs = tokens * layout.perToken;
   V counts = k.shared((all + 1) * 4), blocks = k.shared((all + 1) * 4);
   k.forThreads(k.i64(all), [&](V e) {
-    V count = k.fold(k.i64(0), pairs, 1, {k.i64(0)},
-                     [&](V i, ArrayRef<V> count) {
-                       V mine = loadInt(experts, i) == e;
-                       return SmallVector<V>{count[0] +
-                                             k.zeroExtend(mine, k.i64())};
-                     })[0];
+    V count =
+        k.fold(k.i64(0), pairs, 1, {k.i64(0)}, [&](V i, ArrayRef<V> count) {
+          V mine = loadInt(experts, i) == e;
+          return SmallVector<V>{count[0] + k.zeroExtend(mine, k.i64())};
+        })[0];
     storeInt(count, counts, e);
     storeInt((count + (kBlockPairs - 1)) / kBlockPairs, blocks, e);
   });
@@ -208,12 +206,11 @@ void Route::countMany(V experts) {
   k.ifThen(k.warp() == 0, [&] {
     int64_t lanes = k.machine.lanes, each = (all + lanes - 1) / lanes;
     V first = k.lane() * each, end = k.min(first + each, k.i64(all));
-    auto sums = k.fold(first, end, 1, {k.i32(0), k.i32(0)},
-                       [&](V e, ArrayRef<V> sum) {
-                         return SmallVector<V>{
-                             sum[0] + k.load(k.i32(), counts, e * 4),
-                             sum[1] + k.load(k.i32(), blocks, e * 4)};
-                       });
+    auto sums =
+        k.fold(first, end, 1, {k.i32(0), k.i32(0)}, [&](V e, ArrayRef<V> sum) {
+          return SmallVector<V>{sum[0] + k.load(k.i32(), counts, e * 4),
+                                sum[1] + k.load(k.i32(), blocks, e * 4)};
+        });
     SmallVector<V> before;
     for (V sum : sums) {
       V scanned = sum;
@@ -264,7 +261,6 @@ void Route::countMany(V experts) {
 }
 
 void Route::emit() {
-  k.barrier();
   k.forWarps(tokens, [&](V token) { chooseExperts(token); });
   k.barrier();
   DeviceBuilder::SharedScope scope(k);
@@ -278,8 +274,7 @@ void Route::emit() {
     experts = copy;
     k.barrier();
   }
-  if (mostPairs <= kFewPairs &&
-      mostPairs / layout.perToken <= kBlockPairs)
+  if (mostPairs <= kFewPairs && mostPairs / layout.perToken <= kBlockPairs)
     rankFew(experts);
   else
     countMany(experts);

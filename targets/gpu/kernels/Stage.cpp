@@ -20,7 +20,6 @@ void quartet::gpu::rmsNormRows(DeviceBuilder &k, V rows, int64_t mostRows,
   DeviceBuilder::SharedScope scope(k);
   int64_t warps = k.machine.warps();
   V parts = k.shared(mostRows * warps * 4);
-  k.barrier(); // whoever still reads what was in this memory before
   k.loop(rows, [&](V row) {
     V x = from(row);
     V sum = k.fold(k.thread(), k.i64(columns), k.machine.threads, {k.f32(0)},
@@ -76,8 +75,8 @@ void quartet::gpu::quantizeGroup(DeviceBuilder &k, int64_t group,
   V largest = k.i32(0);
   for (int64_t i = 0; i < each; ++i) {
     elements.push_back(value(first + i));
-    largest = k.max(largest, k.bitcast(elements.back(), k.i32()) &
-                                 int64_t(0x7fffffff));
+    largest = k.max(largest,
+                    k.bitcast(elements.back(), k.i32()) & int64_t(0x7fffffff));
   }
   for (int64_t mask = lanes / 2; mask > 0; mask /= 2)
     largest = k.max(largest, k.shuffleXor(largest, mask));
@@ -113,8 +112,7 @@ void quartet::gpu::quantizeGroup(DeviceBuilder &k, int64_t group,
 }
 
 void quartet::gpu::quantizeRows(DeviceBuilder &k, int64_t group, V rows,
-                                int64_t columns,
-                                llvm::function_ref<V(V)> from,
+                                int64_t columns, llvm::function_ref<V(V)> from,
                                 llvm::function_ref<V(V)> to) {
   StagedRowLayout layout(group, columns);
   int64_t groups = layout.paddedColumns / group;

@@ -1,5 +1,5 @@
-// Rows of activations on their way into matrix products, by a whole block: norms
-// and gates into f32 rows, and their quantization to int8.
+// Rows of activations on their way into matrix products, by a whole block:
+// norms and gates into f32 rows, and their quantization to int8.
 #ifndef QUARTET_TARGETS_GPU_KERNELS_STAGE_H
 #define QUARTET_TARGETS_GPU_KERNELS_STAGE_H
 #include "dialects/Tile/StagedRow.h"
@@ -10,8 +10,9 @@ namespace quartet::gpu {
 /// quartet.rms_norm of \p rows rows of \p columns f32, all threads together.
 /// from(row) and to(row) give their addresses; a row may be its own result. The
 /// sum of squares has one order for every number of rows: thread t adds columns
-/// t, t + threads, ..., then lanes by a butterfly, then warps. Meets; the results
-/// are complete for all threads behind the next barrier. \p mostRows bounds rows.
+/// t, t + threads, ..., then lanes by a butterfly, then warps. The block
+/// has met since others used the shared memory. Meets; the results are complete
+/// for all threads behind the next barrier. \p mostRows bounds rows.
 void rmsNormRows(DeviceBuilder &k, V rows, int64_t mostRows, int64_t columns,
                  V weight, V eps, llvm::function_ref<V(V row)> from,
                  llvm::function_ref<V(V row)> to);
