@@ -11,6 +11,7 @@
 #include "targets/cpu/KernelLowering.h"
 #include "targets/gpu/GpuToEmulator.h"
 #include "targets/llvm/Optimize.h"
+#include "test/targets/gpu/EmulatorSymbols.h"
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/IR/Module.h"
@@ -23,41 +24,6 @@ using namespace quartet;
 using namespace quartet::test;
 
 static llvm::ExitOnError check("kernel of a GPU: ");
-
-/// What code that the emulator's pass made calls; its symbols are hidden.
-static llvm::orc::SymbolMap emulatorSymbols(llvm::orc::LLJIT &jit) {
-  llvm::orc::SymbolMap symbols;
-  auto add = [&](const char *name, auto *function) {
-    symbols[jit.mangleAndIntern(name)] = {
-        llvm::orc::ExecutorAddr::fromPtr(function),
-        llvm::JITSymbolFlags::Exported};
-  };
-#define ADD(name) add("quartet_emu_" #name, &quartet_emu_##name)
-  ADD(thread);
-  ADD(block);
-  ADD(blocks);
-  ADD(shared);
-  ADD(read);
-  ADD(write);
-  ADD(barrier);
-  ADD(warp_barrier);
-  ADD(shuffle_xor);
-  ADD(shuffle_index);
-  ADD(ballot);
-  ADD(mma);
-  ADD(ldmatrix);
-  ADD(copy_async);
-  ADD(commit_group);
-  ADD(wait_group);
-  ADD(atomic_add);
-  ADD(atomic_load);
-  ADD(atomic_store);
-  ADD(fence);
-  ADD(dependency_wait);
-  ADD(dependency_launch);
-#undef ADD
-  return symbols;
-}
 
 DeviceRunner::Argument::Argument(float value) : bits(0) {
   std::memcpy(&bits, &value, sizeof(value));

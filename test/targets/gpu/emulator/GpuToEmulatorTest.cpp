@@ -12,6 +12,7 @@
 #include "runtime/src/emulator/Emulator.h"
 #include "targets/cpu/KernelLowering.h"
 #include "targets/llvm/Optimize.h"
+#include "test/targets/gpu/EmulatorSymbols.h"
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/IR/Module.h"
@@ -84,6 +85,8 @@ private:
     optimize(*code, *machine);
     jit = check(
         llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(host).create());
+    check(jit->getMainJITDylib().define(
+        llvm::orc::absoluteSymbols(test::emulatorSymbols(*jit))));
     jit->getMainJITDylib().addGenerator(
         check(llvm::orc::DynamicLibrarySearchGenerator::GetForCurrentProcess(
             jit->getDataLayout().getGlobalPrefix())));
