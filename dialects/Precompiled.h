@@ -1,5 +1,5 @@
-// What nearly every source of the compiler includes, parsed once per build: most
-// of the time of compiling a file that uses MLIR is its headers.
+// What nearly every source of the compiler includes, parsed once per build:
+// most of the time of compiling a file that uses MLIR is its headers.
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"

@@ -36,9 +36,8 @@ public:
   /// Optimises and compiles a module in the LLVM dialect. \p optimizedIr, when
   /// not null, receives the LLVM IR as text after optimisation. \p quick: for
   /// code that calls more than it computes, optimise little.
-  virtual llvm::Expected<std::string> emit(mlir::ModuleOp module,
-                                           std::string *optimizedIr,
-                                           bool quick = false) = 0;
+  virtual llvm::Expected<std::string>
+  emit(mlir::ModuleOp module, std::string *optimizedIr, bool quick = false) = 0;
   /// An object file that defines \p blobs.
   virtual llvm::Expected<std::string>
   emitBlobs(const std::vector<Blob> &blobs) = 0;

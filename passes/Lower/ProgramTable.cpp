@@ -151,14 +151,14 @@ void Table::device(const std::string &name, const ProgramDevice &device) {
           });
   string(name + "_arch", device.arch);
   array(name, deviceType, 1, /*exported=*/false, [&](int64_t) {
-    return SmallVector<Value>{
-        number(device.kind),
-        address(name + "_arch"),
-        number(device.threads),
-        number(device.lanes),
-        number(device.blocksPerUnit),
-        device.images.empty() ? null() : address(name + "_images"),
-        number(int64_t(device.images.size()))};
+    return SmallVector<Value>{number(device.kind),
+                              address(name + "_arch"),
+                              number(device.threads),
+                              number(device.lanes),
+                              number(device.blocksPerUnit),
+                              device.images.empty() ? null()
+                                                    : address(name + "_images"),
+                              number(int64_t(device.images.size()))};
   });
 }
 
@@ -217,9 +217,9 @@ void quartet::emitProgramTable(ModuleOp module,
   std::vector<ProgramPart> parts;
   for (const Program &program : programs) {
     table.part(program, parts.size());
-    parts.push_back(
-        {int64_t(program.buckets.size()), int64_t(program.mtpBuckets.size()),
-         program.device.has_value()});
+    parts.push_back({int64_t(program.buckets.size()),
+                     int64_t(program.mtpBuckets.size()),
+                     program.device.has_value()});
   }
   table.join(parts);
 }

@@ -14,8 +14,8 @@ static int64_t roundUp(int64_t value, int64_t unit) {
 int64_t StepBuilder::rowTile(PackedType type, int64_t count) const {
   int64_t columns = type.getShape().back();
   PanelLayout layout(type.getPackedFormat(), columns);
-  int64_t rows = many() ? sizes.manyRows
-                        : sizes.taskBytes / (layout.bytes / kPanelRows);
+  int64_t rows =
+      many() ? sizes.manyRows : sizes.taskBytes / (layout.bytes / kPanelRows);
   rows = std::max(sizes.rowUnit, roundUp(rows, sizes.rowUnit));
   return std::min(rows, roundUp(count, kPanelRows));
 }
@@ -356,7 +356,8 @@ LogicalResult StepBuilder::expertUp(SelectExpertsOp select, ExpertUpOp op) {
   routingPhase = phase.getSymName().str();
   int64_t unit = std::max<int64_t>(64, hGroup);
   int64_t tile =
-      many() ? std::min<int64_t>(sizes.manyRows, roundUp(intermediate, unit)) : unit;
+      many() ? std::min<int64_t>(sizes.manyRows, roundUp(intermediate, unit))
+             : unit;
   Value rows;
   FlatSymbolRefAttr source;
   if (many()) {

@@ -105,9 +105,8 @@ CodeBuilder::CodeBuilder(ModuleOp module, Location loc)
   b.setInsertionPointToEnd(module.getBody());
 }
 
-func::FuncOp
-CodeBuilder::function(StringRef name, StringRef arguments,
-                        llvm::function_ref<void(ArrayRef<V>)> body) {
+func::FuncOp CodeBuilder::function(StringRef name, StringRef arguments,
+                                   llvm::function_ref<void(ArrayRef<V>)> body) {
   if (auto existing = module.lookupSymbol<func::FuncOp>(name))
     return existing;
   OpBuilder::InsertionGuard guard(b);
@@ -246,8 +245,7 @@ void CodeBuilder::loop(V lower, V upper, int64_t step, Body1 body) {
                        scf::YieldOp::create(b);
                      });
 }
-void CodeBuilder::loop(int64_t lower, int64_t upper, int64_t step,
-                         Body1 body) {
+void CodeBuilder::loop(int64_t lower, int64_t upper, int64_t step, Body1 body) {
   loop(i64(lower), i64(upper), step, body);
 }
 
@@ -262,7 +260,7 @@ static SmallVector<V> wrapAll(CodeBuilder &k, ValueRange values) {
 }
 
 SmallVector<V> CodeBuilder::fold(V lower, V upper, int64_t step,
-                                   ArrayRef<V> init, FoldBody body) {
+                                 ArrayRef<V> init, FoldBody body) {
   auto loop = scf::ForOp::create(
       b, lower.get(), upper.get(), i64(step).get(), plain(init),
       [&](OpBuilder &inner, Location, Value i, ValueRange carried) {
@@ -277,8 +275,8 @@ SmallVector<V> CodeBuilder::fold(V lower, V upper, int64_t step,
 
 SmallVector<V>
 CodeBuilder::whileLoop(ArrayRef<V> init,
-                         llvm::function_ref<V(ArrayRef<V>)> condition,
-                         llvm::function_ref<SmallVector<V>(ArrayRef<V>)> body) {
+                       llvm::function_ref<V(ArrayRef<V>)> condition,
+                       llvm::function_ref<SmallVector<V>(ArrayRef<V>)> body) {
   SmallVector<Type> types;
   for (V value : init)
     types.push_back(value.type());
@@ -301,7 +299,7 @@ CodeBuilder::whileLoop(ArrayRef<V> init,
 }
 
 void CodeBuilder::ifThen(V condition, llvm::function_ref<void()> then,
-                           llvm::function_ref<void()> otherwise) {
+                         llvm::function_ref<void()> otherwise) {
   auto branch = scf::IfOp::create(b, condition.get(), bool(otherwise));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
@@ -314,7 +312,7 @@ void CodeBuilder::ifThen(V condition, llvm::function_ref<void()> then,
 
 SmallVector<V>
 CodeBuilder::ifElse(V condition, llvm::function_ref<SmallVector<V>()> then,
-                      llvm::function_ref<SmallVector<V>()> otherwise) {
+                    llvm::function_ref<SmallVector<V>()> otherwise) {
   auto fill = [&](OpBuilder &inner, llvm::function_ref<SmallVector<V>()> body) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPoint(inner.getInsertionBlock(), inner.getInsertionPoint());
@@ -504,8 +502,8 @@ V CodeBuilder::softplus(V x) {
 V CodeBuilder::rsqrt(V x) { return constant(x.type(), 1.0) / sqrt(x); }
 
 std::pair<V, V> CodeBuilder::sinCos(V x) {
-  // x = n pi/2 + r, |r| <= pi/4, in f64, where pi/2 in two parts keeps r to 1e-13
-  // for n < 2^30; then the series to r^15 and r^14 (error below 1e-16).
+  // x = n pi/2 + r, |r| <= pi/4, in f64, where pi/2 in two parts keeps r to
+  // 1e-13 for n < 2^30; then the series to r^15 and r^14 (error below 1e-16).
   V wide = convert(x, f64());
   V n = roundEven(wide * 0.63661977236758134);
   V r = fma(n, constant(f64(), -1.57079632679489656), wide);

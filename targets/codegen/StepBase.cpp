@@ -245,7 +245,7 @@ V StepBase::columnsOfTile(V index, int64_t tile, int64_t columns) {
 V StepBase::coordinate(Value value) { return coordinates.lookup(value); }
 
 StepBase::TokenRange StepBase::tokensOf(Value value, int64_t tile,
-                                                bool chosen) {
+                                        bool chosen) {
   V all = chosen ? numRows : numTokens;
   if (!value)
     return {k.i64(0), all};
@@ -265,7 +265,7 @@ V StepBase::rangesOf(V tokensInSequence, int64_t pages) {
 }
 
 void StepBase::overRuns(TokenRange tokens,
-                            llvm::function_ref<void(SequenceRun)> body) {
+                        llvm::function_ref<void(SequenceRun)> body) {
   V end = tokens.first + tokens.count;
   k.whileLoop(
       {tokens.first}, [&](llvm::ArrayRef<V> at) { return at[0] < end; },

@@ -5,8 +5,8 @@
 #define QUARTET_TARGETS_CODEGEN_STEPBASE_H
 #include "dialects/Quartet/PackedFormat.h"
 #include "dialects/Tile/TileOps.h"
-#include "targets/codegen/GroupsLayout.h"
 #include "targets/codegen/CodeBuilder.h"
+#include "targets/codegen/GroupsLayout.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/StringMap.h"
 

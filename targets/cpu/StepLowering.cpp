@@ -160,4 +160,3 @@ V StepLowering::runTasks(tile::PhaseOp phase, ArrayRef<Grid> grids,
         return SmallVector<V>{next, carried[1] + 1};
       })[1];
 }
-

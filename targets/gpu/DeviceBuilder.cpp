@@ -157,12 +157,11 @@ void DeviceBuilder::dependencyLaunch() {
 }
 void DeviceBuilder::prefetchShared(V pointer) {
   if (machine.vendor == Vendor::Nvidia)
-    NVVM::PrefetchOp::create(
-        b,
-        NVVM::PrefetchCacheLevelAttr::get(b.getContext(),
-                                          NVVM::PrefetchCacheLevel::L2),
-        NVVM::CacheEvictionPriorityAttr(), pointer.get(), Value(), UnitAttr(),
-        UnitAttr(), UnitAttr());
+    NVVM::PrefetchOp::create(b,
+                             NVVM::PrefetchCacheLevelAttr::get(
+                                 b.getContext(), NVVM::PrefetchCacheLevel::L2),
+                             NVVM::CacheEvictionPriorityAttr(), pointer.get(),
+                             Value(), UnitAttr(), UnitAttr(), UnitAttr());
 }
 
 SmallVector<V> DeviceBuilder::loadWords(V pointer, V offset, int64_t count,

@@ -1,6 +1,6 @@
-// The builder of the GPU's micro-kernels: CodeBuilder's values and loops for one
-// thread of a block, and what the threads of a block do together. One builder
-// for all vendors: what differs between them is in GpuFacts and in
+// The builder of the GPU's micro-kernels: CodeBuilder's values and loops for
+// one thread of a block, and what the threads of a block do together. One
+// builder for all vendors: what differs between them is in GpuFacts and in
 // targets/gpu/MatrixUnit.h.
 #ifndef QUARTET_TARGETS_GPU_DEVICEBUILDER_H
 #define QUARTET_TARGETS_GPU_DEVICEBUILDER_H
@@ -40,11 +40,11 @@ public:
   void setSite(llvm::StringRef name);
 
   // Where the thread is; i64.
-  V thread() { return threadIndex; }  ///< in its block
-  V lane() { return laneIndex; }      ///< in its warp
-  V warp() { return warpIndex; }      ///< in its block
-  V worker() { return blockIndex; }   ///< the block
-  V workers() { return blockCount; }  ///< blocks of the launch
+  V thread() { return threadIndex; } ///< in its block
+  V lane() { return laneIndex; }     ///< in its warp
+  V warp() { return warpIndex; }     ///< in its block
+  V worker() { return blockIndex; }  ///< the block
+  V workers() { return blockCount; } ///< blocks of the launch
 
   // The block.
   /// Meets; orders shared and device memory between the block's threads.

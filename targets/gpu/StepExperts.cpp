@@ -111,7 +111,8 @@ void StepLowering::lower(tile::ExpertDownOp op) {
   // A thread always has the same columns, so it alone adds to them, expert
   // after expert; the results of pair p are at acc + p * stride.
   auto addPairs = [&](V acc, V begin, V end) {
-    V weights = groups + layout.pairWeights, tokens = groups + layout.pairTokens;
+    V weights = groups + layout.pairWeights,
+      tokens = groups + layout.pairTokens;
     k.forThreads(rowsHere, [&](V column) {
       k.loop(begin, end, 1, [&](V pair) {
         V weight = k.load(k.f32(), weights, pair * 4);
@@ -129,7 +130,8 @@ void StepLowering::lower(tile::ExpertDownOp op) {
       return jobOf(i, acc + element32(groups + layout.blockFirst, i) * stride);
     };
     matmulJobs(k, format, matrix.getColumns(), tile / kPanelRows, most, blocks,
-               std::min(layout.allExperts, pairs), withAcc, [&](V first, V end) {
+               std::min(layout.allExperts, pairs), withAcc,
+               [&](V first, V end) {
                  V begin = element32(groups + layout.blockFirst, first);
                  addPairs(acc + begin * stride, begin,
                           element32(groups + layout.blockFirst, end));

@@ -271,10 +271,9 @@ int64_t StepLowering::splitOf(tile::PhaseOp phase) {
     while (tasks * split * 2 <= kDeltaTasks &&
            rows % (split * 2 * kDeltaRows) == 0)
       split *= 2;
-    result.syncCounters =
-        std::max(result.syncCounters,
-                 deltaCounters + int64_t(op.getKeyHeads()) *
-                                     int64_t(step.getSequences()));
+    result.syncCounters = std::max(
+        result.syncCounters, deltaCounters + int64_t(op.getKeyHeads()) *
+                                                 int64_t(step.getSequences()));
   });
   return split;
 }

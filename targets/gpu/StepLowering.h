@@ -1,6 +1,7 @@
-// Lowers one tile.step to kernels of a GPU. A worker is a block; what a task does
-// is code for all its threads. In graph mode each phase is a kernel, in
-// persistent mode one kernel runs all phases and its blocks wait for each other.
+// Lowers one tile.step to kernels of a GPU. A worker is a block; what a task
+// does is code for all its threads. In graph mode each phase is a kernel, in
+// persistent mode one kernel runs all phases and its blocks wait for each
+// other.
 #ifndef QUARTET_TARGETS_GPU_STEPLOWERING_H
 #define QUARTET_TARGETS_GPU_STEPLOWERING_H
 #include "passes/Lower/ProgramTable.h"
@@ -34,7 +35,8 @@ private:
   /// How many blocks share a task of \p phase.
   int64_t splitOf(tile::PhaseOp phase);
   /// \p bytes for this worker: shared memory while there is room, else a part
-  /// of the worker's own device memory. Lives as long as \p scope of the caller.
+  /// of the worker's own device memory. Lives as long as \p scope of the
+  /// caller.
   V localMemory(int64_t bytes);
   /// Shared memory that is kept free for what kernels take for themselves.
   int64_t localRoom() const;

@@ -32,8 +32,8 @@ void StepLowering::lower(tile::DeltaScanOp op) {
   Buffer out = buffer(op.getOut());
   V control = controls.data + first * controls.rowBytes;
   DeltaArgs args;
-  args.input = input.data + first * input.rowBytes +
-               int64_t(op.getInputColumn()) * 4;
+  args.input =
+      input.data + first * input.rowBytes + int64_t(op.getInputColumn()) * 4;
   args.inputStride = k.i64(input.rowBytes);
   args.taps = weightData(op.getTaps());
   args.window = windows + slot * windowBytes;
@@ -84,7 +84,8 @@ void StepLowering::lower(tile::AttendOp op) {
     V reaches = firstPage * 64 < run.past + run.count;
     k.ifThen(reaches, [&] {
       AttendArgs args;
-      args.q = query.data + run.first * query.rowBytes + firstHead * (width * 4);
+      args.q =
+          query.data + run.first * query.rowBytes + firstHead * (width * 4);
       args.qTokenStride = k.i64(query.rowBytes);
       args.qHeadStride = k.i64(width * 4);
       args.keys = keys;

@@ -70,8 +70,8 @@ LogicalResult TileToGpuPass::lower(tile::ProgramOp program,
   Program made;
   made.target = options.target;
   ProgramDevice device;
-  device.kind = facts.vendor == Vendor::Nvidia ? QUARTET_DEVICE_CUDA
-                                               : QUARTET_DEVICE_HIP;
+  device.kind =
+      facts.vendor == Vendor::Nvidia ? QUARTET_DEVICE_CUDA : QUARTET_DEVICE_HIP;
   device.arch = facts.name;
   device.threads = facts.threads;
   device.lanes = facts.lanes;

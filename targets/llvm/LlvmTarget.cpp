@@ -153,9 +153,8 @@ static llvm::Expected<std::string> compile(llvm::Module &module,
   return std::string(object);
 }
 
-llvm::Expected<std::string> LlvmTarget::emit(mlir::ModuleOp op,
-                                             std::string *optimizedIr,
-                                             bool quick) {
+llvm::Expected<std::string>
+LlvmTarget::emit(mlir::ModuleOp op, std::string *optimizedIr, bool quick) {
   mlir::DialectRegistry registry;
   mlir::registerAllToLLVMIRTranslations(registry);
   op.getContext()->appendDialectRegistry(registry);

@@ -29,7 +29,8 @@ TEST(Features, AddsTilesForKernelsOnly) {
   EXPECT_EQ(plain(kX86, "sapphirerapids").find("amx"), std::string::npos);
   std::string kernels =
       llvm::cantFail(kernelFeatures(kX86, "sapphirerapids", ""));
-  EXPECT_NE(kernels.find(",amx_tile,amx_int8,amx_bf16"), std::string::npos) << kernels;
+  EXPECT_NE(kernels.find(",amx_tile,amx_int8,amx_bf16"), std::string::npos)
+      << kernels;
   EXPECT_EQ(llvm::cantFail(kernelFeatures(kX86, "x86-64-v3", "")),
             plain(kX86, "x86-64-v3"));
 }

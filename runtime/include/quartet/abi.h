@@ -77,8 +77,8 @@ typedef struct quartet_launch {
   void (*host)(const quartet_step_args *args, int64_t layer);
   /// The kernel's second argument: in its lower 32 bits the repetition of the
   /// layers, in the upper ones which of the phases that share the kernel is
-  /// meant. The first one is the address of the quartet_step_args in device memory; all pointers
-  /// there are the device's.
+  /// meant. The first one is the address of the quartet_step_args in device
+  /// memory; all pointers there are the device's.
   int64_t layer;
   int64_t shared_bytes; ///< dynamic shared memory of a block
   /// 1: may start before the launch in front of it has ended, for it waits

@@ -32,9 +32,10 @@ void quartet_emu_write(void *address, int64_t bytes, const char *site);
 void quartet_emu_barrier(const char *site);
 /// The lanes of \p mask of a warp meet (__syncwarp).
 void quartet_emu_warp_barrier(uint64_t mask, const char *site);
-/// Value of lane `lane ^ mask` (of lane `index`) of the warp; lanes of the whole
-/// warp meet.
-uint32_t quartet_emu_shuffle_xor(uint32_t value, int32_t mask, const char *site);
+/// Value of lane `lane ^ mask` (of lane `index`) of the warp; lanes of the
+/// whole warp meet.
+uint32_t quartet_emu_shuffle_xor(uint32_t value, int32_t mask,
+                                 const char *site);
 uint32_t quartet_emu_shuffle_index(uint32_t value, int32_t index,
                                    const char *site);
 /// Bit l: lane l's predicate; lanes of the whole warp meet.
@@ -55,10 +56,10 @@ enum quartet_emu_matrix {
   QUARTET_EMU_MFMA_16X16X16_BF16 = 19, ///< gfx90a, gfx942 (_1k): 2 words
   QUARTET_EMU_MFMA_16X16X32_BF16 = 20, ///< gfx950: 4 words
   // v_wmma_*: warps of 32, C and D 8 words.
-  QUARTET_EMU_WMMA11_16X16X16_BF16 = 32,  ///< gfx11: A and B 8 words
-  QUARTET_EMU_WMMA11_16X16X16_IU8 = 33,   ///< gfx11: 4 words, both signed
-  QUARTET_EMU_WMMA12_16X16X16_BF16 = 34,  ///< gfx12: A and B 4 words
-  QUARTET_EMU_WMMA12_16X16X16_IU8 = 35,   ///< gfx12: 2 words, both signed
+  QUARTET_EMU_WMMA11_16X16X16_BF16 = 32, ///< gfx11: A and B 8 words
+  QUARTET_EMU_WMMA11_16X16X16_IU8 = 33,  ///< gfx11: 4 words, both signed
+  QUARTET_EMU_WMMA12_16X16X16_BF16 = 34, ///< gfx12: A and B 4 words
+  QUARTET_EMU_WMMA12_16X16X16_IU8 = 35,  ///< gfx12: 2 words, both signed
   // The same with A unsigned.
   QUARTET_EMU_WMMA11_16X16X16_UI8 = 36,
   QUARTET_EMU_WMMA12_16X16X16_UI8 = 37

@@ -245,9 +245,8 @@ void Product::jobPartials(V first, V end, int64_t groups, int64_t atOnce,
     }
     for (int64_t i = 0; i < atOnce; ++i) {
       V slot = (numbers[i] - first) * plan.segments + segment;
-      k.ifThen(start + i * tileWarps < end, [&] {
-        storePartials(totals[i], groups, slot, 0, tokens[i]);
-      });
+      k.ifThen(start + i * tileWarps < end,
+               [&] { storePartials(totals[i], groups, slot, 0, tokens[i]); });
     }
   });
 }
@@ -295,8 +294,7 @@ void Product::jobs(V count, int64_t most,
 
 void gpu::matmulJobs(DeviceBuilder &k, PackedFormat format, int64_t columns,
                      int64_t mostPanels, int64_t mostRows, V jobs,
-                     int64_t mostJobs,
-                     llvm::function_ref<MatmulJob(V)> jobOf,
+                     int64_t mostJobs, llvm::function_ref<MatmulJob(V)> jobOf,
                      llvm::function_ref<void(V, V)> finish, int parts) {
   Product(k, format, columns, WeightsOperand(), mostPanels, RowsOperand(),
           mostRows, V(), V(), parts)

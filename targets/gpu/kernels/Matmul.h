@@ -52,13 +52,14 @@ struct MatmulJob {
   V acc, accStride;       ///< as of matmul
 };
 
-/// Products of \p jobs matrices of one shape with rows of their own, as of steps
-/// of few tokens: at most \p mostJobs jobs, and in each \p mostPanels panels and
-/// \p mostRows rows. Warps ask for the weights of several jobs before they need
-/// the first, and meet once for as many as shared memory holds partial sums of:
-/// finish(first, end) then follows, whose jobs [first, end) have all of their
-/// acc; all of these calls of jobOf(i) give the same. The same bits as matmul.
-/// Meets; finish must too before it ends, if it reads acc that later jobs have.
+/// Products of \p jobs matrices of one shape with rows of their own, as of
+/// steps of few tokens: at most \p mostJobs jobs, and in each \p mostPanels
+/// panels and \p mostRows rows. Warps ask for the weights of several jobs
+/// before they need the first, and meet once for as many as shared memory holds
+/// partial sums of: finish(first, end) then follows, whose jobs [first, end)
+/// have all of their acc; all of these calls of jobOf(i) give the same. The
+/// same bits as matmul. Meets; finish must too before it ends, if it reads acc
+/// that later jobs have.
 void matmulJobs(DeviceBuilder &k, PackedFormat format, int64_t columns,
                 int64_t mostPanels, int64_t mostRows, V jobs, int64_t mostJobs,
                 llvm::function_ref<MatmulJob(V i)> jobOf,

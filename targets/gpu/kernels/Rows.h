@@ -1,5 +1,5 @@
-// Small block-wide kernels on rows: embedding look-up, rotary table, copies, and
-// the largest of a row.
+// Small block-wide kernels on rows: embedding look-up, rotary table, copies,
+// and the largest of a row.
 #ifndef QUARTET_TARGETS_GPU_KERNELS_ROWS_H
 #define QUARTET_TARGETS_GPU_KERNELS_ROWS_H
 #include "targets/gpu/DeviceBuilder.h"

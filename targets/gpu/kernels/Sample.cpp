@@ -68,16 +68,16 @@ Found Sample::first(Found mine) {
 void Sample::chooseTiles(V count) {
   V most = k.f32(std::numeric_limits<double>::infinity());
   k.fold(k.i64(0), count, 1, {most, k.i32(-1)}, [&](V j, ArrayRef<V> last) {
-    auto mine = k.fold(
-        k.thread(), k.i64(tiles), k.machine.threads,
-        {nothing().value, nothing().place}, [&](V i, ArrayRef<V> best) {
-          Found here = {k.load(k.f32(), a.maxima, i * 4),
-                        k.truncate(i, k.i32())};
-          V better = before({last[0], last[1]}, here) &
-                     before(here, {best[0], best[1]});
-          return SmallVector<V>{k.select(better, here.value, best[0]),
-                                k.select(better, here.place, best[1])};
-        });
+    auto mine =
+        k.fold(k.thread(), k.i64(tiles), k.machine.threads,
+               {nothing().value, nothing().place}, [&](V i, ArrayRef<V> best) {
+                 Found here = {k.load(k.f32(), a.maxima, i * 4),
+                               k.truncate(i, k.i32())};
+                 V better = before({last[0], last[1]}, here) &
+                            before(here, {best[0], best[1]});
+                 return SmallVector<V>{k.select(better, here.value, best[0]),
+                                       k.select(better, here.place, best[1])};
+               });
     Found found = first({mine[0], mine[1]});
     // Without any number in the row there may be nothing.
     V tile = k.min(found.place, k.i32(tiles - 1));
@@ -94,16 +94,15 @@ Found Sample::next(Found last, V count) {
         V tile = k.signExtend(k.load(k.i32(), chosen, j * 4), k.i64());
         V from = tile * a.tile;
         V end = k.min(from + a.tile, k.i64(a.limit));
-        return k.fold(from + k.thread(), end, k.machine.threads, best,
-                      [&](V id, ArrayRef<V> best) {
-                        Found here = {k.load(k.f32(), a.logits, id * 4),
-                                      k.truncate(id, k.i32())};
-                        V better = before(last, here) &
-                                   before(here, {best[0], best[1]});
-                        return SmallVector<V>{
-                            k.select(better, here.value, best[0]),
-                            k.select(better, here.place, best[1])};
-                      });
+        return k.fold(
+            from + k.thread(), end, k.machine.threads, best,
+            [&](V id, ArrayRef<V> best) {
+              Found here = {k.load(k.f32(), a.logits, id * 4),
+                            k.truncate(id, k.i32())};
+              V better = before(last, here) & before(here, {best[0], best[1]});
+              return SmallVector<V>{k.select(better, here.value, best[0]),
+                                    k.select(better, here.place, best[1])};
+            });
       });
   return first({mine[0], mine[1]});
 }
@@ -145,15 +144,14 @@ void Sample::emit() {
   V chosenTiles = k.min(count, k.i64(tiles));
   chooseTiles(chosenTiles);
   V start = k.f32(std::numeric_limits<double>::infinity());
-  k.fold(k.i64(0), count, 1, {start, k.i32(-1)},
-         [&](V j, ArrayRef<V> last) {
-           Found found = next({last[0], last[1]}, chosenTiles);
-           k.onFirstThread([&] {
-             k.store(found.value, values, j * 4);
-             k.store(found.place, ids, j * 4);
-           });
-           return SmallVector<V>{found.value, found.place};
-         });
+  k.fold(k.i64(0), count, 1, {start, k.i32(-1)}, [&](V j, ArrayRef<V> last) {
+    Found found = next({last[0], last[1]}, chosenTiles);
+    k.onFirstThread([&] {
+      k.store(found.value, values, j * 4);
+      k.store(found.place, ids, j * 4);
+    });
+    return SmallVector<V>{found.value, found.place};
+  });
   k.onFirstThread([&] {
     V place = k.ifElse(
         greedy, [&] { return SmallVector<V>{k.i64(0)}; },

@@ -6,10 +6,10 @@
 namespace quartet::gpu {
 
 struct SampleArgs {
-  V logits;     ///< f32 of the row
-  V maxima;     ///< f32, the largest logit below limit of each tile
+  V logits; ///< f32 of the row
+  V maxima; ///< f32, the largest logit below limit of each tile
   int64_t limit, tile, candidates;
-  V topK; ///< i64, 1..candidates
+  V topK;                             ///< i64, 1..candidates
   V temperature, topP, minP, uniform; ///< f32
   V out;                              ///< where the id (i32) goes
 };

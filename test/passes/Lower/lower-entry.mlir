@@ -53,7 +53,7 @@
 // CHECK:       llvm.mlir.global internal constant @quartet_program0_target("any\00")
 // CHECK:       llvm.mlir.global internal constant @quartet_program0_features("\00")
 // CHECK-LABEL: llvm.mlir.global internal constant @quartet_program0_buckets
-// CHECK-SAME:    !llvm.array<1 x struct<(i64, i64, i64, i64, i64, i64, i64, ptr)>>
+// CHECK-SAME:    !llvm.array<1 x struct<(i64, i64, i64, i64, i64, i64, i64, ptr, ptr, i64)>>
 // CHECK:         %[[TOKENS:.*]] = llvm.mlir.constant(9223372036854775807 : i64)
 // CHECK:         %[[SEQUENCES:.*]] = llvm.mlir.constant(9223372036854775807 : i64)
 // CHECK-COUNT-4: llvm.mlir.constant(0 : i64)
@@ -64,7 +64,7 @@
 // CHECK:         llvm.insertvalue %[[TEAM]], %{{.*}}[0, 6]
 // CHECK:         llvm.insertvalue %[[ENTRY]], %{{.*}}[0, 7]
 // CHECK-LABEL: llvm.mlir.global external constant @quartet_programs
-// CHECK-SAME:    !llvm.array<1 x struct<(ptr, ptr, ptr, i64, ptr, i64)>>
+// CHECK-SAME:    !llvm.array<1 x struct<(ptr, ptr, ptr, i64, ptr, i64, ptr)>>
 // CHECK:         %[[BUCKETS:.*]] = llvm.mlir.addressof @quartet_program0_buckets
 // CHECK:         %[[ONE:.*]] = llvm.mlir.constant(1 : i64)
 // CHECK:         llvm.insertvalue %[[BUCKETS]], %{{.*}}[0, 2]

@@ -2,8 +2,7 @@
 #include "test/targets/gpu/EmulatorSymbols.h"
 #include "quartet/emulator.h"
 
-llvm::orc::SymbolMap
-quartet::test::emulatorSymbols(llvm::orc::LLJIT &jit) {
+llvm::orc::SymbolMap quartet::test::emulatorSymbols(llvm::orc::LLJIT &jit) {
   llvm::orc::SymbolMap symbols;
   auto add = [&](const char *name, auto *function) {
     symbols[jit.mangleAndIntern(name)] = {

@@ -1,5 +1,5 @@
-// What code that gpu-to-emulator made calls, for a JIT: the emulator's own symbols
-// are hidden, so that no search of the process finds them.
+// What code that gpu-to-emulator made calls, for a JIT: the emulator's own
+// symbols are hidden, so that no search of the process finds them.
 #ifndef QUARTET_TEST_TARGETS_GPU_EMULATORSYMBOLS_H
 #define QUARTET_TEST_TARGETS_GPU_EMULATORSYMBOLS_H
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
