@@ -58,9 +58,16 @@ void run(const quartet_step_args *args, int64_t worker, int64_t workers) {
 quartet_bucket bucketOf(int index, int64_t tokens, int64_t sequences,
                         bool team) {
   decltype(quartet_bucket::run) runs[] = {run<0>, run<1>, run<2>};
-  return {tokens,         sequences,         scratchBytes[index],
-          perPage[index], localBytes[index], counters[index],
-          team,           runs[index]};
+  return {tokens,
+          sequences,
+          scratchBytes[index],
+          perPage[index],
+          localBytes[index],
+          counters[index],
+          team,
+          runs[index],
+          nullptr,
+          0};
 }
 
 class BucketsTest : public testing::Test {

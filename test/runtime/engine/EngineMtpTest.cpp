@@ -73,7 +73,8 @@ protected:
 
   Manifest manifest = parse(manifestJson());
   TestProgram program{modelStep};
-  quartet_bucket bucket{INT64_MAX, INT64_MAX, 0, 0, 0, 0, 0, mtpStep};
+  quartet_bucket bucket{INT64_MAX, INT64_MAX, 0,       0,       0,
+                        0,         0,         mtpStep, nullptr, 0};
   std::unique_ptr<Engine> engine;
   int32_t a = -1, b = -1;
   StepResult result;

@@ -104,8 +104,8 @@ TEST(Programs, RefusesDamagedTables) {
             std::string::npos);
   EXPECT_NE(why({8, 8, -1, 0, 64, 0, 1, run, nullptr, 0}).find("negative"),
             std::string::npos);
-  EXPECT_NE(
-      whyNotProgram({"v4", "", nullptr, 0, nullptr, 0}).find("no buckets"),
-      std::string::npos);
+  EXPECT_NE(whyNotProgram({"v4", "", nullptr, 0, nullptr, 0, nullptr})
+                .find("no buckets"),
+            std::string::npos);
 }
 } // namespace
