@@ -211,6 +211,13 @@ V CodeBuilder::gep(V pointer, V offset) {
                                   ArrayRef<LLVM::GEPArg>{offset.get()}));
 }
 
+V CodeBuilder::loadIndex(V array, V i) {
+  return signExtend(load(i32(), array, i * 4), i64());
+}
+void CodeBuilder::storeIndex(V value, V array, V i) {
+  store(truncate(value, i32()), array, i * 4);
+}
+
 V CodeBuilder::stack(int64_t bytes) {
   // In the function's first block, so that a loop does not grow the frame. The
   // loop around this place may have no parents yet: it is still being made.

@@ -119,6 +119,9 @@ public:
   void store(V value, V pointer, V offset = {}, unsigned align = 0);
   void store(V value, V pointer, int64_t offset, unsigned align = 0);
   V gep(V pointer, V offset);
+  /// Element \p i of an array of i32, as i64, and back.
+  V loadIndex(V array, V i);
+  void storeIndex(V value, V array, V i);
   /// Uninitialised memory of the function's frame, 64-byte aligned, also when
   /// called in a loop: once per function, not per turn. Inside of function().
   V stack(int64_t bytes);

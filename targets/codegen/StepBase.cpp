@@ -1,9 +1,11 @@
 // Addresses: fields of the step's arguments, buffers, weights, states; which
 // tokens a coordinate means; which tasks a phase has.
 #include "targets/codegen/StepBase.h"
+#include "dialects/Quartet/KvPage.h"
 #include "dialects/Tile/TileSizes.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "passes/Lower/EntryLayout.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -12,8 +14,9 @@ using llvm::SmallVector;
 using tile::stagedRowBytes;
 
 StepBase::StepBase(CodeBuilder &k, tile::ProgramOp program, tile::StepOp step,
-                   unsigned globalSpace)
-    : k(k), program(program), step(step), pointer(k.ptr(globalSpace)) {
+                   unsigned globalSpace, StringRef machines)
+    : k(k), program(program), step(step), pointer(k.ptr(globalSpace)),
+      machines(machines) {
   unsigned weights = 0, states = 0;
   for (Operation &op : program.getBody().front()) {
     if (isa<tile::MatrixOp, tile::VectorOp>(op))
@@ -67,6 +70,21 @@ LogicalResult StepBase::checkWaits() {
     return WalkResult::interrupt();
   });
   return failure(result.wasInterrupted());
+}
+
+void StepBase::overWait(tile::WaitOp wait,
+                        llvm::function_ref<void(tile::PhaseOp, V)> emit) {
+  tile::PhaseOp phase = signaller.lookup(wait.getEvent());
+  auto here = wait->getParentOfType<tile::LayersOp>();
+  auto there = phase->getParentOfType<tile::LayersOp>();
+  if (!there)
+    emit(phase, k.i64(0));
+  else if (here != there)
+    emit(phase, k.i64(int64_t(there.getRepeat()) - 1));
+  else if (!wait.getPrevious())
+    emit(phase, layer);
+  else
+    k.ifThen(layer > k.i64(0), [&] { emit(phase, layer - 1); });
 }
 
 LogicalResult StepBase::placeBuffers() {
@@ -137,6 +155,41 @@ LogicalResult StepBase::runTask(const Grid &grid, V task) {
   return lowerBody(block);
 }
 
+LogicalResult StepBase::lowerOp(Operation &op) {
+  beginOp(op);
+  return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
+      .Case<tile::EmbedOp, tile::RopeTableOp, tile::ReadHiddenOp,
+            tile::WriteHiddenOp, tile::StageOp, tile::StreamOp, tile::StoreOp,
+            tile::StoreHeadOp, tile::StoreLogitsOp, tile::SiluMulOp,
+            tile::DeltaScanOp, tile::AttendOp, tile::ExpertUpOp,
+            tile::ExpertDownOp, tile::SampleOp>([&](auto kernel) {
+        lower(kernel);
+        return success();
+      })
+      .Case([&](tile::MatmulOp matmul) { return lower(matmul); })
+      .Default([&](Operation *other) {
+        return other->emitOpError() << "has no lowering for " << machines;
+      });
+}
+
+void StepBase::lower(tile::StreamOp op) {
+  tile::WeightsType type = op.getWeights().getType();
+  PanelLayout layout(type.getPackedFormat(), type.getColumns());
+  V data = weightData(op.getMatrix()) +
+           int64_t(op.getFirst()) / kPanelRows * layout.bytes;
+  V rows = k.i64(op.getCount());
+  if (op.getIndex()) {
+    V first = coordinate(op.getIndex()) * type.getRows();
+    data = data + first / kPanelRows * layout.bytes;
+    rows =
+        columnsOfTile(coordinate(op.getIndex()), type.getRows(), op.getCount());
+  }
+  V panels = (rows + (kPanelRows - 1)) / kPanelRows;
+  tiles[op.getWeights()] = {data, k.i64(layout.bytes), panels};
+}
+
+void StepBase::lower(tile::RecallOp op) { groupData[op.getGroups()] = local; }
+
 LogicalResult StepBase::lowerBody(Block &block) {
   for (Operation &op : block)
     if (failed(lowerOp(op)))
@@ -169,9 +222,7 @@ V StepBase::field(StringRef name) {
   return k.load(type, args, place * 8);
 }
 
-V StepBase::element32(V array, V i) {
-  return k.signExtend(k.load(k.i32(), array, i * 4), k.i64());
-}
+V StepBase::element32(V array, V i) { return k.loadIndex(array, i); }
 
 int64_t StepBase::rowBytesOf(Type type) {
   if (auto rows = dyn_cast<tile::RowsType>(type))
@@ -220,8 +271,7 @@ V StepBase::weightData(StringRef symbol) {
 }
 
 V StepBase::stateData(StringRef symbol, int64_t *entryBytes) {
-  auto op = cast<tile::StateOp>(
-      SymbolTable::lookupSymbolIn(program.getOperation(), symbol));
+  auto op = declared<tile::StateOp>(symbol);
   auto type = cast<RankedTensorType>(op.getType());
   int64_t bytes = type.getElementTypeBitWidth() / 8;
   for (int64_t size : type.getShape().drop_front())
@@ -280,4 +330,75 @@ void StepBase::overRuns(TokenRange tokens,
         body({sequence, first, stop - first, past, slot});
         return llvm::SmallVector<V>{stop};
       });
+}
+
+StepBase::ExpertPairs StepBase::pairsOf(V groups, const GroupsLayout &layout,
+                                        V block) {
+  V first = element32(groups + layout.blockFirst, block);
+  return {element32(groups + layout.blockExperts, block), first,
+          element32(groups + layout.blockFirst, block + 1) - first};
+}
+
+StepBase::CacheRow StepBase::cacheRow(tile::StoreHeadOp op, V token, V head) {
+  auto cache =
+      cast<RankedTensorType>(declared<tile::StateOp>(op.getTarget()).getType());
+  Type type = cache.getElementType();
+  int64_t pageBytes = 0;
+  V data = stateData(op.getTarget(), &pageBytes);
+  V place = placeOf(token);
+  V slot = element32(field("seq_slot"), element32(field("token_seq"), token));
+  V page =
+      element32(field("page_table"), slot * tableWidth + place / kPageTokens);
+  int64_t rowBytes = int64_t(op.getWidth()) * type.getIntOrFloatBitWidth() / 8;
+  V rows = data + page * pageBytes + head * (cache.getDimSize(2) * rowBytes);
+  V inPage = place % kPageTokens;
+  V scale;
+  if (type.isInteger(8)) // behind the rows
+    scale = rows + kPageTokens * rowBytes + inPage * kScaleBytes;
+  return {type, rows + inPage * rowBytes, scale};
+}
+
+void StepBase::overAttendRuns(
+    tile::AttendOp op, llvm::function_ref<void(const AttendRun &)> body) {
+  int64_t width = op.getHeadDim(), heads = op.getQueryHeads();
+  auto cache =
+      cast<RankedTensorType>(declared<tile::StateOp>(op.getKey()).getType());
+  int64_t pageBytes = 0;
+  V head = coordinate(op.getHead()), range = coordinate(op.getRange());
+  V firstHead = head * (heads / int64_t(op.getKvHeads()));
+  V inPage =
+      head * (cache.getDimSize(2) * width * cache.getElementTypeBitWidth() / 8);
+  AttendRun made;
+  made.keys = stateData(op.getKey(), &pageBytes) + inPage;
+  made.values = stateData(op.getValue(), &pageBytes) + inPage;
+  made.pageStride = k.i64(pageBytes);
+  made.page0 = range * int64_t(op.getPages());
+  made.page1 = made.page0 + int64_t(op.getPages());
+  Buffer query = buffer(op.getQuery()), partials = buffer(op.getPartials());
+  made.qTokenStride = k.i64(query.rowBytes);
+  made.qHeadStride = k.i64(width * 4);
+  // [tokens, heads, ranges, record], ranges as wide as the page table.
+  auto type = cast<MemRefType>(partials.type);
+  int64_t record = type.getDimSize(3) * 4;
+  V allRanges = type.isDynamicDim(2)
+                    ? rangesOf(tableWidth * kPageTokens, op.getPages())
+                    : k.i64(type.getDimSize(2));
+  made.recordTokenStride = allRanges * (record * heads);
+  made.recordHeadStride = allRanges * record;
+  TokenRange tokens = tokensOf(op.getToken(), op.getTile(), false);
+  overRuns(tokens, [&](SequenceRun run) {
+    // Ranges that begin behind the run's last token have nothing to do.
+    V reaches = made.page0 * kPageTokens < run.past + run.count;
+    k.ifThen(reaches, [&] {
+      made.q =
+          query.data + run.first * query.rowBytes + firstHead * (width * 4);
+      made.pages = field("page_table") + run.slot * tableWidth * 4;
+      made.place = run.past;
+      made.tokens = run.count;
+      made.records =
+          partials.data +
+          ((run.first * heads + firstHead) * allRanges + range) * record;
+      body(made);
+    });
+  });
 }

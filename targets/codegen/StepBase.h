@@ -5,6 +5,7 @@
 #define QUARTET_TARGETS_CODEGEN_STEPBASE_H
 #include "dialects/Quartet/PackedFormat.h"
 #include "dialects/Tile/TileOps.h"
+#include "runtime/include/quartet/abi.h"
 #include "targets/codegen/CodeBuilder.h"
 #include "targets/codegen/GroupsLayout.h"
 #include "llvm/ADT/DenseMap.h"
@@ -21,13 +22,14 @@ struct LoweredStep {
 };
 
 /// Distance of two counters of quartet_step_args.sync, in bytes.
-constexpr int64_t kCounterBytes = 64;
+constexpr int64_t kCounterBytes = QUARTET_SYNC_STRIDE * 4;
 
 class StepBase {
 public:
   /// \p globalSpace: LLVM's address space of memory that all workers share.
+  /// \p machines: who runs it ("GPUs"), for messages.
   StepBase(CodeBuilder &k, tile::ProgramOp program, tile::StepOp step,
-           unsigned globalSpace);
+           unsigned globalSpace, llvm::StringRef machines);
   virtual ~StepBase() = default;
 
 protected:
@@ -56,8 +58,49 @@ protected:
     V begin, end;
   };
 
-  /// Code for one micro-kernel op of a task.
-  virtual mlir::LogicalResult lowerOp(mlir::Operation &op) = 0;
+  /// The two addresses of attention and what it works on: a run of tokens of
+  /// one sequence over a range of its pages, for one KV head.
+  struct AttendRun {
+    V q;                         ///< of the run's first token
+    V qTokenStride, qHeadStride; ///< bytes
+    V keys, values, pageStride;  ///< of the KV head in page 0
+    V pages;                     ///< the sequence's row of the page table
+    V page0, page1;
+    V place, tokens;
+    V records, recordTokenStride, recordHeadStride;
+  };
+  /// Where a head's row goes in the KV cache.
+  struct CacheRow {
+    mlir::Type type;
+    V row, scale; ///< scale: of i8, else null
+  };
+  /// Pairs [first, first + count) of one expert: a block of the groups.
+  struct ExpertPairs {
+    V expert, first, count;
+  };
+
+  // The micro-kernels that a target lowers: a port is these.
+  virtual void lower(tile::EmbedOp op) = 0;
+  virtual void lower(tile::RopeTableOp op) = 0;
+  virtual void lower(tile::ReadHiddenOp op) = 0;
+  virtual void lower(tile::WriteHiddenOp op) = 0;
+  virtual void lower(tile::StageOp op) = 0;
+  virtual mlir::LogicalResult lower(tile::MatmulOp op) = 0;
+  virtual void lower(tile::StoreOp op) = 0;
+  virtual void lower(tile::StoreHeadOp op) = 0;
+  virtual void lower(tile::StoreLogitsOp op) = 0;
+  virtual void lower(tile::SiluMulOp op) = 0;
+  virtual void lower(tile::DeltaScanOp op) = 0;
+  virtual void lower(tile::AttendOp op) = 0;
+  virtual void lower(tile::RouteOp op) = 0;
+  virtual void lower(tile::ExpertUpOp op) = 0;
+  virtual void lower(tile::ExpertDownOp op) = 0;
+  virtual void lower(tile::SampleOp op) = 0;
+  /// Before each op of a task.
+  virtual void beginOp(mlir::Operation &op) {}
+  // What needs no code of a target's own.
+  void lower(tile::StreamOp op);
+  void lower(tile::RecallOp op);
   mlir::LogicalResult lowerBody(mlir::Block &block);
 
   // The schedule.
@@ -71,8 +114,17 @@ protected:
   mlir::LogicalResult runTask(const Grid &grid, V task);
   V extentOf(tile::ExtentAttr extent, tile::TasksOp tasks);
   V counter(tile::PhaseOp phase, V layer, bool done);
+  /// Calls emit with the phase that \p wait waits for and its repetition, where
+  /// there is one.
+  void overWait(tile::WaitOp wait,
+                llvm::function_ref<void(tile::PhaseOp, V repetition)> emit);
 
   // Where things are.
+  /// What the program declares as \p symbol.
+  template <typename Declaration> Declaration declared(llvm::StringRef symbol) {
+    return llvm::cast<Declaration>(
+        mlir::SymbolTable::lookupSymbolIn(program.getOperation(), symbol));
+  }
   V field(llvm::StringRef name); ///< of quartet_step_args
   V element32(V array, V i);     ///< an i32 of an array, as i64
   /// Of the field's pointer number \p place, as `weights` and `states` hold.
@@ -87,6 +139,11 @@ protected:
   /// tiles of \p tile: fewer in the last one.
   V columnsOfTile(V index, int64_t tile, int64_t columns);
   static GroupsLayout layoutOf(tile::RouteOp route);
+  ExpertPairs pairsOf(V groups, const GroupsLayout &layout, V block);
+  CacheRow cacheRow(tile::StoreHeadOp op, V token, V head);
+  /// Calls body for each run of tokens of the task that reaches its range.
+  void overAttendRuns(tile::AttendOp op,
+                      llvm::function_ref<void(const AttendRun &)> body);
   /// The routing that \p groups comes from, here or in an earlier phase.
   static tile::RouteOp routeOf(mlir::Value groups);
   /// Calls body for each run of tokens of one sequence in \p tokens.
@@ -101,6 +158,7 @@ protected:
   mlir::Type pointer; ///< to memory that all workers share
   LoweredStep result;
 
+  V local; ///< memory of this worker alone
   V args, worker, workers, scratch, sync, numTokens, numSequences, numRows,
       tableWidth;
   V layer; ///< repetition of the layers; 0 outside
@@ -113,6 +171,11 @@ protected:
   llvm::DenseMap<mlir::Value, V> coordinates;
   /// Bytes that routing leaves in local memory for later phases.
   int64_t keptLocal = 0;
+
+private:
+  mlir::LogicalResult lowerOp(mlir::Operation &op);
+
+  llvm::StringRef machines;
 };
 
 } // namespace quartet

@@ -23,24 +23,18 @@ void StepLowering::lower(tile::RouteOp op) {
   groupData[op.getGroups()] = groups;
 }
 
-void StepLowering::lower(tile::RecallOp op) {
-  groupData[op.getGroups()] = local;
-}
-
 void StepLowering::lower(tile::ExpertUpOp op) {
   tile::RouteOp route = routeOf(op.getGroups());
   GroupsLayout layout = layoutOf(route);
   V groups = groupData[op.getGroups()];
-  auto matrix = cast<tile::MatrixOp>(
-      SymbolTable::lookupSymbolIn(program.getOperation(), op.getMatrix()));
+  auto matrix = declared<tile::MatrixOp>(op.getMatrix());
   PackedFormat format = matrix.getPackedFormat();
   PanelLayout panels(format, matrix.getColumns());
   int64_t tile = op.getTile(), intermediate = op.getIntermediate();
 
   V block = coordinate(op.getExpert());
-  V expert = element32(groups + layout.blockExperts, block);
-  V first = element32(groups + layout.blockFirst, block);
-  V count = element32(groups + layout.blockFirst, block + 1) - first;
+  ExpertPairs pairs = pairsOf(groups, layout, block);
+  V expert = pairs.expert, first = pairs.first, count = pairs.count;
   V index = coordinate(op.getIndex());
   V data = weightData(op.getMatrix()) +
            expert * (panels.bytes * panelCount(matrix.getRows()));
@@ -104,8 +98,7 @@ void StepLowering::lower(tile::ExpertDownOp op) {
   tile::RouteOp route = routeOf(op.getGroups());
   GroupsLayout layout = layoutOf(route);
   V groups = groupData[op.getGroups()];
-  auto matrix = cast<tile::MatrixOp>(
-      SymbolTable::lookupSymbolIn(program.getOperation(), op.getMatrix()));
+  auto matrix = declared<tile::MatrixOp>(op.getMatrix());
   PackedFormat format = matrix.getPackedFormat();
   PanelLayout panels(format, matrix.getColumns());
   int64_t tile = op.getTile(), outputs = matrix.getRows();
@@ -135,18 +128,16 @@ void StepLowering::lower(tile::ExpertDownOp op) {
   }
   V blocks = k.load(k.i64(), groups + layout.blockCount);
   k.loop(blocks, [&](V i) {
-    auto panelsOf = [&](V block) {
-      V expert = element32(groups + layout.blockExperts, block);
+    auto panelsOf = [&](V expert) {
       return matrixData + expert * expertBytes + firstPanel;
     };
-    V row = element32(groups + layout.blockFirst, i);
-    V count = element32(groups + layout.blockFirst, i + 1) - row;
+    auto [expert, row, count] = pairsOf(groups, layout, i);
+    V next = element32(groups + layout.blockExperts, k.min(i + 1, blocks - 1));
     Tile factors = {h.data + row * h.rowBytes, k.i64(h.rowBytes), count};
     if (splitMemory)
       factors = split(factors, panels.paddedColumns, splitMemory);
-    multiply(format, {panelsOf(i), k.i64(panels.bytes), panelsHere}, factors,
-             panels.paddedColumns, acc, accStride,
-             panelsOf(k.min(i + 1, blocks - 1)));
+    multiply(format, {panelsOf(expert), k.i64(panels.bytes), panelsHere},
+             factors, panels.paddedColumns, acc, accStride, panelsOf(next));
     k.call(addWeightedRowsKernel(k),
            {acc, accStride, groups + layout.pairWeights + row * 4,
             groups + layout.pairTokens + row * 4, count, sum, sumStride,

@@ -1,5 +1,4 @@
 // The ends of the step, staging, matrix products and their epilogues.
-#include "dialects/Quartet/KvPage.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "targets/cpu/StepLowering.h"
 #include "targets/cpu/kernels/Dot.h"
@@ -8,31 +7,13 @@
 #include "targets/cpu/kernels/Merge.h"
 #include "targets/cpu/kernels/Rows.h"
 #include "targets/cpu/kernels/Stage.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace quartet;
 using namespace quartet::cpu;
 
-LogicalResult StepLowering::lowerOp(Operation &op) {
-  return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
-      .Case<tile::EmbedOp, tile::RopeTableOp, tile::ReadHiddenOp,
-            tile::WriteHiddenOp, tile::StageOp, tile::StreamOp, tile::StoreOp,
-            tile::StoreHeadOp, tile::StoreLogitsOp, tile::SiluMulOp,
-            tile::DeltaScanOp, tile::AttendOp, tile::ExpertUpOp,
-            tile::ExpertDownOp, tile::SampleOp>([&](auto kernel) {
-        lower(kernel);
-        return success();
-      })
-      .Case([&](tile::MatmulOp matmul) { return lower(matmul); })
-      .Default([](Operation *other) {
-        return other->emitOpError() << "has no lowering for CPUs";
-      });
-}
-
 void StepLowering::lower(tile::EmbedOp op) {
-  auto table = cast<tile::VectorOp>(
-      SymbolTable::lookupSymbolIn(program.getOperation(), op.getTable()));
+  auto table = declared<tile::VectorOp>(op.getTable());
   auto type = cast<RankedTensorType>(table.getType());
   TokenRange tokens = tokensOf(op.getToken(), op.getTile(), false);
   Buffer x = buffer(op.getX());
@@ -102,8 +83,7 @@ void StepLowering::lower(tile::StageOp op) {
              {from, weightData(*op.getWeight()),
               k.f32(op.getEps()->convertToDouble()), columns64, row});
     } else if (op.getStaging() == tile::Staging::GatedNorm) {
-      auto weight = cast<tile::VectorOp>(
-          SymbolTable::lookupSymbolIn(program.getOperation(), *op.getWeight()));
+      auto weight = declared<tile::VectorOp>(*op.getWeight());
       int64_t width = cast<RankedTensorType>(weight.getType()).getNumElements();
       Buffer gate = buffer(*op.getGate());
       row = f32Row;
@@ -149,22 +129,6 @@ void StepLowering::lower(tile::StageOp op) {
       k.call(stageFloatRow(k), {row, columns64, to});
   });
   tiles[op.getRows()] = {rows, k.i64(stride), tokens.count};
-}
-
-void StepLowering::lower(tile::StreamOp op) {
-  tile::WeightsType type = op.getWeights().getType();
-  PanelLayout layout(type.getPackedFormat(), type.getColumns());
-  V data = weightData(op.getMatrix()) +
-           int64_t(op.getFirst()) / kPanelRows * layout.bytes;
-  V rows = k.i64(op.getCount());
-  if (op.getIndex()) {
-    V first = coordinate(op.getIndex()) * type.getRows();
-    data = data + first / kPanelRows * layout.bytes;
-    rows =
-        columnsOfTile(coordinate(op.getIndex()), type.getRows(), op.getCount());
-  }
-  V panels = (rows + (kPanelRows - 1)) / kPanelRows;
-  tiles[op.getWeights()] = {data, k.i64(layout.bytes), panels};
 }
 
 bool StepLowering::splitsRows(const PackedFormat &format) {
@@ -253,24 +217,11 @@ void StepLowering::lower(tile::StoreHeadOp op) {
              k.i64(width * 4));
       return;
     }
-    auto state = cast<tile::StateOp>(
-        SymbolTable::lookupSymbolIn(program.getOperation(), op.getTarget()));
-    auto cache = cast<RankedTensorType>(state.getType());
-    int64_t pageBytes = 0;
-    V data = stateData(op.getTarget(), &pageBytes);
-    V place = placeOf(token);
-    V slot = element32(field("seq_slot"), element32(field("token_seq"), token));
-    V page = element32(field("page_table"), slot * tableWidth + place / 64);
-    int64_t rowBytes = width * cache.getElementTypeBitWidth() / 8;
-    V rows = data + page * pageBytes + head * (cache.getDimSize(2) * rowBytes);
-    V to = rows + place % kPageTokens * rowBytes;
-    if (cache.getElementType().isInteger(8)) {
-      V scale =
-          rows + kPageTokens * rowBytes + place % kPageTokens * kScaleBytes;
-      k.call(storeHeadInt8Kernel(k, width), {row, to, scale});
-      return;
-    }
-    k.call(storeHeadKernel(k, width, cache.getElementType()), {row, to});
+    CacheRow to = cacheRow(op, token, head);
+    if (to.scale)
+      k.call(storeHeadInt8Kernel(k, width), {row, to.row, to.scale});
+    else
+      k.call(storeHeadKernel(k, width, to.type), {row, to.row});
   });
 }
 

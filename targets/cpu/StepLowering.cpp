@@ -14,7 +14,7 @@ using llvm::SmallVector;
 
 StepLowering::StepLowering(KernelBuilder &k, tile::ProgramOp program,
                            tile::StepOp step)
-    : StepBase(k, program, step, /*globalSpace=*/0), k(k) {}
+    : StepBase(k, program, step, /*globalSpace=*/0, "CPUs"), k(k) {}
 
 FailureOr<LoweredStep> StepLowering::lower(StringRef name) {
   bool failed = false;
@@ -60,10 +60,7 @@ V StepLowering::localMemory(int64_t bytes) {
 }
 
 void StepLowering::lowerWait(tile::WaitOp wait) {
-  tile::PhaseOp phase = signaller.lookup(wait.getEvent());
-  auto here = wait->getParentOfType<tile::LayersOp>();
-  auto there = phase->getParentOfType<tile::LayersOp>();
-  auto emit = [&](V repetition) {
+  overWait(wait, [&](tile::PhaseOp phase, V repetition) {
     V total = k.load(k.i64(), totals[phase]);
     auto module = wait->getParentOfType<ModuleOp>();
     auto callee = module.lookupSymbol<func::FuncOp>("quartet_wait");
@@ -76,15 +73,7 @@ void StepLowering::lowerWait(tile::WaitOp wait) {
     }
     k.call(callee, {counter(phase, repetition, /*done=*/true),
                     k.truncate(total, k.i32())});
-  };
-  if (!there)
-    emit(k.i64(0));
-  else if (here != there)
-    emit(k.i64(int64_t(there.getRepeat()) - 1));
-  else if (!wait.getPrevious())
-    emit(layer);
-  else
-    k.ifThen(layer > k.i64(0), [&] { emit(layer - 1); });
+  });
 }
 
 void StepLowering::lowerPrefetch(tile::PrefetchOp prefetch) {

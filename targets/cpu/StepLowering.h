@@ -25,25 +25,23 @@ private:
   V localMemory(int64_t bytes);
 
   // The micro-kernels (StepKernels.cpp, StepMixers.cpp, StepExperts.cpp).
-  mlir::LogicalResult lowerOp(mlir::Operation &op) override;
-  void lower(tile::EmbedOp op);
-  void lower(tile::RopeTableOp op);
-  void lower(tile::ReadHiddenOp op);
-  void lower(tile::WriteHiddenOp op);
-  void lower(tile::StageOp op);
-  void lower(tile::StreamOp op);
-  mlir::LogicalResult lower(tile::MatmulOp op);
-  void lower(tile::StoreOp op);
-  void lower(tile::StoreHeadOp op);
-  void lower(tile::StoreLogitsOp op);
-  void lower(tile::SiluMulOp op);
-  void lower(tile::DeltaScanOp op);
-  void lower(tile::AttendOp op);
-  void lower(tile::RouteOp op);
-  void lower(tile::RecallOp op);
-  void lower(tile::ExpertUpOp op);
-  void lower(tile::ExpertDownOp op);
-  void lower(tile::SampleOp op);
+  using StepBase::lower;
+  void lower(tile::EmbedOp op) override;
+  void lower(tile::RopeTableOp op) override;
+  void lower(tile::ReadHiddenOp op) override;
+  void lower(tile::WriteHiddenOp op) override;
+  void lower(tile::StageOp op) override;
+  mlir::LogicalResult lower(tile::MatmulOp op) override;
+  void lower(tile::StoreOp op) override;
+  void lower(tile::StoreHeadOp op) override;
+  void lower(tile::StoreLogitsOp op) override;
+  void lower(tile::SiluMulOp op) override;
+  void lower(tile::DeltaScanOp op) override;
+  void lower(tile::AttendOp op) override;
+  void lower(tile::RouteOp op) override;
+  void lower(tile::ExpertUpOp op) override;
+  void lower(tile::ExpertDownOp op) override;
+  void lower(tile::SampleOp op) override;
   /// Whether products with \p format take split rows (kernels/DotTiles.h): in
   /// steps of many tokens, so that the bits of a kind of steps agree.
   bool splitsRows(const PackedFormat &format);
@@ -59,7 +57,6 @@ private:
                    int64_t tile);
 
   KernelBuilder &k; ///< the base's, which here is one for CPUs
-  V local;          ///< this worker's memory
   llvm::DenseMap<mlir::Operation *, V> totals; ///< slot with a phase's tasks
   /// Local memory: at its start what routing leaves for later phases.
   int64_t localUsed = 0;

@@ -19,8 +19,7 @@ void StepLowering::lower(tile::DeltaScanOp op) {
   int64_t perKey = op.getValueHeads() / keyHeads;
   int64_t channels = 2 * keyHeads * keyDim + op.getValueHeads() * valueDim;
   int64_t width = 2 * keyDim + perKey * valueDim; // of one key head
-  auto window = cast<tile::StateOp>(
-      SymbolTable::lookupSymbolIn(program.getOperation(), op.getWindow()));
+  auto window = declared<tile::StateOp>(op.getWindow());
   auto windowType = cast<RankedTensorType>(window.getType());
   Type stateType = windowType.getElementType();
   int64_t taps = windowType.getDimSize(1) + 1;
@@ -105,43 +104,15 @@ void StepLowering::lower(tile::DeltaScanOp op) {
 
 void StepLowering::lower(tile::AttendOp op) {
   int64_t width = op.getHeadDim(), perKv = op.getQueryHeads() / op.getKvHeads();
-  auto cache = cast<RankedTensorType>(
-      cast<tile::StateOp>(
-          SymbolTable::lookupSymbolIn(program.getOperation(), op.getKey()))
-          .getType());
-  int64_t size = cache.getElementTypeBitWidth() / 8;
-  int64_t record = attendRecordBytes(width), pageBytes = 0;
-  V head = coordinate(op.getHead()), range = coordinate(op.getRange());
-  V inPage = head * (cache.getDimSize(2) * width * size);
-  V keys = stateData(op.getKey(), &pageBytes) + inPage;
-  V values = stateData(op.getValue(), &pageBytes) + inPage;
-  Buffer query = buffer(op.getQuery()), partials = buffer(op.getPartials());
-  auto partialsType = cast<MemRefType>(partials.type);
-  V allRanges = partialsType.isDynamicDim(2)
-                    ? rangesOf(tableWidth * 64, op.getPages())
-                    : k.i64(partialsType.getDimSize(2));
+  Type cache =
+      cast<RankedTensorType>(declared<tile::StateOp>(op.getKey()).getType())
+          .getElementType();
   V workspace = localMemory(attendWorkspace(width, perKv, op.getTile()));
-  TokenRange tokens = tokensOf(op.getToken(), op.getTile(), false);
-  V firstHead = head * perKv;
-  overRuns(tokens, [&](SequenceRun run) {
-    V firstPage = range * int64_t(op.getPages());
-    // Ranges that begin behind the run's last token have nothing to do.
-    V reaches = firstPage * 64 < run.past + run.count;
-    k.ifThen(reaches, [&] {
-      V table = field("page_table") + run.slot * tableWidth * 4;
-      V records =
-          partials.data +
-          ((run.first * int64_t(op.getQueryHeads()) + firstHead) * allRanges +
-           range) *
-              record;
-      V q = query.data + run.first * query.rowBytes + firstHead * (width * 4);
-      k.call(attendKernel(k, width, perKv, cache.getElementType()),
-             {q, k.i64(query.rowBytes), k.i64(width * 4), keys, values,
-              k.i64(pageBytes), table, firstPage,
-              firstPage + int64_t(op.getPages()), run.past, run.count,
-              k.f32(op.getScale().convertToDouble()), records,
-              allRanges * (record * int64_t(op.getQueryHeads())),
-              allRanges * record, workspace});
-    });
+  overAttendRuns(op, [&](const AttendRun &run) {
+    k.call(attendKernel(k, width, perKv, cache),
+           {run.q, run.qTokenStride, run.qHeadStride, run.keys, run.values,
+            run.pageStride, run.pages, run.page0, run.page1, run.place,
+            run.tokens, k.f32(op.getScale().convertToDouble()), run.records,
+            run.recordTokenStride, run.recordHeadStride, workspace});
   });
 }

@@ -57,14 +57,8 @@ void DeviceBuilder::setSite(llvm::StringRef name) {
 
 void DeviceBuilder::barrier() { mlir::gpu::BarrierOp::create(b); }
 
-/// A loop from \p first in steps of \p step.
-static void strided(CodeBuilder &k, V first, V count, int64_t step,
-                    CodeBuilder::Body1 body) {
-  k.loop(first, count, step, body);
-}
-
 void DeviceBuilder::forThreads(V count, Body1 body) {
-  strided(*this, thread(), count, machine.threads, body);
+  loop(thread(), count, machine.threads, body);
 }
 void DeviceBuilder::forThreads(int64_t count, Body1 body) {
   if (count % machine.threads == 0 && count <= 4 * machine.threads) {
@@ -75,18 +69,10 @@ void DeviceBuilder::forThreads(int64_t count, Body1 body) {
   forThreads(i64(count), body);
 }
 void DeviceBuilder::forWarps(V count, Body1 body) {
-  strided(*this, warp(), count, machine.warps(), body);
+  loop(warp(), count, machine.warps(), body);
 }
 void DeviceBuilder::forLanes(V count, Body1 body) {
-  strided(*this, lane(), count, machine.lanes, body);
-}
-void DeviceBuilder::forLanes(int64_t count, Body1 body) {
-  if (count % machine.lanes == 0 && count <= 4 * machine.lanes) {
-    for (int64_t i = 0; i < count; i += machine.lanes)
-      body(lane() + i);
-    return;
-  }
-  forLanes(i64(count), body);
+  loop(lane(), count, machine.lanes, body);
 }
 void DeviceBuilder::onFirstThread(llvm::function_ref<void()> body) {
   ifThen(thread() == 0, body);
@@ -115,28 +101,6 @@ V DeviceBuilder::warpMax(V value) {
   for (int64_t mask = machine.lanes / 2; mask > 0; mask /= 2)
     value = max(value, shuffleXor(value, mask));
   return value;
-}
-
-/// Joins what each warp found by \p join, in the order of the warps.
-static V acrossWarps(DeviceBuilder &k, V value,
-                     llvm::function_ref<V(V, V)> join) {
-  DeviceBuilder::SharedScope scope(k);
-  V parts = k.shared(k.machine.warps() * 4);
-  k.barrier(); // whoever still reads what was here before
-  k.ifThen(k.lane() == 0, [&] { k.store(value, parts, k.warp() * 4); });
-  k.barrier();
-  V total = k.load(value.type(), parts);
-  for (int64_t warp = 1; warp < k.machine.warps(); ++warp)
-    total = join(total, k.load(value.type(), parts, warp * 4));
-  return total;
-}
-
-V DeviceBuilder::blockSum(V value) {
-  return acrossWarps(*this, warpSum(value), [](V a, V c) { return a + c; });
-}
-V DeviceBuilder::blockMax(V value) {
-  return acrossWarps(*this, warpMax(value),
-                     [](V a, V c) { return a.k().max(a, c); });
 }
 
 V DeviceBuilder::shared(int64_t bytes) {

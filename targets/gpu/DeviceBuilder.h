@@ -56,7 +56,6 @@ public:
   void forWarps(V count, Body1 body);
   /// body(i) for i = lane, lane + lanes, ...
   void forLanes(V count, Body1 body);
-  void forLanes(int64_t count, Body1 body);
   /// body on thread 0 alone.
   void onFirstThread(llvm::function_ref<void()> body);
 
@@ -71,9 +70,6 @@ public:
   /// Of all lanes of the warp, in each of them; a butterfly: a fixed order.
   V warpSum(V value);
   V warpMax(V value);
-  /// Of all threads of the block, in each of them. Meets twice.
-  V blockSum(V value);
-  V blockMax(V value);
 
   // Shared memory of the block: a stack of pieces, 64-byte aligned, whose
   // addresses are constants.

@@ -20,24 +20,17 @@ void StepLowering::lower(tile::RouteOp op) {
   groupData[op.getGroups()] = groups;
 }
 
-void StepLowering::lower(tile::RecallOp op) {
-  groupData[op.getGroups()] = local;
-}
-
 void StepLowering::lower(tile::ExpertUpOp op) {
   tile::RouteOp route = routeOf(op.getGroups());
   GroupsLayout layout = layoutOf(route);
   V groups = groupData[op.getGroups()];
-  auto matrix = cast<tile::MatrixOp>(
-      SymbolTable::lookupSymbolIn(program.getOperation(), op.getMatrix()));
+  auto matrix = declared<tile::MatrixOp>(op.getMatrix());
   PackedFormat format = matrix.getPackedFormat();
   PanelLayout panels(format, matrix.getColumns());
   int64_t tile = op.getTile(), intermediate = op.getIntermediate();
 
   V block = coordinate(op.getExpert());
-  V expert = element32(groups + layout.blockExperts, block);
-  V first = element32(groups + layout.blockFirst, block);
-  V count = element32(groups + layout.blockFirst, block + 1) - first;
+  auto [expert, first, count] = pairsOf(groups, layout, block);
   V index = coordinate(op.getIndex());
   V data = weightData(op.getMatrix()) +
            expert * (panels.bytes * panelCount(matrix.getRows()));
@@ -84,8 +77,7 @@ void StepLowering::lower(tile::ExpertDownOp op) {
   tile::RouteOp route = routeOf(op.getGroups());
   GroupsLayout layout = layoutOf(route);
   V groups = groupData[op.getGroups()];
-  auto matrix = cast<tile::MatrixOp>(
-      SymbolTable::lookupSymbolIn(program.getOperation(), op.getMatrix()));
+  auto matrix = declared<tile::MatrixOp>(op.getMatrix());
   PackedFormat format = matrix.getPackedFormat();
   PanelLayout panels(format, matrix.getColumns());
   int64_t tile = op.getTile(), outputs = matrix.getRows();
@@ -99,9 +91,7 @@ void StepLowering::lower(tile::ExpertDownOp op) {
   V target = x.data + index * (tile * 4);
   V blocks = k.load(k.i64(), groups + layout.blockCount);
   auto jobOf = [&](V i, V acc) {
-    V expert = element32(groups + layout.blockExperts, i);
-    V row = element32(groups + layout.blockFirst, i);
-    V count = element32(groups + layout.blockFirst, i + 1) - row;
+    auto [expert, row, count] = pairsOf(groups, layout, i);
     V data = matrixData + expert * (panels.bytes * panelCount(outputs));
     return MatmulJob{{data + firstPanel, panelsHere},
                      {h.data + row * h.rowBytes, k.i64(h.rowBytes), count, V()},
@@ -165,10 +155,8 @@ void StepLowering::lower(tile::SampleOp op) {
   args.candidates = op.getCandidates();
   V topK = element32(field("top_k"), row);
   args.topK = k.max(k.min(topK, k.i64(op.getCandidates())), k.i64(1));
-  args.temperature = option("temperature");
-  args.topP = option("top_p");
-  args.minP = option("min_p");
-  args.uniform = option("uniform");
+  args.options = {option("temperature"), option("top_p"), option("min_p"),
+                  option("uniform")};
   args.out = field("sampled") + row * 4;
   sample(k, args);
 }

@@ -1,5 +1,4 @@
 // The ends of the step, staging, matrix products and their epilogues.
-#include "dialects/Quartet/KvPage.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "targets/gpu/StepLowering.h"
 #include "targets/gpu/kernels/HeadRow.h"
@@ -7,7 +6,6 @@
 #include "targets/gpu/kernels/Merge.h"
 #include "targets/gpu/kernels/Rows.h"
 #include "targets/gpu/kernels/Stage.h"
-#include "llvm/ADT/TypeSwitch.h"
 #include <utility>
 
 using namespace mlir;
@@ -20,27 +18,13 @@ using tile::StagedRowLayout;
 /// shared memory: enough for two rows of 35B-A3B's widest input.
 static constexpr int64_t kFloatRowBytes = 32 << 10;
 
-LogicalResult StepLowering::lowerOp(Operation &op) {
+void StepLowering::beginOp(Operation &op) {
   auto phase = op.getParentOfType<tile::PhaseOp>();
   k.setSite((phase.getSymName() + " / " + op.getName().stripDialect()).str());
-  return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
-      .Case<tile::EmbedOp, tile::RopeTableOp, tile::ReadHiddenOp,
-            tile::WriteHiddenOp, tile::StageOp, tile::StreamOp, tile::StoreOp,
-            tile::StoreHeadOp, tile::StoreLogitsOp, tile::SiluMulOp,
-            tile::DeltaScanOp, tile::AttendOp, tile::ExpertUpOp,
-            tile::ExpertDownOp, tile::SampleOp>([&](auto kernel) {
-        lower(kernel);
-        return success();
-      })
-      .Case([&](tile::MatmulOp matmul) { return lower(matmul); })
-      .Default([](Operation *other) {
-        return other->emitOpError() << "has no lowering for GPUs";
-      });
 }
 
 void StepLowering::lower(tile::EmbedOp op) {
-  auto table = cast<tile::VectorOp>(
-      SymbolTable::lookupSymbolIn(program.getOperation(), op.getTable()));
+  auto table = declared<tile::VectorOp>(op.getTable());
   auto type = cast<RankedTensorType>(table.getType());
   TokenRange tokens = tokensOf(op.getToken(), op.getTile(), false);
   Buffer x = buffer(op.getX());
@@ -108,8 +92,7 @@ void StepLowering::floatRows(tile::StageOp op, TokenRange tokens, V first,
            (column + int64_t(op.getGateColumn())) * 4;
   };
   if (op.getStaging() == tile::Staging::GatedNorm) {
-    auto weight = cast<tile::VectorOp>(
-        SymbolTable::lookupSymbolIn(program.getOperation(), *op.getWeight()));
+    auto weight = declared<tile::VectorOp>(*op.getWeight());
     int64_t width = cast<RankedTensorType>(weight.getType()).getNumElements();
     int64_t heads = columns / width;
     V weights = weightData(*op.getWeight());
@@ -191,22 +174,6 @@ void StepLowering::lower(tile::StageOp op) {
   });
 }
 
-void StepLowering::lower(tile::StreamOp op) {
-  tile::WeightsType type = op.getWeights().getType();
-  PanelLayout layout(type.getPackedFormat(), type.getColumns());
-  V data = weightData(op.getMatrix()) +
-           int64_t(op.getFirst()) / kPanelRows * layout.bytes;
-  V rows = k.i64(op.getCount());
-  if (op.getIndex()) {
-    V first = coordinate(op.getIndex()) * type.getRows();
-    data = data + first / kPanelRows * layout.bytes;
-    rows =
-        columnsOfTile(coordinate(op.getIndex()), type.getRows(), op.getCount());
-  }
-  V panels = (rows + (kPanelRows - 1)) / kPanelRows;
-  tiles[op.getWeights()] = {data, k.i64(layout.bytes), panels};
-}
-
 LogicalResult StepLowering::lower(tile::MatmulOp op) {
   Tile rows = tiles[op.getRows()];
   k.barrier();
@@ -266,22 +233,8 @@ void StepLowering::lower(tile::StoreHeadOp op) {
       });
       return;
     }
-    auto state = cast<tile::StateOp>(
-        SymbolTable::lookupSymbolIn(program.getOperation(), op.getTarget()));
-    auto cache = cast<RankedTensorType>(state.getType());
-    int64_t pageBytes = 0;
-    V data = stateData(op.getTarget(), &pageBytes);
-    V place = placeOf(token);
-    V slot = element32(field("seq_slot"), element32(field("token_seq"), token));
-    V page = element32(field("page_table"), slot * tableWidth + place / 64);
-    int64_t rowBytes = width * cache.getElementTypeBitWidth() / 8;
-    V rows = data + page * pageBytes + head * (cache.getDimSize(2) * rowBytes);
-    V inPage = place % kPageTokens;
-    V scale;
-    if (cache.getElementType().isInteger(8))
-      scale = rows + inPage * kScaleBytes + kPageTokens * rowBytes;
-    storeHead(k, width, cache.getElementType(), row, rows + inPage * rowBytes,
-              scale);
+    CacheRow to = cacheRow(op, token, head);
+    storeHead(k, width, to.type, row, to.row, to.scale);
   });
 }
 

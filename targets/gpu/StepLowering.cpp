@@ -24,7 +24,7 @@ static constexpr int64_t kCacheLine = 128;
 
 StepLowering::StepLowering(DeviceBuilder &k, tile::ProgramOp program,
                            tile::StepOp step)
-    : StepBase(k, program, step, kGlobalSpace), k(k) {
+    : StepBase(k, program, step, kGlobalSpace, "GPUs"), k(k) {
   step.walk([&](tile::PhaseOp phase) {
     phaseNumbers.try_emplace(phase, int64_t(phaseNumbers.size()));
   });
@@ -36,6 +36,10 @@ FailureOr<ProgramBucket> StepLowering::lower(StringRef name, LaunchMode mode) {
   bucket.sequences = step.getSequences();
   numberCounters();
   deltaCounters = result.syncCounters;
+  step.walk([&](tile::DeltaScanOp op) {
+    int64_t each = int64_t(op.getKeyHeads()) * bucket.sequences;
+    result.syncCounters = std::max(result.syncCounters, deltaCounters + each);
+  });
   if (failed(placeBuffers()) || failed(checkWaits()))
     return failure();
   localUsed = keptLocal;
@@ -43,6 +47,8 @@ FailureOr<ProgramBucket> StepLowering::lower(StringRef name, LaunchMode mode) {
   if (failed(mode == LaunchMode::Graph ? lowerGraph(name, bucket)
                                        : lowerPersistent(name, bucket)))
     return failure();
+  for (Operation *size : localSizes)
+    size->setAttr("value", k.b.getI64IntegerAttr(result.localBytes));
   bucket.scratchBytes = result.scratchBytes;
   bucket.scratchPageBytes = result.scratchPageBytes;
   bucket.localBytes = result.localBytes;
@@ -56,38 +62,23 @@ void StepLowering::begin(V args, V repetition) {
   layer = repetition;
   // The size is known when the whole step is; the address needs it now.
   V bytes = k.i64(0);
-  bytes.get().getDefiningOp()->setAttr("quartet.local_bytes",
-                                       k.b.getUnitAttr());
+  localSizes.push_back(bytes.get().getDefiningOp());
   local = field("local") + worker * bytes;
   groupData.clear();
   tiles.clear();
 }
 
-/// Puts the size of a worker's memory where begin() wanted it.
-static void setLocalBytes(func::FuncOp kernel, int64_t bytes) {
-  kernel.walk([&](Operation *op) {
-    if (!op->hasAttr("quartet.local_bytes"))
-      return;
-    op->removeAttr("quartet.local_bytes");
-    op->setAttr("value", Builder(op->getContext()).getI64IntegerAttr(bytes));
-  });
-}
-
 LogicalResult StepLowering::lowerGraph(StringRef name, ProgramBucket &bucket) {
   bool failed = false;
-  SmallVector<func::FuncOp> kernels;
   auto add = [&](tile::PhaseOp phase) {
-    k.setSite(phase.getSymName());
-    auto kernel = k.kernel((name + "_" + phase.getSymName()).str(),
-                           [&](V args, V repetition) {
-                             begin(args, repetition);
-                             failed |= mlir::failed(lowerPhase(phase, false));
-                           });
     // Names of phases have dots, which PTX does not take.
-    std::string symbol = kernel.getSymName().str();
+    std::string symbol = (name + "_" + phase.getSymName()).str();
     std::replace(symbol.begin(), symbol.end(), '.', '_');
-    kernel.setSymName(symbol);
-    kernels.push_back(kernel);
+    k.setSite(phase.getSymName());
+    k.kernel(symbol, [&](V args, V repetition) {
+      begin(args, repetition);
+      failed |= mlir::failed(lowerPhase(phase, false));
+    });
     ProgramLaunch launch;
     launch.kernel = symbol;
     launch.sharedBytes = k.sharedBytes();
@@ -109,15 +100,13 @@ LogicalResult StepLowering::lowerGraph(StringRef name, ProgramBucket &bucket) {
     }
   }
   bucket.launches.front().overlap = false; // nothing of this step is before it
-  for (func::FuncOp kernel : kernels)
-    setLocalBytes(kernel, result.localBytes);
   return failure(failed);
 }
 
 LogicalResult StepLowering::lowerPersistent(StringRef name,
                                             ProgramBucket &bucket) {
   bool failed = false;
-  auto kernel = k.kernel(name, [&](V args, V) {
+  k.kernel(name, [&](V args, V) {
     begin(args, k.i64(0));
     totals = k.shared(int64_t(phaseNumbers.size()) * 8);
     for (Operation &op : step.getBody().front()) {
@@ -134,7 +123,6 @@ LogicalResult StepLowering::lowerPersistent(StringRef name,
       }
     }
   });
-  setLocalBytes(kernel, result.localBytes);
   ProgramLaunch launch;
   launch.kernel = name.str();
   launch.sharedBytes = k.sharedBytes();
@@ -144,10 +132,7 @@ LogicalResult StepLowering::lowerPersistent(StringRef name,
 }
 
 void StepLowering::lowerWait(tile::WaitOp wait) {
-  tile::PhaseOp phase = signaller.lookup(wait.getEvent());
-  auto here = wait->getParentOfType<tile::LayersOp>();
-  auto there = phase->getParentOfType<tile::LayersOp>();
-  auto emit = [&](V repetition) {
+  overWait(wait, [&](tile::PhaseOp phase, V repetition) {
     // One thread looks; the barrier behind all waits lets the others see.
     k.onFirstThread([&] {
       V total = k.load(k.i32(), totals, phaseNumbers.lookup(phase) * 8);
@@ -162,15 +147,7 @@ void StepLowering::lowerWait(tile::WaitOp wait) {
           {look()}, [&](ArrayRef<V> seen) { return seen[0] != total; },
           [&](ArrayRef<V>) { return SmallVector<V>{look()}; });
     });
-  };
-  if (!there)
-    emit(k.i64(0));
-  else if (here != there)
-    emit(k.i64(int64_t(there.getRepeat()) - 1));
-  else if (!wait.getPrevious())
-    emit(layer);
-  else
-    k.ifThen(layer > k.i64(0), [&] { emit(layer - 1); });
+  });
 }
 
 void StepLowering::lowerPrefetch(tile::PrefetchOp prefetch) {
@@ -271,9 +248,6 @@ int64_t StepLowering::splitOf(tile::PhaseOp phase) {
     while (tasks * split * 2 <= kDeltaTasks &&
            rows % (split * 2 * kDeltaRows) == 0)
       split *= 2;
-    result.syncCounters = std::max(
-        result.syncCounters, deltaCounters + int64_t(op.getKeyHeads()) *
-                                                 int64_t(step.getSequences()));
   });
   return split;
 }

@@ -42,25 +42,24 @@ private:
   int64_t localRoom() const;
 
   // The micro-kernels (StepKernels.cpp, StepMixers.cpp, StepExperts.cpp).
-  mlir::LogicalResult lowerOp(mlir::Operation &op) override;
-  void lower(tile::EmbedOp op);
-  void lower(tile::RopeTableOp op);
-  void lower(tile::ReadHiddenOp op);
-  void lower(tile::WriteHiddenOp op);
-  void lower(tile::StageOp op);
-  void lower(tile::StreamOp op);
-  mlir::LogicalResult lower(tile::MatmulOp op);
-  void lower(tile::StoreOp op);
-  void lower(tile::StoreHeadOp op);
-  void lower(tile::StoreLogitsOp op);
-  void lower(tile::SiluMulOp op);
-  void lower(tile::DeltaScanOp op);
-  void lower(tile::AttendOp op);
-  void lower(tile::RouteOp op);
-  void lower(tile::RecallOp op);
-  void lower(tile::ExpertUpOp op);
-  void lower(tile::ExpertDownOp op);
-  void lower(tile::SampleOp op);
+  using StepBase::lower;
+  void lower(tile::EmbedOp op) override;
+  void lower(tile::RopeTableOp op) override;
+  void lower(tile::ReadHiddenOp op) override;
+  void lower(tile::WriteHiddenOp op) override;
+  void lower(tile::StageOp op) override;
+  mlir::LogicalResult lower(tile::MatmulOp op) override;
+  void lower(tile::StoreOp op) override;
+  void lower(tile::StoreHeadOp op) override;
+  void lower(tile::StoreLogitsOp op) override;
+  void lower(tile::SiluMulOp op) override;
+  void lower(tile::DeltaScanOp op) override;
+  void lower(tile::AttendOp op) override;
+  void lower(tile::RouteOp op) override;
+  void lower(tile::ExpertUpOp op) override;
+  void lower(tile::ExpertDownOp op) override;
+  void lower(tile::SampleOp op) override;
+  void beginOp(mlir::Operation &op) override;
   /// f32 rows [first, first + rows) of what \p op stages, all threads together.
   void floatRows(tile::StageOp op, TokenRange tokens, V first, V rows,
                  int64_t most, llvm::function_ref<V(V row)> to);
@@ -70,11 +69,12 @@ private:
                    int64_t tile);
 
   DeviceBuilder &k; ///< the base's, which here is one for GPUs
-  V local;          ///< this worker's device memory
   V part;           ///< of the task that is being lowered, when it is shared
   V totals;         ///< shared: i64 [phases] tasks of each, when kernels wait
   llvm::DenseMap<mlir::Operation *, int64_t> phaseNumbers;
   int64_t localUsed = 0;
+  /// Constants that become the size of a worker's memory when it is known.
+  llvm::SmallVector<mlir::Operation *> localSizes;
   /// The first counter of those that blocks which share a delta rule use.
   int64_t deltaCounters = 0;
   /// No thread uses shared memory yet, or all have met since: what is lowered

@@ -319,9 +319,7 @@ void Attend::emit() {
   eachTile([&](V token, V tile) { start(token, tile); });
   V needed = (place + tokens - 1) / kPageTokens + 1;
   V end = k.min(page1, needed);
-  auto offsetOf = [&](V page) {
-    return k.signExtend(k.load(k.i32(), pages, page * 4), k.i64()) * pageStride;
-  };
+  auto offsetOf = [&](V page) { return k.loadIndex(pages, page) * pageStride; };
   k.loop(page0, end, 1, [&](V page) {
     V offset = offsetOf(page);
     V key = keys + offset, value = values + offset;

@@ -38,7 +38,7 @@ mlir::func::FuncOp quartet::cpu::ropeTableKernel(KernelBuilder &k,
     k.store(k.i32s(axes), which);
     k.loop(tokens, [&](V t) {
       k.loop(k.i64(pairs), [&](V p) {
-        V axis = k.signExtend(k.load(k.i32(), which, p * 4), k.i64());
+        V axis = k.loadIndex(which, p);
         V position = k.load(k.i32(), positions + axis * axisStride, t * 4);
         V angle =
             k.toFloat(position, k.f32()) * k.load(k.f32(), frequencies, p * 4);

@@ -58,22 +58,14 @@ void quartet::cpu::storeLanes(KernelBuilder &k, V value, V pointer,
 }
 
 Int8Scale quartet::cpu::int8Scale(KernelBuilder &k, ArrayRef<V> vectors) {
-  // Sizes of floats are in the order of their bits, NaN last: one NaN makes the
-  // scale, and so every result, NaN.
-  mlir::Type ints = k.vec(kLanes, k.i32());
-  V largest = k.zero(ints);
+  V largest = k.zero(k.vec(kLanes, k.i32()));
   for (V value : vectors)
-    largest = k.max(largest, k.bitcast(value, ints) & int64_t(0x7fffffff));
-  V scale = k.bitcast(k.largest(largest), k.f32()) / k.f32(127);
-  return {scale, k.select(scale > k.f32(0), k.f32(1) / scale, k.f32(0))};
+    largest = k.max(largest, sizeBits(k, value));
+  return quartet::int8Scale(k, k.largest(largest));
 }
 
 V quartet::cpu::roundToInt8(KernelBuilder &k, V value, V factor) {
-  V limit = k.constant(value.type(), 127.0);
-  // The bounds hold unless 1 / scale overflowed or the scale is NaN.
-  V rounded = k.roundEven(value * k.splat(factor, kLanes));
-  rounded = k.max(k.min(rounded, limit), k.neg(limit));
-  return k.toInt(rounded, k.vec(kLanes, k.i32()));
+  return quartet::roundToInt8(k, value, k.splat(factor, kLanes));
 }
 
 /// Lanes of \p a whose bit \p distance is clear plus their partners at that

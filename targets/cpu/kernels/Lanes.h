@@ -4,6 +4,7 @@
 // on the width alone, never on the ISA, so results have the same bits on all.
 #ifndef QUARTET_TARGETS_CPU_KERNELS_LANES_H
 #define QUARTET_TARGETS_CPU_KERNELS_LANES_H
+#include "targets/codegen/Int8.h"
 #include "targets/cpu/KernelBuilder.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include <string>
@@ -34,11 +35,7 @@ V loadLanes(KernelBuilder &k, V pointer, int64_t offset, int64_t count,
 void storeLanes(KernelBuilder &k, V value, V pointer, int64_t offset,
                 int64_t count, mlir::Type element = {});
 
-/// How rows become int8: scale = largest size / 127, NaN if one is; factor = 1
-/// / scale, or 0 if the scale is 0 or NaN. Both f32.
-struct Int8Scale {
-  V scale, factor;
-};
+using quartet::Int8Scale;
 /// The scale of the values of all \p vectors.
 Int8Scale int8Scale(KernelBuilder &k, llvm::ArrayRef<V> vectors);
 /// value * factor to the nearest integer, ties to even, within -127..127, i32.

@@ -29,12 +29,6 @@ public:
 
 private:
   V at(int64_t field) { return groups + field; }
-  V loadInt(V array, V i) {
-    return k.signExtend(k.load(k.i32(), array, i * 4), k.i64());
-  }
-  void storeInt(V value, V array, V i) {
-    k.store(k.truncate(value, k.i32()), array, i * 4);
-  }
   void chooseExperts(V token);
   void softmax(V row);
   /// The expert with the greatest probability, which is taken out; of equal
@@ -148,7 +142,7 @@ void Route::chooseExperts(V token) {
   V total =
       k.fold(k.i64(0), k.i64(topK), 1, {k.f32(0)}, [&](V j, ArrayRef<V> sum) {
         V value;
-        storeInt(takeBest(value), at(layout.tokenExperts), base + j);
+        k.storeIndex(takeBest(value), at(layout.tokenExperts), base + j);
         k.store(value, at(layout.tokenWeights), (base + j) * 4);
         return SmallVector<V>{sum[0] + value};
       })[0];
@@ -163,7 +157,7 @@ void Route::chooseExperts(V token) {
   V gate = k.sigmoid(k.load(k.f32(), row, gateColumn * 4));
   for (int64_t s = 0; s < shared; ++s) {
     V place = base + (topK + s);
-    storeInt(k.i64(experts + s), at(layout.tokenExperts), place);
+    k.storeIndex(k.i64(experts + s), at(layout.tokenExperts), place);
     k.store(gate, at(layout.tokenWeights), place * 4);
   }
 }
@@ -175,35 +169,36 @@ void Route::sortPairs() {
   k.clear(first, k.i64((all + 1) * 4));
   // first[e + 1] = how many pairs expert e has; then running sums.
   k.loop(pairs, [&](V i) {
-    V e = loadInt(tokenExperts, i) + 1;
-    storeInt(loadInt(first, e) + 1, first, e);
+    V e = k.loadIndex(tokenExperts, i) + 1;
+    k.storeIndex(k.loadIndex(first, e) + 1, first, e);
   });
   V blocks =
       k.fold(k.i64(0), k.i64(all), 1, {k.i64(0)}, [&](V e, ArrayRef<V> count) {
-        V begin = loadInt(first, e), end = begin + loadInt(first, e + 1);
-        storeInt(end, first, e + 1);
+        V begin = k.loadIndex(first, e),
+          end = begin + k.loadIndex(first, e + 1);
+        k.storeIndex(end, first, e + 1);
         return k.fold(begin, end, kBlockPairs, count,
                       [&](V pair, ArrayRef<V> count) {
-                        storeInt(e, at(layout.blockExperts), count[0]);
-                        storeInt(pair, at(layout.blockFirst), count[0]);
+                        k.storeIndex(e, at(layout.blockExperts), count[0]);
+                        k.storeIndex(pair, at(layout.blockFirst), count[0]);
                         return SmallVector<V>{count[0] + 1};
                       });
       })[0];
   k.store(blocks, at(layout.blockCount));
-  storeInt(pairs, at(layout.blockFirst), blocks);
+  k.storeIndex(pairs, at(layout.blockFirst), blocks);
   // Places pairs token by token; first[e] moves to the expert's end, which is
   // the next one's start: shifted back afterwards.
   k.loop(pairs, [&](V i) {
-    V e = loadInt(tokenExperts, i);
-    V place = loadInt(first, e);
-    storeInt(place + 1, first, e);
-    storeInt(i / layout.perToken, at(layout.pairTokens), place);
+    V e = k.loadIndex(tokenExperts, i);
+    V place = k.loadIndex(first, e);
+    k.storeIndex(place + 1, first, e);
+    k.storeIndex(i / layout.perToken, at(layout.pairTokens), place);
     k.store(k.load(k.f32(), at(layout.tokenWeights), i * 4),
             at(layout.pairWeights), place * 4);
   });
   k.fold(k.i64(0), k.i64(all), 1, {k.i64(0)}, [&](V e, ArrayRef<V> start) {
-    V end = loadInt(first, e);
-    storeInt(start[0], first, e);
+    V end = k.loadIndex(first, e);
+    k.storeIndex(start[0], first, e);
     return SmallVector<V>{end};
   });
 }

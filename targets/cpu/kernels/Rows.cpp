@@ -7,10 +7,6 @@
 using namespace mlir;
 using namespace quartet::cpu;
 
-static V loadIndex(KernelBuilder &k, V array, V i) {
-  return k.signExtend(k.load(k.i32(), array, i * 4), k.i64());
-}
-
 func::FuncOp quartet::cpu::embedKernel(KernelBuilder &k, Type element) {
   int64_t size = element.getIntOrFloatBitWidth() / 8;
   std::string name = size == 4          ? "embed_f32"
@@ -20,7 +16,7 @@ func::FuncOp quartet::cpu::embedKernel(KernelBuilder &k, Type element) {
     V table = a[0], ids = a[1], count = a[2], columns = a[3], out = a[4],
       outStride = a[5];
     k.loop(count, [&](V i) {
-      V from = table + loadIndex(k, ids, i) * columns * size;
+      V from = table + k.loadIndex(ids, i) * columns * size;
       V to = out + i * outStride;
       overColumns(k, columns, [&](V c, int64_t lanes) {
         V value = k.load(lanesOf(k, lanes, element), from, c * size);
@@ -52,7 +48,7 @@ func::FuncOp quartet::cpu::gatherRowsKernel(KernelBuilder &k) {
     V rows = a[0], stride = a[1], tokens = a[2], count = a[3], out = a[4];
     Type line = k.vec(kLanes, k.f32());
     k.loop(count, [&](V i) {
-      V from = rows + loadIndex(k, tokens, i) * stride;
+      V from = rows + k.loadIndex(tokens, i) * stride;
       V to = out + i * stride;
       k.loop(k.i64(0), stride, 64, [&](V byte) {
         k.store(k.load(line, from, byte, 64), to, byte, 64);
@@ -68,7 +64,7 @@ func::FuncOp quartet::cpu::addWeightedRowsKernel(KernelBuilder &k) {
     k.loop(count, [&](V i) {
       V weight = k.load(k.f32(), weights, i * 4);
       V source = from + i * fromStride;
-      V target = to + loadIndex(k, tokens, i) * toStride;
+      V target = to + k.loadIndex(tokens, i) * toStride;
       overColumns(k, columns, [&](V c, int64_t lanes) {
         Type type = lanesOf(k, lanes, k.f32());
         V factor = lanes == 1 ? weight : k.splat(weight, lanes);

@@ -1,6 +1,7 @@
 // The K largest logits lie in the K tiles with the largest maxima. Those tiles
 // are read in ascending order into a sorted list; the draw is arithmetic on it.
 #include "targets/cpu/kernels/Sample.h"
+#include "targets/codegen/Draw.h"
 #include <limits>
 
 using namespace mlir;
@@ -27,7 +28,6 @@ private:
   /// returns the list's new length.
   V offer(V logit, V id, V length, V count);
   V gather(V count);
-  V draw(V count);
 
   KernelBuilder &k;
   V logits, maxima, limit, tile, topK, options, out, values, ids;
@@ -107,42 +107,16 @@ V Sample::gather(V count) {
   })[0];
 }
 
-V Sample::draw(V count) {
-  V temperature = option(0), topP = option(1), minP = option(2);
-  V uniform = option(3);
-  V largest = value(values, k.i64(0)) / temperature;
-  V sum = k.fold(k.i64(0), count, 1, {k.f32(0)}, [&](V j, ArrayRef<V> acc) {
-    V term = k.exp(value(values, j) / temperature - largest);
-    k.store(term, values, j * 4);
-    return SmallVector<V>{acc[0] + term};
-  })[0];
-  k.loop(count, [&](V j) { k.store(value(values, j) / sum, values, j * 4); });
-  V least = minP * value(values, k.i64(0));
-  auto addIfKept = [&](V j, V mass) {
-    V p = value(values, j);
-    return k.select((p >= least) & (mass < topP), mass + p, mass);
-  };
-  V mass = k.fold(k.i64(0), count, 1, {k.f32(0)}, [&](V j, ArrayRef<V> acc) {
-    return SmallVector<V>{addIfKept(j, acc[0])};
-  })[0];
-  V threshold = uniform * mass;
-  // The mass stands still at places that are not kept, so the first place where
-  // it is above the threshold is a kept one.
-  return k.fold(k.i64(0), count, 1, {k.f32(0), k.i64(0)},
-                [&](V j, ArrayRef<V> carried) {
-                  V after = addIfKept(j, carried[0]);
-                  V here = (carried[0] <= threshold) & (after > threshold);
-                  return SmallVector<V>{after, k.select(here, j, carried[1])};
-                })[1];
-}
-
 void Sample::emit() {
   V greedy = option(0) == k.f32(0);
   V count = k.select(greedy, k.i64(1), k.min(topK, limit));
   V found = gather(count);
   V place = k.ifElse(
       greedy, [&] { return SmallVector<V>{k.i64(0)}; },
-      [&] { return SmallVector<V>{draw(found)}; })[0];
+      [&] {
+        return SmallVector<V>{drawCandidate(
+            k, values, found, {option(0), option(1), option(2), option(3)})};
+      })[0];
   k.store(k.load(k.i32(), ids, place * 4), out);
 }
 

@@ -1,6 +1,7 @@
 // A lane has the same elements of the row throughout; partners of the rotation
 // come from the lanes that have them.
 #include "targets/gpu/kernels/HeadRow.h"
+#include "targets/codegen/Int8.h"
 #include "targets/gpu/kernels/MixerRows.h"
 
 using namespace quartet;
@@ -70,19 +71,15 @@ void quartet::gpu::storeHead(DeviceBuilder &k, int64_t width,
     });
     return;
   }
-  // Sizes of floats are in the order of their bits, NaN last: one NaN makes the
-  // scale, and so every result, NaN.
   V largest = k.i32(0);
   for (V value : values)
-    largest = k.max(largest, k.bitcast(value, k.i32()) & int64_t(0x7fffffff));
-  largest = k.warpMax(largest);
-  V step = k.bitcast(largest, k.f32()) / k.f32(127);
-  V factor = k.select(step > k.f32(0), k.f32(1) / step, k.f32(0));
+    largest = k.max(largest, sizeBits(k, value));
+  auto [step, factor] = int8Scale(k, k.warpMax(largest));
+  for (V &value : values)
+    value = k.truncate(roundToInt8(k, value, factor), k.i8());
   overElements(k, width, [&](V element, int64_t turn) {
-    // The bounds hold unless 1 / step overflowed or the step is NaN.
-    V rounded = k.roundEven(values[turn] * factor);
-    rounded = k.max(k.min(rounded, k.f32(127)), k.f32(-127));
-    k.store(k.truncate(k.toInt(rounded, k.i32()), k.i8()), to, element);
+    k.store(values[turn], to, element);
   });
-  k.ifThen(k.lane() == 0, [&] { k.store(step, scale, int64_t(0), 1); });
+  V made = step;
+  k.ifThen(k.lane() == 0, [&] { k.store(made, scale, int64_t(0), 1); });
 }

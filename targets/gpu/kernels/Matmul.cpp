@@ -39,6 +39,7 @@ private:
   void tiles(V firstTile, V first, int64_t groups);
   void storePartials(llvm::ArrayRef<V> totals, int64_t groups, V slot,
                      int64_t firstToken, V tokens) const;
+  V sumOfSegments(V from) const;
   void reduce(V firstTile, V first, int64_t firstToken, V tokens) const;
 
   int64_t tokenBytes() const { return unit.tileRows() * 4 + kTokenPadding; }
@@ -94,7 +95,7 @@ LaneRows Product::laneRows(const RowsOperand &rows, V first,
   auto row = [&](V token) {
     V number = k.min(token, rows.count - 1);
     if (rows.gather)
-      number = k.signExtend(k.load(k.i32(), rows.gather, number * 4), k.i64());
+      number = k.loadIndex(rows.gather, number);
     return rows.data + number * rows.stride;
   };
   LaneRows lane;
@@ -133,6 +134,16 @@ void Product::storePartials(llvm::ArrayRef<V> totals, int64_t groups, V slot,
     }
 }
 
+/// What a quad's partial sums of all segments add up to, in order; the first is
+/// at \p from.
+V Product::sumOfSegments(V from) const {
+  mlir::Type four = k.vec(4, k.f32());
+  V sum = k.load(four, from, V(), 16);
+  for (int64_t s = 1; s < plan.segments; ++s)
+    sum = sum + k.load(four, from, s * slotBytes(), 16);
+  return sum;
+}
+
 /// Adds up the segments' partial sums of the tiles from \p firstTile on, and
 /// writes them to acc.
 void Product::reduce(V firstTile, V first, int64_t firstToken, V tokens) const {
@@ -147,10 +158,7 @@ void Product::reduce(V firstTile, V first, int64_t firstToken, V tokens) const {
       V inTile = quad & (tileQuads - 1);
       V from = scratch + tile * (plan.segments * slotBytes()) +
                token * tokenBytes() + inTile * 16;
-      mlir::Type four = k.vec(4, k.f32());
-      V sum = k.load(four, from, V(), 16);
-      for (int64_t s = 1; s < plan.segments; ++s)
-        sum = sum + k.load(four, from, s * slotBytes(), 16);
+      V sum = sumOfSegments(from);
       V to = acc + (first + token + firstToken) * accStride +
              (firstTile * (unit.tileRows() * 4) + quad * 16);
       k.store(sum, to, V(), 16);
@@ -280,10 +288,7 @@ void Product::jobs(V count, int64_t most,
         V slot = (number * mostTiles + quad / tileQuads) * plan.segments;
         V from = scratch + slot * slotBytes() + token * tokenBytes() +
                  quad % tileQuads * 16;
-        mlir::Type four = k.vec(4, k.f32());
-        V sum = k.load(four, from, V(), 16);
-        for (int64_t s = 1; s < plan.segments; ++s)
-          sum = sum + k.load(four, from, s * slotBytes(), 16);
+        V sum = sumOfSegments(from);
         k.store(sum, job.acc + token * job.accStride, quad * 16, 16);
       });
     });

@@ -30,12 +30,6 @@ public:
 
 private:
   V at(int64_t field) { return groups + field; }
-  V loadInt(V array, V i) {
-    return k.signExtend(k.load(k.i32(), array, i * 4), k.i64());
-  }
-  void storeInt(V value, V array, V i) {
-    k.store(k.truncate(value, k.i32()), array, i * 4);
-  }
   /// The lane's probabilities: of experts lane, lane + lanes, ...
   SmallVector<V> softmax(V row);
   void chooseExperts(V token);
@@ -137,11 +131,11 @@ void Route::rankFew(V experts) {
   // of its expert, for no expert has more pairs than a block holds.
   V pairs = tokens * layout.perToken;
   k.forThreads(pairs, [&](V i) {
-    V mine = loadInt(experts, i);
+    V mine = k.loadIndex(experts, i);
     auto counts =
         k.fold(k.i64(0), pairs, 1, {k.i64(0), k.i64(0), k.i64(0), k.i64(0)},
                [&](V j, ArrayRef<V> found) {
-                 V other = loadInt(experts, j);
+                 V other = k.loadIndex(experts, j);
                  V same = other == mine, earlier = j < i;
                  auto plus = [&](V count, V condition) {
                    return count + k.zeroExtend(condition, k.i64());
@@ -155,7 +149,7 @@ void Route::rankFew(V experts) {
                      plus(found[2], other < mine), plus(found[3], same)};
                });
     V place = counts[0];
-    storeInt(i / layout.perToken, at(layout.pairTokens), place);
+    k.storeIndex(i / layout.perToken, at(layout.pairTokens), place);
     k.store(k.load(k.f32(), at(layout.tokenWeights), i * 4),
             at(layout.pairWeights), place * 4);
     // The first pair of an expert knows the expert's block: as many blocks as
@@ -163,23 +157,23 @@ void Route::rankFew(V experts) {
     k.ifThen(counts[1] == 0, [&] {
       V block =
           k.fold(k.i64(0), pairs, 1, {k.i64(0)}, [&](V j, ArrayRef<V> count) {
-            V other = loadInt(experts, j);
+            V other = k.loadIndex(experts, j);
             // j counts when it is the first of its expert.
             V earlier =
                 k.fold(k.i64(0), j, 1, {k.i64(0)}, [&](V h, ArrayRef<V> same) {
-                  V equal = loadInt(experts, h) == other;
+                  V equal = k.loadIndex(experts, h) == other;
                   return SmallVector<V>{same[0] + k.zeroExtend(equal, k.i64())};
                 })[0];
             V counted = (other < mine) & (earlier == 0);
             return SmallVector<V>{count[0] + k.zeroExtend(counted, k.i64())};
           })[0];
-      storeInt(mine, at(layout.blockExperts), block);
-      storeInt(place, at(layout.blockFirst), block);
+      k.storeIndex(mine, at(layout.blockExperts), block);
+      k.storeIndex(place, at(layout.blockFirst), block);
       // Whoever has the last pairs ends the list.
       V end = counts[2] + counts[3];
       k.ifThen(end == pairs, [&] {
         k.store(block + 1, at(layout.blockCount));
-        storeInt(pairs, at(layout.blockFirst), block + 1);
+        k.storeIndex(pairs, at(layout.blockFirst), block + 1);
       });
     });
   });
@@ -195,11 +189,11 @@ void Route::countMany(V experts) {
   k.forThreads(k.i64(all), [&](V e) {
     V count =
         k.fold(k.i64(0), pairs, 1, {k.i64(0)}, [&](V i, ArrayRef<V> count) {
-          V mine = loadInt(experts, i) == e;
+          V mine = k.loadIndex(experts, i) == e;
           return SmallVector<V>{count[0] + k.zeroExtend(mine, k.i64())};
         })[0];
-    storeInt(count, counts, e);
-    storeInt((count + (kBlockPairs - 1)) / kBlockPairs, blocks, e);
+    k.storeIndex(count, counts, e);
+    k.storeIndex((count + (kBlockPairs - 1)) / kBlockPairs, blocks, e);
   });
   k.barrier();
   // The first warp scans: lanes take neighbouring experts.
@@ -230,27 +224,27 @@ void Route::countMany(V experts) {
       return SmallVector<V>{sum[0] + count, sum[1] + blockCount};
     });
     k.ifThen(k.lane() == lanes - 1, [&] {
-      storeInt(pairs, counts, k.i64(all));
+      k.storeIndex(pairs, counts, k.i64(all));
       V total = k.signExtend(before[1] + sums[1], k.i64());
-      storeInt(total, blocks, k.i64(all));
+      k.storeIndex(total, blocks, k.i64(all));
       k.store(total, at(layout.blockCount));
-      storeInt(pairs, at(layout.blockFirst), total);
+      k.storeIndex(pairs, at(layout.blockFirst), total);
     });
   });
   k.barrier();
   k.forThreads(k.i64(all), [&](V e) {
-    V first = loadInt(counts, e), firstBlock = loadInt(blocks, e);
-    V end = loadInt(counts, e + 1);
+    V first = k.loadIndex(counts, e), firstBlock = k.loadIndex(blocks, e);
+    V end = k.loadIndex(counts, e + 1);
     k.loop(first, end, kBlockPairs, [&](V pair) {
       V block = firstBlock + (pair - first) / kBlockPairs;
-      storeInt(e, at(layout.blockExperts), block);
-      storeInt(pair, at(layout.blockFirst), block);
+      k.storeIndex(e, at(layout.blockExperts), block);
+      k.storeIndex(pair, at(layout.blockFirst), block);
     });
     k.ifThen(first < end, [&] {
       k.fold(k.i64(0), pairs, 1, {first}, [&](V i, ArrayRef<V> place) {
-        V mine = loadInt(experts, i) == e;
+        V mine = k.loadIndex(experts, i) == e;
         k.ifThen(mine, [&] {
-          storeInt(i / layout.perToken, at(layout.pairTokens), place[0]);
+          k.storeIndex(i / layout.perToken, at(layout.pairTokens), place[0]);
           k.store(k.load(k.f32(), at(layout.tokenWeights), i * 4),
                   at(layout.pairWeights), place[0] * 4);
         });

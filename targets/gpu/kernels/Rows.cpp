@@ -20,7 +20,7 @@ void quartet::gpu::embedRows(DeviceBuilder &k, Type element, V table, V ids,
                              V count, int64_t columns, V out, V outStride) {
   int64_t size = element.getIntOrFloatBitWidth() / 8;
   overElements(k, count, k.i64(columns), [&](V row, V column) {
-    V id = k.signExtend(k.load(k.i32(), ids, row * 4), k.i64());
+    V id = k.loadIndex(ids, row);
     V value = k.load(element, table, (id * columns + column) * size);
     k.store(k.convert(value, k.f32()), out, row * outStride + column * 4);
   });

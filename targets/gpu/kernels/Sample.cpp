@@ -36,7 +36,6 @@ private:
   void chooseTiles(V count);
   /// The first logit behind \p last in the \p count chosen tiles.
   Found next(Found last, V count);
-  V draw(V count);
 
   DeviceBuilder &k;
   const SampleArgs &a;
@@ -91,7 +90,7 @@ Found Sample::next(Found last, V count) {
   auto mine = k.fold(
       k.i64(0), count, 1, {nothing().value, nothing().place},
       [&](V j, ArrayRef<V> best) {
-        V tile = k.signExtend(k.load(k.i32(), chosen, j * 4), k.i64());
+        V tile = k.loadIndex(chosen, j);
         V from = tile * a.tile;
         V end = k.min(from + a.tile, k.i64(a.limit));
         return k.fold(
@@ -107,39 +106,13 @@ Found Sample::next(Found last, V count) {
   return first({mine[0], mine[1]});
 }
 
-V Sample::draw(V count) {
-  auto value = [&](V j) { return k.load(k.f32(), values, j * 4); };
-  V largest = value(k.i64(0)) / a.temperature;
-  V sum = k.fold(k.i64(0), count, 1, {k.f32(0)}, [&](V j, ArrayRef<V> acc) {
-    V term = k.exp(value(j) / a.temperature - largest);
-    k.store(term, values, j * 4);
-    return SmallVector<V>{acc[0] + term};
-  })[0];
-  k.loop(count, [&](V j) { k.store(value(j) / sum, values, j * 4); });
-  V least = a.minP * value(k.i64(0));
-  auto addIfKept = [&](V j, V mass) {
-    V p = value(j);
-    return k.select((p >= least) & (mass < a.topP), mass + p, mass);
-  };
-  V mass = k.fold(k.i64(0), count, 1, {k.f32(0)}, [&](V j, ArrayRef<V> acc) {
-    return SmallVector<V>{addIfKept(j, acc[0])};
-  })[0];
-  V threshold = a.uniform * mass;
-  return k.fold(k.i64(0), count, 1, {k.f32(0), k.i64(0)},
-                [&](V j, ArrayRef<V> carried) {
-                  V after = addIfKept(j, carried[0]);
-                  V here = (carried[0] <= threshold) & (after > threshold);
-                  return SmallVector<V>{after, k.select(here, j, carried[1])};
-                })[1];
-}
-
 void Sample::emit() {
   DeviceBuilder::SharedScope scope(k);
   parts = k.shared(k.machine.warps() * 8);
   values = k.shared(a.candidates * 4);
   ids = k.shared(a.candidates * 4);
   chosen = k.shared(a.candidates * 4);
-  V greedy = a.temperature == k.f32(0);
+  V greedy = a.options.temperature == k.f32(0);
   V count = k.select(greedy, k.i64(1), k.min(a.topK, k.i64(a.limit)));
   V chosenTiles = k.min(count, k.i64(tiles));
   chooseTiles(chosenTiles);
@@ -155,7 +128,9 @@ void Sample::emit() {
   k.onFirstThread([&] {
     V place = k.ifElse(
         greedy, [&] { return SmallVector<V>{k.i64(0)}; },
-        [&] { return SmallVector<V>{draw(count)}; })[0];
+        [&] {
+          return SmallVector<V>{drawCandidate(k, values, count, a.options)};
+        })[0];
     // A row without any number gives the first token.
     V id = k.load(k.i32(), ids, place * 4);
     V isToken = id < int64_t(a.limit);

@@ -1,6 +1,7 @@
 // Draws one token from a row of logits, by one block.
 #ifndef QUARTET_TARGETS_GPU_KERNELS_SAMPLE_H
 #define QUARTET_TARGETS_GPU_KERNELS_SAMPLE_H
+#include "targets/codegen/Draw.h"
 #include "targets/gpu/DeviceBuilder.h"
 
 namespace quartet::gpu {
@@ -9,9 +10,9 @@ struct SampleArgs {
   V logits; ///< f32 of the row
   V maxima; ///< f32, the largest logit below limit of each tile
   int64_t limit, tile, candidates;
-  V topK;                             ///< i64, 1..candidates
-  V temperature, topP, minP, uniform; ///< f32
-  V out;                              ///< where the id (i32) goes
+  V topK; ///< i64, 1..candidates
+  DrawOptions options;
+  V out; ///< where the id (i32) goes
 };
 
 /// quartet.sample. Meets.

@@ -1,6 +1,7 @@
 // A row is spread over all threads, so that a step of one token does not wait
 // for one warp; groups are spread over warps, where a shuffle finds the scale.
 #include "targets/gpu/kernels/Stage.h"
+#include "targets/codegen/Int8.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -71,23 +72,15 @@ void quartet::gpu::quantizeGroup(DeviceBuilder &k, int64_t group,
   V inside = k.lane() < std::min(group, lanes);
   V first = k.select(inside, k.lane(), k.i64(0)) * each;
   SmallVector<V> elements;
-  // Sizes of floats are in the order of their bits, NaN last.
   V largest = k.i32(0);
   for (int64_t i = 0; i < each; ++i) {
     elements.push_back(value(first + i));
-    largest = k.max(largest,
-                    k.bitcast(elements.back(), k.i32()) & int64_t(0x7fffffff));
+    largest = k.max(largest, sizeBits(k, elements.back()));
   }
-  for (int64_t mask = lanes / 2; mask > 0; mask /= 2)
-    largest = k.max(largest, k.shuffleXor(largest, mask));
-  V scale = k.bitcast(largest, k.f32()) / k.f32(127);
-  V factor = k.select(scale > k.f32(0), k.f32(1) / scale, k.f32(0));
+  Int8Scale found = int8Scale(k, k.warpMax(largest));
   V sum = k.i32(0), word = k.i32(0);
-  V limit = k.f32(127);
   for (int64_t i = 0; i < each; ++i) {
-    V rounded = k.roundEven(elements[i] * factor);
-    rounded = k.max(k.min(rounded, limit), k.neg(limit));
-    V integer = k.toInt(rounded, k.i32());
+    V integer = roundToInt8(k, elements[i], found.factor);
     sum = sum + integer;
     if (each == 4)
       word = word | ((integer & 255) << int(8 * i));
@@ -102,11 +95,9 @@ void quartet::gpu::quantizeGroup(DeviceBuilder &k, int64_t group,
     for (int64_t i = 0; i < each; ++i)
       k.store(elements[i], values, first + i);
   });
-  sum = k.select(inside, sum, k.i32(0));
-  for (int64_t mask = lanes / 2; mask > 0; mask /= 2)
-    sum = sum + k.shuffleXor(sum, mask);
+  sum = k.warpSum(k.select(inside, sum, k.i32(0)));
   k.ifThen(k.lane() == 0, [&] {
-    k.store(scale, scaleAddress);
+    k.store(found.scale, scaleAddress);
     k.store(sum, sumAddress);
   });
 }
