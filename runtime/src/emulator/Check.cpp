@@ -27,6 +27,9 @@ struct Check {
   bool readQuickly();
   void read(Cell &cell, uint64_t at, bool atomic);
   void write(Cell &cell, uint64_t at, bool atomic);
+  /// Makes the thread the reader of \p cell. False when another one has to
+  /// stay, too, which markReader does.
+  bool becomesReader(Cell &cell);
   void markReader(Cell &cell);
   /// The reads of \p cell since its write are before this access.
   bool readsBefore(const Cell &cell, Mark &offender, const char *&itsSite);
@@ -86,25 +89,28 @@ void Check::race(uint64_t at, const char *does, Mark other, const char *did,
                      : "no release and acquire order the blocks"));
 }
 
+inline bool Check::becomesReader(Cell &cell) {
+  Mark &r = cell.read;
+  if (r.tick < b.launchTick || r.who == t.me) {
+    r = {b.tick, t.me};
+    cell.readSite = site;
+    return true;
+  }
+  return r.tick == b.tick && r.who == (who::make(b.index, 0) | who::kBlock);
+}
+
 bool Check::readQuickly() {
   if ((offset | bytes) & 3 || !t.waited || !s.shadow.inOnePage(offset, bytes))
     return false;
-  uint32_t everybody = who::make(b.index, 0) | who::kBlock;
   Cell *cell = &s.shadow.word(offset), *end = cell + bytes / 4;
   for (; cell != end; ++cell) {
     Mark w = cell->write;
     bool before = w.who == t.me || w.tick < b.launchTick ||
                   (w.tick < b.barrierTick && who::block(w.who) == b.index);
     if (!QUARTET_LIKELY(before && w.tick >= s.definedSince &&
-                        !(w.who & (who::kSplit | who::kInFlight))))
+                        !(w.who & (who::kSplit | who::kInFlight)) &&
+                        becomesReader(*cell)))
       return false;
-    Mark &r = cell->read;
-    if (r.tick < b.launchTick || r.who == t.me) {
-      r = {b.tick, t.me};
-      cell->readSite = site;
-    } else if (r.tick != b.tick || r.who != everybody) {
-      return false;
-    }
   }
   return true;
 }
@@ -125,14 +131,8 @@ void Check::read(Cell &cell, uint64_t at, bool atomic) {
   }
   if (atomic) // a later plain write is not seen as a conflict: spinning is
     return;   // too frequent to be remembered
-  Mark &r = cell.read;
-  if (r.tick < b.launchTick || r.who == t.me) {
-    r = {b.tick, t.me};
-    cell.readSite = site;
-  } else if (r.tick != b.tick ||
-             r.who != (who::make(b.index, 0) | who::kBlock)) {
+  if (!becomesReader(cell))
     markReader(cell);
-  }
 }
 
 /// Joins the reader to those in \p one, which are of its block.

@@ -12,8 +12,7 @@ void Clock::add(uint32_t block, uint32_t before) {
 }
 
 void Clock::addOwn(Mark mark) {
-  uint32_t block = who::block(mark.who);
-  if (block < ticks.size() && mark.tick < ticks[block])
+  if (inTicks(mark))
     return;
   for (Mark &other : own)
     if (other.who == mark.who) {
@@ -27,11 +26,7 @@ void Clock::join(const Clock &other) {
   for (uint32_t block = 0; block < other.ticks.size(); ++block)
     add(block, other.ticks[block]);
   own.erase(std::remove_if(own.begin(), own.end(),
-                           [&](Mark mark) {
-                             uint32_t block = who::block(mark.who);
-                             return block < ticks.size() &&
-                                    mark.tick < ticks[block];
-                           }),
+                           [&](Mark mark) { return inTicks(mark); }),
             own.end());
   for (Mark mark : other.own)
     addOwn(mark);

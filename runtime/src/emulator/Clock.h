@@ -51,13 +51,14 @@ struct Clock {
   void join(const Clock &other);
   /// Whether the access \p mark (of a thread, warp or block) is in the set.
   bool has(Mark mark) const {
-    uint32_t block = who::block(mark.who);
-    if (block < ticks.size() && mark.tick < ticks[block])
-      return true;
-    return !own.empty() && hasOwn(mark);
+    return inTicks(mark) || (!own.empty() && hasOwn(mark));
   }
 
 private:
+  bool inTicks(Mark mark) const {
+    uint32_t block = who::block(mark.who);
+    return block < ticks.size() && mark.tick < ticks[block];
+  }
   bool hasOwn(Mark mark) const;
 };
 

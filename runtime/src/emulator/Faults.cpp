@@ -16,13 +16,10 @@ static void handle(int signal, siginfo_t *info, void *) {
   }
   Machine &m = *t->machine;
   auto address = reinterpret_cast<uintptr_t>(info->si_addr);
-  size_t stack = size_t(t->block->index) * t->block->threads.size() + t->index;
-  if (m.stacks.inGuard(stack, address))
+  if (m.stacks.inGuard(Machine::stackOf(*t), address))
     m.overflow(*t);
-  char text[32];
-  std::snprintf(text, sizeof text, "0x%llx", (unsigned long long)address);
   m.report(ReportKind::Fault, t->site, nullptr,
-           "fault: " + nameOf(*t) + " touches " + text +
+           "fault: " + nameOf(*t) + " touches " + hexadecimal(address) +
                ", which it did not announce; last seen at " + quoted(t->site));
   m.abandon();
 }

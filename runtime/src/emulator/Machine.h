@@ -5,6 +5,7 @@
 #define QUARTET_RUNTIME_EMULATOR_MACHINE_H
 #include "runtime/src/emulator/Emulator.h"
 #include "runtime/src/emulator/Fibre.h"
+#include "runtime/src/emulator/Matrix.h"
 #include "runtime/src/emulator/Shadow.h"
 #include <cstring>
 #include <map>
@@ -50,9 +51,8 @@ struct Warp {
 /// What a lane brings to a meeting and takes from it.
 struct Operands {
   uint64_t value; ///< a value, a predicate; then the result
-  int32_t index;
-  const uint32_t *a, *b, *c;
-  uint32_t *d;
+  uint32_t from;  ///< the lane whose value it takes
+  LaneWords words;
   const void *row;
 };
 
@@ -150,6 +150,11 @@ struct Machine {
   /// Calls \p body with 0 .. count - 1 in an order that depends on the seed.
   template <typename Body> void inSomeOrder(uint64_t count, Body body);
   uint64_t nextRandom();
+  /// Which of the stacks \p thread has.
+  static size_t stackOf(const Thread &thread) {
+    return size_t(thread.block->index) * thread.block->threads.size() +
+           thread.index;
+  }
 
   // Memory.cpp
   bool addRegion(uintptr_t base, uint64_t bytes, std::string name,
@@ -173,6 +178,11 @@ struct Machine {
   void report(ReportKind kind, const char *site, const char *otherSite,
               const std::string &message);
 
+  /// Another block gets its turn.
+  void nextBlock() {
+    if (++turn == blocks.size())
+      turn = 0;
+  }
   /// Another warp of \p block gets its turn.
   static void nextWarp(Block &block) {
     if (++block.turn == block.warps.size())
@@ -187,7 +197,6 @@ private:
 extern thread_local Thread *current;
 
 // Checks of accesses that are in bounds, and their marks (Check.cpp).
-enum class Access { Read, Write, Atomic /*read and write*/ };
 void checkRead(Thread &thread, Space &space, uint64_t offset, uint64_t bytes,
                const char *site);
 void checkWrite(Thread &thread, Space &space, uint64_t offset, uint64_t bytes,
@@ -207,8 +216,7 @@ inline bool isBefore(const Thread &thread, Mark mark) {
   if (mark.tick < block.launchTick)
     return true;
   if (who::block(mark.who) != block.index)
-    return block.known.has(mark) ||
-           (!thread.acquired.empty() && thread.acquired.has(mark));
+    return block.known.has(mark) || thread.acquired.has(mark);
   if (mark.tick < block.barrierTick)
     return true;
   uint32_t kind = mark.who & who::kKind;
@@ -226,6 +234,7 @@ std::string nameOf(const Thread &thread); ///< "thread 3 of block 0"
 std::string nameOf(const Machine &machine, uint32_t who);
 std::string placeOf(const Space &space, uint64_t offset); ///< "byte 8 of x"
 std::string quoted(const char *site);
+std::string hexadecimal(uintptr_t address);
 inline bool sameSite(const char *a, const char *b) {
   return a == b || (a && b && std::strcmp(a, b) == 0);
 }

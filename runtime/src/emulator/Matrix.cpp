@@ -2,7 +2,8 @@
 // Fragments for mma.m16n8k16 / k32"; AMD's matrix instruction calculator for
 // v_mfma_*_16x16 (CDNA 2 to 4) and v_wmma_*_16x16x16 (RDNA 3 and 4).
 #include "runtime/src/emulator/Matrix.h"
-#include "runtime/src/emulator/Meet.h"
+#include "quartet/emulator.h"
+#include <cstring>
 
 using namespace quartet::emu;
 

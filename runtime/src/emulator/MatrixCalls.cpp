@@ -1,6 +1,5 @@
 // The calls of a warp's matrix instructions: the lane that comes last works for
 // all.
-#include "runtime/src/emulator/Matrix.h"
 #include "runtime/src/emulator/Meet.h"
 
 using namespace quartet::emu;
@@ -17,25 +16,20 @@ void quartet_emu_mma(int32_t kind, const uint32_t *a, const uint32_t *b,
                      const uint32_t *c, uint32_t *d, const char *site) {
   Thread &t = *current;
   int lanes = matrixLanes(kind);
-  if (lanes != __builtin_popcountll(wholeWarp(t)))
+  if (lanes != int(laneCount(t)))
     bad(t, site,
-        lanes ? "has a matrix instruction of warps of " +
-                    std::to_string(lanes) + " in a warp of " +
-                    std::to_string(__builtin_popcountll(wholeWarp(t)))
-              : "has matrix instruction " + std::to_string(kind) +
-                    ", which is unknown");
-  t.operands.a = a;
-  t.operands.b = b;
-  t.operands.c = c;
-  t.operands.d = d;
+        lanes
+            ? "has a matrix instruction of warps of " + std::to_string(lanes) +
+                  " in a warp of " + std::to_string(laneCount(t))
+            : "has matrix instruction " + std::to_string(kind) +
+                  ", which is unknown");
+  t.operands.words = {a, b, c, d};
   uint32_t together = meetingKind(Together::Matrix, uint32_t(kind));
   if (!meet(t, wholeWarp(t), together, site))
     return;
   LaneWords words[64];
-  for (uint32_t lane = 0; lane < uint32_t(lanes); ++lane) {
-    const Operands &of = laneOf(t, lane).operands;
-    words[lane] = {of.a, of.b, of.c, of.d};
-  }
+  for (uint32_t lane = 0; lane < uint32_t(lanes); ++lane)
+    words[lane] = laneOf(t, lane).operands.words;
   int odd = multiplyMatrices(kind, words);
   if (odd >= 0)
     t.machine->report(ReportKind::BadInstruction, site, nullptr,
@@ -60,8 +54,7 @@ void quartet_emu_ldmatrix(uint32_t *words, const void *row, int32_t tiles,
   Thread &t = *current;
   Machine &m = *t.machine;
   auto address = reinterpret_cast<uintptr_t>(row);
-  if ((tiles != 1 && tiles != 2 && tiles != 4) ||
-      __builtin_popcountll(wholeWarp(t)) != 32)
+  if ((tiles != 1 && tiles != 2 && tiles != 4) || laneCount(t) != 32)
     bad(t, site,
         "has an ldmatrix of " + std::to_string(tiles) +
             " tiles, expected 1, 2 or 4 in a warp of 32");
@@ -73,7 +66,7 @@ void quartet_emu_ldmatrix(uint32_t *words, const void *row, int32_t tiles,
       bad(t, site,
           "has an ldmatrix of a row whose address isn't a multiple of 16");
   }
-  t.operands.d = words;
+  t.operands.words.d = words;
   t.operands.row = row;
   uint32_t together = meetingKind(Together::LoadMatrix,
                                   uint32_t(tiles) * 2 + (transposed != 0));
@@ -86,7 +79,7 @@ void quartet_emu_ldmatrix(uint32_t *words, const void *row, int32_t tiles,
   for (uint32_t lane = 0; lane < 32; ++lane) {
     Thread &reader = laneOf(t, lane);
     for (uint32_t tile = 0; tile < uint32_t(tiles); ++tile) {
-      uint32_t &word = reader.operands.d[tile];
+      uint32_t &word = reader.operands.words.d[tile];
       if (!transposed) {
         readShared(reader, rowOf(tile, lane / 4) + 4 * (lane % 4), &word, 4,
                    site);

@@ -1,6 +1,5 @@
 // Barriers of blocks, meetings of warps, and why they can't be completed.
 #include "runtime/src/emulator/Meet.h"
-#include <algorithm>
 
 using namespace quartet::emu;
 
@@ -71,6 +70,15 @@ void Machine::diverge(Thread &thread, const std::string &what) {
   abandon();
 }
 
+/// That other lanes of its warp wait for \p t in a meeting; empty: they don't.
+static std::string awaited(const Thread &t) {
+  for (const Meeting &meeting : t.warp->meetings)
+    if (meeting.mask >> t.lane & 1)
+      return std::string("other lanes of its warp wait for it in a ") +
+             meetingName(meeting.kind) + " at " + quoted(meeting.site);
+  return "";
+}
+
 /// What an acquire of one thread before a barrier means for all behind it.
 static void completeBarrier(Machine &m, Block &block) {
   block.arrived = 0;
@@ -110,12 +118,9 @@ void quartet_emu_barrier(const char *site) {
     m.diverge(t, nameOf(t) + " comes to the barrier at " + quoted(site) +
                      ", others wait at the one at " +
                      quoted(block.barrierSite));
-  for (const Meeting &meeting : t.warp->meetings)
-    if (meeting.mask >> t.lane & 1)
-      m.diverge(t, nameOf(t) + " comes to the barrier at " + quoted(site) +
-                       ", other lanes of its warp wait for it in a " +
-                       meetingName(meeting.kind) + " at " +
-                       quoted(meeting.site));
+  if (std::string others = awaited(t); !others.empty())
+    m.diverge(t, nameOf(t) + " comes to the barrier at " + quoted(site) + ", " +
+                     others);
   if (++block.arrived == block.threads.size())
     completeBarrier(m, block);
   m.suspend(t);
@@ -134,11 +139,8 @@ void Machine::threadEnds(Thread &t) {
   if (block.arrived)
     diverge(t, nameOf(t) + " ends, others wait for it at the barrier at " +
                    quoted(block.barrierSite));
-  for (const Meeting &meeting : t.warp->meetings)
-    if (meeting.mask >> t.lane & 1)
-      diverge(t, nameOf(t) +
-                     " ends, other lanes of its warp wait for it in a " +
-                     meetingName(meeting.kind) + " at " + quoted(meeting.site));
+  if (std::string others = awaited(t); !others.empty())
+    diverge(t, nameOf(t) + " ends, " + others);
 }
 
 bool quartet::emu::meet(Thread &t, uint64_t mask, uint32_t kind,
@@ -147,29 +149,28 @@ bool quartet::emu::meet(Thread &t, uint64_t mask, uint32_t kind,
   Warp &warp = *t.warp;
   t.site = site;
   t.wait = Wait::Warp;
+  auto diverge = [&](const std::string &why) {
+    m.diverge(t, nameOf(t) + " comes to a " + meetingName(kind) + " at " +
+                     quoted(site) + why);
+  };
   uint64_t self = uint64_t(1) << t.lane;
   if (!(mask & self))
-    m.diverge(t, nameOf(t) + " comes to a " + meetingName(kind) + " at " +
-                     quoted(site) + " of lanes that don't include it");
+    diverge(" of lanes that don't include it");
   Meeting *mine = nullptr;
   for (Meeting &meeting : warp.meetings) {
     if (!(meeting.mask & mask))
       continue;
     if (meeting.mask != mask || meeting.kind != kind ||
         !sameSite(meeting.site, site))
-      m.diverge(t, nameOf(t) + " comes to a " + meetingName(kind) + " at " +
-                       quoted(site) + ", other lanes of its warp are in a " +
-                       meetingName(meeting.kind) + " at " +
-                       quoted(meeting.site) +
-                       (meeting.kind != kind ? "" : " or of other lanes"));
+      diverge(std::string(", other lanes of its warp are in a ") +
+              meetingName(meeting.kind) + " at " + quoted(meeting.site) +
+              (meeting.kind != kind ? "" : " or of other lanes"));
     mine = &meeting;
     break;
   }
   if (!mine) {
     if (mask & (warp.ended | warp.atBarrier))
-      m.diverge(t, nameOf(t) + " comes to a " + meetingName(kind) + " at " +
-                       quoted(site) +
-                       ", which other lanes of its warp can't reach");
+      diverge(", which other lanes of its warp can't reach");
     warp.meetings.push_back({mask, 0, kind, site});
     mine = &warp.meetings.back();
   }
@@ -226,18 +227,18 @@ void quartet_emu_warp_barrier(uint64_t mask, const char *site) {
   release(t, mask);
 }
 
-uint32_t quartet_emu_shuffle_xor(uint32_t value, int32_t mask,
-                                 const char *site) {
-  Thread &t = *current;
+/// The warp meets; returns the value that lane \p from brings, or \p value when
+/// there is no such lane.
+static uint32_t shuffle(Thread &t, uint32_t value, uint32_t from, uint32_t kind,
+                        const char *site) {
   t.operands.value = value;
-  t.operands.index = int32_t(t.lane) ^ mask;
-  uint32_t kind = meetingKind(Together::ShuffleXor, uint32_t(mask));
+  t.operands.from = from;
   if (meet(t, wholeWarp(t), kind, site)) {
     uint64_t results[64];
-    uint32_t lanes = uint32_t(__builtin_popcountll(wholeWarp(t)));
+    uint32_t lanes = laneCount(t);
     for (uint32_t lane = 0; lane < lanes; ++lane) {
-      uint32_t from = uint32_t(laneOf(t, lane).operands.index);
-      results[lane] = laneOf(t, from < lanes ? from : lane).operands.value;
+      uint32_t other = laneOf(t, lane).operands.from;
+      results[lane] = laneOf(t, other < lanes ? other : lane).operands.value;
     }
     for (uint32_t lane = 0; lane < lanes; ++lane)
       laneOf(t, lane).operands.value = results[lane];
@@ -246,25 +247,19 @@ uint32_t quartet_emu_shuffle_xor(uint32_t value, int32_t mask,
   return uint32_t(t.operands.value);
 }
 
+uint32_t quartet_emu_shuffle_xor(uint32_t value, int32_t mask,
+                                 const char *site) {
+  Thread &t = *current;
+  return shuffle(t, value, t.lane ^ uint32_t(mask),
+                 meetingKind(Together::ShuffleXor, uint32_t(mask)), site);
+}
+
 uint32_t quartet_emu_shuffle_index(uint32_t value, int32_t index,
                                    const char *site) {
   Thread &t = *current;
-  t.operands.value = value;
-  t.operands.index = index;
-  if (meet(t, wholeWarp(t), meetingKind(Together::ShuffleIndex), site)) {
-    uint64_t results[64];
-    uint32_t lanes = uint32_t(__builtin_popcountll(wholeWarp(t)));
-    for (uint32_t lane = 0; lane < lanes; ++lane) {
-      // The hardware looks at the low bits of the index only.
-      uint32_t from = uint32_t(laneOf(t, lane).operands.index) &
-                      uint32_t(t.machine->options.lanes - 1);
-      results[lane] = laneOf(t, from < lanes ? from : lane).operands.value;
-    }
-    for (uint32_t lane = 0; lane < lanes; ++lane)
-      laneOf(t, lane).operands.value = results[lane];
-    release(t, wholeWarp(t));
-  }
-  return uint32_t(t.operands.value);
+  // The hardware looks at the low bits of the index only.
+  uint32_t from = uint32_t(index) & uint32_t(t.machine->options.lanes - 1);
+  return shuffle(t, value, from, meetingKind(Together::ShuffleIndex), site);
 }
 
 uint64_t quartet_emu_ballot(int32_t predicate, const char *site) {
@@ -272,7 +267,7 @@ uint64_t quartet_emu_ballot(int32_t predicate, const char *site) {
   t.operands.value = predicate != 0;
   if (meet(t, wholeWarp(t), meetingKind(Together::Ballot), site)) {
     uint64_t result = 0;
-    uint32_t lanes = uint32_t(__builtin_popcountll(wholeWarp(t)));
+    uint32_t lanes = laneCount(t);
     for (uint32_t lane = 0; lane < lanes; ++lane)
       result |= laneOf(t, lane).operands.value << lane;
     for (uint32_t lane = 0; lane < lanes; ++lane)

@@ -21,6 +21,9 @@ inline uint32_t meetingKind(Together what, uint32_t detail = 0) {
 
 /// All lanes of \p thread's warp.
 inline uint64_t wholeWarp(const Thread &thread) { return thread.warp->lanes; }
+inline uint32_t laneCount(const Thread &thread) {
+  return uint32_t(__builtin_popcountll(thread.warp->lanes));
+}
 
 /// \p thread, whose operands are set, comes to the meeting of the lanes \p
 /// mask. True for the last one, who does the work for all and then calls

@@ -2,7 +2,6 @@
 // memory and the thread's stack. Anything else ends the launch, since the
 // access itself follows the check.
 #include "runtime/src/emulator/Machine.h"
-#include <algorithm>
 #include <link.h>
 
 using namespace quartet::emu;
@@ -88,16 +87,15 @@ static std::string nearest(const Machine &machine, uintptr_t address,
 
 void Machine::outOfBounds(Thread &thread, uintptr_t address, int64_t bytes,
                           bool write, const char *site) {
-  char text[32];
-  std::snprintf(text, sizeof text, "0x%llx", (unsigned long long)address);
   Space *space = bytes > 0 ? findRegion(address, uint64_t(bytes)) : nullptr;
   bool readOnly = space && space->readOnly;
   report(ReportKind::OutOfBounds, site, nullptr,
          std::string(readOnly ? "write of read-only memory: "
                               : "out of bounds: ") +
              nameOf(thread) + (write ? " writes " : " reads ") +
-             std::to_string(bytes) + " bytes at " + text + " at " +
-             quoted(site) + ": " + nearest(*this, address, uint64_t(bytes)));
+             std::to_string(bytes) + " bytes at " + hexadecimal(address) +
+             " at " + quoted(site) + ": " +
+             nearest(*this, address, uint64_t(bytes)));
   abandon();
 }
 

@@ -1,5 +1,6 @@
 // The texts of reports, and which of them are kept.
 #include "runtime/src/emulator/Machine.h"
+#include <cstdio>
 
 using namespace quartet::emu;
 
@@ -33,6 +34,12 @@ const char *quartet::emu::toString(ReportKind kind) {
 
 std::string quartet::emu::quoted(const char *site) {
   return "'" + std::string(site ? site : "unknown") + "'";
+}
+
+std::string quartet::emu::hexadecimal(uintptr_t address) {
+  char text[32];
+  std::snprintf(text, sizeof text, "0x%llx", (unsigned long long)address);
+  return text;
 }
 
 std::string quartet::emu::nameOf(const Thread &thread) {

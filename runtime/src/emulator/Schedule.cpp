@@ -86,7 +86,7 @@ bool Machine::prepare() {
       thread.me = who::make(i, n);
       thread.index = n;
       thread.lane = n % uint32_t(o.lanes);
-      size_t stack = size_t(i) * size_t(o.threads) + n;
+      size_t stack = stackOf(thread);
       thread.stackBegin = reinterpret_cast<uintptr_t>(stacks.begin(stack));
       thread.stackEnd = reinterpret_cast<uintptr_t>(stacks.end(stack));
     }
@@ -112,8 +112,7 @@ static void startBlock(Machine &m, Block &block, int64_t sharedBytes) {
     warp.readyFirst = warp.readyCount = 0;
   }
   for (Thread &t : block.threads) {
-    size_t stack = size_t(block.index) * block.threads.size() + t.index;
-    t.sp = m.stacks.prepare(stack, fibre);
+    t.sp = m.stacks.prepare(Machine::stackOf(t), fibre);
     t.waited = !m.what.overlap;
     t.wait = Wait::Nothing;
     t.site = nullptr;
@@ -193,8 +192,7 @@ Thread *Machine::next() {
       --block.readyCount;
       return &thread;
     }
-    if (++turn == blocks.size())
-      turn = 0;
+    nextBlock();
   }
   return nullptr;
 }
@@ -219,8 +217,7 @@ void Machine::yield(Thread &thread) {
     deadlock();
   makeReady(thread);
   nextWarp(*thread.block);
-  if (++turn == blocks.size())
-    turn = 0;
+  nextBlock();
   suspend(thread);
 }
 
