@@ -317,9 +317,7 @@ int benchCommand(const Session &session) {
     return error.empty() ? ExitInterrupted : session.fail(error);
   Output output;
   output.write(options.json ? benchJson(report) : benchText(report));
-  if (output.ok() || output.closed())
-    return 0;
-  return session.fail(output.problem());
+  return session.finish(output);
 }
 
 } // namespace quartet::rt

@@ -17,9 +17,7 @@ Spread spreadOf(std::vector<double> values) {
   return {median, values.front(), values.back()};
 }
 
-namespace {
-__attribute__((format(printf, 1, 2))) std::string print(const char *format,
-                                                        ...) {
+std::string print(const char *format, ...) {
   char text[256];
   va_list arguments;
   va_start(arguments, format);
@@ -28,6 +26,7 @@ __attribute__((format(printf, 1, 2))) std::string print(const char *format,
   return text;
 }
 
+namespace {
 /// \p count things in each of these times, as things per second.
 Spread rates(const Spread &seconds, double count) {
   auto rate = [&](double time) { return time > 0 ? count / time : 0; };

@@ -50,6 +50,10 @@ struct BenchReport {
   uint64_t bandwidthBytes = 0; ///< of the memory it was measured with
 };
 
+/// What printf would print, cut to 255 characters.
+__attribute__((format(printf, 1, 2))) std::string print(const char *format,
+                                                        ...);
+
 std::string benchText(const BenchReport &report);
 std::string benchJson(const BenchReport &report);
 

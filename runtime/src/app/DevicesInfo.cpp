@@ -60,10 +60,7 @@ static std::string whatRuns(const Session &session, const DeviceInfo &device) {
     const quartet_program &program = session.image.programs[i];
     if (!program.device || program.device->kind != device.kind)
       continue;
-    bool runs = device.kind == QUARTET_DEVICE_EMULATOR;
-    for (int64_t k = 0; k != program.device->num_images; ++k)
-      runs |= runsOn(*program.device, program.device->images[k], device.arch);
-    std::string &list = runs ? targets : others;
+    std::string &list = runsOn(*program.device, device) ? targets : others;
     list += (list.empty() ? "'" : ", '") + std::string(program.target) + "'";
   }
   if (!targets.empty())
@@ -113,9 +110,7 @@ int printDevices(const Session &session) {
       session.line.infoJson
           ? json.dump(2, ' ', false, Ordered::error_handler_t::replace) + "\n"
           : text);
-  if (output.ok() || output.closed())
-    return 0;
-  return session.fail(output.problem());
+  return session.finish(output);
 }
 
 } // namespace quartet::rt

@@ -297,10 +297,9 @@ std::string readableText(const Session &session, const Numbers &numbers) {
   line("state", size(uint64_t(numbers.bytesPerSequence)) +
                     " per sequence and " +
                     size(uint64_t(numbers.bytesPerToken)) + " per token");
-  int64_t whole =
-      numbers.bytesPerSequence +
-      numbers.bytesPerToken * QUARTET_PAGE_TOKENS *
-          ((numbers.context + QUARTET_PAGE_TOKENS - 1) / QUARTET_PAGE_TOKENS);
+  int64_t whole = numbers.bytesPerSequence + numbers.bytesPerToken *
+                                                 QUARTET_PAGE_TOKENS *
+                                                 pagesFor(numbers.context);
   line("", size(uint64_t(whole)) + " for a full context");
   if (numbers.chosen && numbers.chosen->device)
     line("device memory",
@@ -317,9 +316,7 @@ int infoCommand(const Session &session) {
   Output output;
   output.write(session.line.infoJson ? jsonText(session, numbers)
                                      : readableText(session, numbers));
-  if (output.ok() || output.closed())
-    return 0;
-  return session.fail(output.problem());
+  return session.finish(output);
 }
 
 } // namespace quartet::rt

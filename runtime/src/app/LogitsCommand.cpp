@@ -110,7 +110,7 @@ int logitsCommand(const Session &session) {
     if (options.mtp)
       length = mtpRows(length, options.drafts);
     total += length;
-    int64_t pages = (length + QUARTET_PAGE_TOKENS - 1) / QUARTET_PAGE_TOKENS;
+    int64_t pages = pagesFor(length);
     engineOptions.pages = stream ? std::max(engineOptions.pages, pages)
                                  : engineOptions.pages + pages;
   }

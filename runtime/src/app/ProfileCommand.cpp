@@ -36,7 +36,6 @@ bool measure(const Session &session, Engine &engine, ProfileReport &report,
   InterruptGuard interrupt;
   TokenSource source(session.manifest);
   std::vector<std::vector<double>> all;
-  double graph = 0;
   for (int64_t i = 0; i <= options.repeat; ++i) {
     int32_t sequence = engine.open(error);
     if (sequence < 0)
@@ -54,13 +53,12 @@ bool measure(const Session &session, Engine &engine, ProfileReport &report,
     if (!step(engine, sequence, source.next(options.tokens),
               i ? &seconds : nullptr, error))
       return false;
-    if (i == 0 && !engine.lastDeviceSeconds(graph, error))
+    if (i == 0 && !engine.lastDeviceSeconds(report.stepSeconds, error))
       return false;
     if (i)
       all.push_back(seconds);
     engine.close(sequence);
   }
-  report.stepSeconds = graph;
   const quartet_bucket *bucket = engine.bucketFor(options.tokens, 1);
   for (int64_t i = 0; i != bucket->num_launches; ++i) {
     std::vector<double> values;
@@ -129,9 +127,7 @@ int profileCommand(const Session &session) {
     return session.fail(error);
   Output output;
   output.write(profileText(report));
-  if (output.ok() || output.closed())
-    return 0;
-  return session.fail(output.problem());
+  return session.finish(output);
 }
 
 } // namespace quartet::rt

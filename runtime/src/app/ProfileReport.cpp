@@ -3,8 +3,6 @@
 #include "runtime/src/app/ProfileReport.h"
 #include "runtime/src/engine/Json.h"
 #include <algorithm>
-#include <cstdarg>
-#include <cstdio>
 
 namespace quartet::rt {
 
@@ -45,16 +43,6 @@ std::vector<PhaseSum> sumsOf(const ProfileReport &report) {
   }
   return sums;
 }
-
-__attribute__((format(printf, 2, 3))) void add(std::string &text,
-                                               const char *format, ...) {
-  char line[256];
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(line, sizeof(line), format, arguments);
-  va_end(arguments);
-  text += line;
-}
 } // namespace
 
 void addCosts(const Manifest &manifest, ProfileReport &report) {
@@ -91,25 +79,24 @@ std::string profileText(const ProfileReport &report) {
                      std::to_string(report.tokens) +
                      (report.tokens == 1 ? " token" : " tokens") + " after " +
                      std::to_string(report.context) + "\n";
-  add(text,
-      "a step takes %.1f us; %zu launches one by one take %.1f us\n"
-      "copies on the device reach %.1f GB/s\n\n",
-      report.stepSeconds * 1e6, report.launches.size(), all * 1e6,
-      report.bandwidth / 1e9);
-  add(text, "%-20s %8s %10s %6s %9s %8s %10s %9s\n", "phase", "launches", "us",
-      "%", "MB", "GB/s", "% of copy", "lost us");
+  text += print("a step takes %.1f us; %zu launches one by one take %.1f us\n"
+                "copies on the device reach %.1f GB/s\n\n",
+                report.stepSeconds * 1e6, report.launches.size(), all * 1e6,
+                report.bandwidth / 1e9);
+  text += print("%-20s %8s %10s %6s %9s %8s %10s %9s\n", "phase", "launches",
+                "us", "%", "MB", "GB/s", "% of copy", "lost us");
   for (size_t i = 0; i != std::min(sums.size(), shownPhases); ++i) {
     const PhaseSum &sum = sums[i];
     double rate = sum.seconds > 0 ? sum.bytes / sum.seconds : 0;
-    add(text, "%-20s %8lld %10.1f %6.1f %9.2f %8.1f %10.1f %9.1f\n",
-        sum.name.c_str(), static_cast<long long>(sum.launches),
-        sum.seconds * 1e6, all > 0 ? 100 * sum.seconds / all : 0,
-        sum.bytes / 1e6, rate / 1e9,
-        report.bandwidth > 0 ? 100 * rate / report.bandwidth : 0,
-        sum.lost(report.bandwidth) * 1e6);
+    text += print("%-20s %8lld %10.1f %6.1f %9.2f %8.1f %10.1f %9.1f\n",
+                  sum.name.c_str(), static_cast<long long>(sum.launches),
+                  sum.seconds * 1e6, all > 0 ? 100 * sum.seconds / all : 0,
+                  sum.bytes / 1e6, rate / 1e9,
+                  report.bandwidth > 0 ? 100 * rate / report.bandwidth : 0,
+                  sum.lost(report.bandwidth) * 1e6);
   }
   if (sums.size() > shownPhases)
-    add(text, "and %zu more phases\n", sums.size() - shownPhases);
+    text += print("and %zu more phases\n", sums.size() - shownPhases);
   return text;
 }
 

@@ -209,8 +209,8 @@ int selfTestCommand(const Session &session) {
   output.write(session.manifest.name + ", program " + model.program->target +
                (model.device ? " on " + model.device->info().name : "") + "\n" +
                test.table);
-  if (!output.ok() && !output.closed())
-    return session.fail(output.problem());
+  if (int code = session.finish(output))
+    return code;
   if (!test.passed)
     return session.fail("the steps do not agree");
   return 0;

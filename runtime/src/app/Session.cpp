@@ -1,6 +1,7 @@
 // Loads what a command needs, and no more: info and tokenize work without the
 // weight file.
 #include "runtime/src/app/Session.h"
+#include "runtime/src/app/Output.h"
 #include "runtime/src/app/UploadProgress.h"
 #include "runtime/src/engine/DeviceMemory.h"
 #include "runtime/src/engine/Programs.h"
@@ -12,6 +13,10 @@ namespace quartet::rt {
 int Session::fail(const std::string &message, int code) const {
   fprintf(stderr, "%s: %s\n", program.c_str(), message.c_str());
   return code;
+}
+
+int Session::finish(const Output &output) const {
+  return output.ok() || output.closed() ? 0 : fail(output.problem());
 }
 
 unsigned Session::threads() const {
@@ -73,27 +78,6 @@ bool LoadedModel::loadWeights(const Session &session, std::string *error) {
   return synthetic != nullptr;
 }
 
-namespace {
-/// Weights that are made up piece by piece.
-class SyntheticSource : public WeightSource {
-public:
-  SyntheticSource(const Manifest &manifest, uint64_t seed, Team &team)
-      : manifest(manifest), seed(seed), team(team) {}
-  uint64_t granule(size_t weight) const override {
-    return syntheticPartBytes(manifest.weights[weight]);
-  }
-  void read(size_t weight, uint64_t begin, uint64_t end,
-            uint8_t *out) const override {
-    fillSynthetic(manifest.weights[weight], seed, begin, end, out, team);
-  }
-
-private:
-  const Manifest &manifest;
-  uint64_t seed;
-  Team &team;
-};
-} // namespace
-
 bool LoadedModel::uploadWeights(const Session &session, std::string *error) {
   using Clock = std::chrono::steady_clock;
   Clock::time_point start = Clock::now();
@@ -125,7 +109,7 @@ LoadedModel::weightPointers(const Manifest &manifest) const {
   std::vector<void *> list;
   if (deviceWeights) {
     for (DeviceAddress address : deviceWeights->addresses())
-      list.push_back(reinterpret_cast<void *>(uintptr_t(address)));
+      list.push_back(asPointer(address));
     return list;
   }
   void *const *bases = weights ? weights->pointers() : synthetic->pointers();

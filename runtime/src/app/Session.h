@@ -17,6 +17,8 @@
 
 namespace quartet::rt {
 
+class Output;
+
 struct Session {
   Image image;
   Manifest manifest;
@@ -27,6 +29,8 @@ struct Session {
 
   /// Prints \p message to standard error; \returns \p code.
   int fail(const std::string &message, int code = ExitFailure) const;
+  /// The exit code of a command that is done when \p output is written.
+  int finish(const Output &output) const;
 
   unsigned threads() const;
   /// The program that runs here, and for one of a device that device; null,

@@ -29,12 +29,6 @@ static std::string quoted(std::string_view bytes) {
   return text + "\"";
 }
 
-static int finish(const Session &session, Output &output) {
-  if (output.ok() || output.closed())
-    return 0;
-  return session.fail(output.problem());
-}
-
 int tokenizeCommand(const Session &session) {
   const TokenizeOptions &options = session.line.tokenize;
   std::string error, text = options.text;
@@ -57,7 +51,7 @@ int tokenizeCommand(const Session &session) {
   Output output;
   output.write(lines);
   output.finishLine();
-  return finish(session, output);
+  return session.finish(output);
 }
 
 int detokenizeCommand(const Session &session) {
@@ -72,7 +66,7 @@ int detokenizeCommand(const Session &session) {
   Output output;
   output.write(text);
   output.finishLine();
-  return finish(session, output);
+  return session.finish(output);
 }
 
 } // namespace quartet::rt

@@ -4,26 +4,16 @@
 // enums are ints.
 #ifndef QUARTET_RUNTIME_DEVICE_CUDAAPI_H
 #define QUARTET_RUNTIME_DEVICE_CUDAAPI_H
+#include "runtime/src/device/DriverApi.h"
 #include <cstddef>
 #include <cstdint>
 
 namespace quartet::rt::cuda {
+using namespace driver;
 
 using Context = struct OpaqueContext *;
-using Module = struct OpaqueModule *;
-using Function = struct OpaqueFunction *;
-using Stream = struct OpaqueStream *;
-using Event = struct OpaqueEvent *;
-using Graph = struct OpaqueGraph *;
 using GraphNode = struct OpaqueGraphNode *;
-using GraphExec = struct OpaqueGraphExec *;
-using Pointer = unsigned long long;
-
-enum Result : int {
-  Success = 0,
-  OutOfMemory = 2,
-  NoDevice = 100,
-};
+using Pointer = unsigned long long; ///< into the device's memory
 
 enum DeviceAttribute : int {
   Multiprocessors = 16,

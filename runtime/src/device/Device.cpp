@@ -1,10 +1,10 @@
 // Which device runs a program, and who opens it.
 #include "runtime/src/device/Device.h"
 #include "runtime/src/device/DeviceKinds.h"
+#include "runtime/src/device/MemoryUse.h"
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
-#include <unistd.h>
 
 namespace quartet::rt {
 
@@ -47,8 +47,7 @@ static bool listEmulated(std::vector<DeviceInfo> &devices, std::string *error) {
   info.kind = QUARTET_DEVICE_EMULATOR;
   info.name = "the emulator";
   info.units = 1;
-  info.bytes =
-      uint64_t(sysconf(_SC_PHYS_PAGES)) * uint64_t(sysconf(_SC_PAGESIZE));
+  info.bytes = physicalBytes();
   info.driver = "this CPU";
   devices.push_back(info);
   return true;
@@ -104,7 +103,7 @@ bool runsOn(const quartet_device &program, const quartet_image &image,
   return found >= wanted && (suffix != 'f' || found / 10 == wanted / 10);
 }
 
-static bool fits(const quartet_device &program, const DeviceInfo &info) {
+bool runsOn(const quartet_device &program, const DeviceInfo &info) {
   if (program.kind == QUARTET_DEVICE_EMULATOR)
     return true;
   for (int64_t i = 0; i != program.num_images; ++i)
@@ -129,7 +128,7 @@ bool findDevice(const quartet_device &program, const DeviceWish &wish,
   for (const DeviceInfo &info : devices) {
     if (wish.index >= 0 && wish.index != info.index)
       continue;
-    if (fits(program, info)) {
+    if (runsOn(program, info)) {
       found = info;
       return true;
     }

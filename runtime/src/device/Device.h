@@ -42,6 +42,10 @@ enum class DeviceAccess {
 
 /// A place in the device's memory.
 using DeviceAddress = uint64_t;
+/// The same as structures of abi.h have it; only kernels may follow it.
+inline void *asPointer(DeviceAddress address) {
+  return reinterpret_cast<void *>(uintptr_t(address));
+}
 
 /// What one step launches: see quartet_bucket.launches.
 struct DeviceStep {
@@ -134,6 +138,8 @@ std::unique_ptr<Device> openDevice(const quartet_device &program,
 /// Whether a device of \p arch runs \p image of \p program.
 bool runsOn(const quartet_device &program, const quartet_image &image,
             const std::string &arch);
+/// Whether \p info, a device of the same kind, runs any of its images.
+bool runsOn(const quartet_device &program, const DeviceInfo &info);
 
 /// Kernels were found to be wrong, not only slow or out of memory: the program
 /// ends with a code of its own.

@@ -18,10 +18,6 @@ namespace {
 constexpr int64_t defaultBlocks = 3; ///< enough for work to be shared unevenly
 constexpr size_t alignment = 256;    ///< as drivers give it
 
-void *asPointer(DeviceAddress address) {
-  return reinterpret_cast<void *>(uintptr_t(address));
-}
-
 class EmulatorDevice : public Device {
 public:
   EmulatorDevice(const quartet_device &program, uint64_t seed)

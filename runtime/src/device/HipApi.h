@@ -4,23 +4,14 @@
 // test/runtime/device/HipApiTest.cpp. Results and enums are ints.
 #ifndef QUARTET_RUNTIME_DEVICE_HIPAPI_H
 #define QUARTET_RUNTIME_DEVICE_HIPAPI_H
+#include "runtime/src/device/DriverApi.h"
 #include <cstddef>
 #include <cstdint>
 
 namespace quartet::rt::hip {
+using namespace driver;
 
-using Module = struct OpaqueModule *;
-using Function = struct OpaqueFunction *;
-using Stream = struct OpaqueStream *;
-using Event = struct OpaqueEvent *;
-using Graph = struct OpaqueGraph *;
-using GraphExec = struct OpaqueGraphExec *;
-
-enum Result : int {
-  Success = 0,
-  OutOfMemory = 2,
-  NoDevice = 100,
-};
+using Pointer = void *; ///< into the device's memory
 
 enum CaptureMode : int { CaptureThreadLocal = 1 };
 
@@ -45,14 +36,14 @@ constexpr size_t propertiesSize = 1472; ///< of the fields that there are
   X(properties, hipGetDevicePropertiesR0600, (Properties *, int))              \
   X(setDevice, hipSetDevice, (int))                                            \
   X(memoryInfo, hipMemGetInfo, (size_t *, size_t *))                           \
-  X(allocate, hipMalloc, (void **, size_t))                                    \
-  X(release, hipFree, (void *))                                                \
+  X(allocate, hipMalloc, (Pointer *, size_t))                                  \
+  X(release, hipFree, (Pointer))                                               \
   X(allocateHost, hipHostMalloc, (void **, size_t, unsigned))                  \
   X(releaseHost, hipHostFree, (void *))                                        \
-  X(upload, hipMemcpyHtoDAsync, (void *, void *, size_t, Stream))              \
-  X(download, hipMemcpyDtoHAsync, (void *, void *, size_t, Stream))            \
-  X(copy, hipMemcpyDtoDAsync, (void *, void *, size_t, Stream))                \
-  X(fill, hipMemsetAsync, (void *, int, size_t, Stream))                       \
+  X(upload, hipMemcpyHtoDAsync, (Pointer, const void *, size_t, Stream))       \
+  X(download, hipMemcpyDtoHAsync, (void *, Pointer, size_t, Stream))           \
+  X(copy, hipMemcpyDtoDAsync, (Pointer, Pointer, size_t, Stream))              \
+  X(fill, hipMemsetAsync, (Pointer, int, size_t, Stream))                      \
   X(createStream, hipStreamCreateWithFlags, (Stream *, unsigned))              \
   X(destroyStream, hipStreamDestroy, (Stream))                                 \
   X(synchronize, hipStreamSynchronize, (Stream))                               \

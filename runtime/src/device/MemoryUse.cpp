@@ -1,8 +1,9 @@
-// Reads /proc.
+// Reads /proc, and what sysconf knows.
 #include "runtime/src/device/MemoryUse.h"
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
+#include <unistd.h>
 
 namespace quartet::rt {
 
@@ -24,6 +25,10 @@ static uint64_t readField(const char *path, const char *field) {
 
 uint64_t peakResidentBytes() {
   return readField("/proc/self/status", "VmHWM:");
+}
+
+uint64_t physicalBytes() {
+  return uint64_t(sysconf(_SC_PHYS_PAGES)) * uint64_t(sysconf(_SC_PAGESIZE));
 }
 
 uint64_t availableBytes() {

@@ -9,6 +9,8 @@ namespace quartet::rt {
 uint64_t peakResidentBytes();
 /// Bytes in memory now of the mappings that [data, data + bytes) touches.
 uint64_t residentBytes(const void *data, uint64_t bytes);
+/// Bytes of memory that this machine has.
+uint64_t physicalBytes();
 /// Bytes that could be allocated without swapping; 0 when unknown.
 uint64_t availableBytes();
 

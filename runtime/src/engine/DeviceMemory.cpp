@@ -41,7 +41,7 @@ DeviceNeed deviceNeed(const Manifest &manifest, const quartet_program &program,
   int64_t context = options.context ? options.context : manifest.maxPositions;
   StepSizes sizes;
   sizes.slots = options.sequences;
-  sizes.tableWidth = (context + QUARTET_PAGE_TOKENS - 1) / QUARTET_PAGE_TOKENS;
+  sizes.tableWidth = pagesFor(context);
   sizes.vocab = manifest.vocab;
   sizes.hidden = manifest.hidden;
   sizes.mtp = program.num_mtp_buckets > 0;

@@ -2,6 +2,7 @@
 // table, which can be larger than all of them, changes only when a sequence
 // gets a page, and goes then.
 #include "runtime/src/engine/DeviceSteps.h"
+#include "runtime/src/engine/Programs.h"
 #include <algorithm>
 #include <cstring>
 
@@ -45,40 +46,11 @@ uint64_t blockSize(const std::vector<Array> &arrays) {
     bytes += aligned(uint64_t(array.count) * 4);
   return bytes;
 }
-
-/// The largest of each size that any bucket has.
-struct Most {
-  int64_t tokens = 0, sequences = 0, scratch = 0, local = 0, counters = 0;
-};
-
-Most mostOf(const quartet_program &program, int64_t tableWidth) {
-  Most most;
-  for (int64_t i = 0; i != program.num_buckets + program.num_mtp_buckets; ++i) {
-    const quartet_bucket &bucket =
-        i < program.num_buckets ? program.buckets[i]
-                                : program.mtp_buckets[i - program.num_buckets];
-    int64_t bytes = 0;
-    if (__builtin_mul_overflow(bucket.scratch_page_bytes, tableWidth, &bytes) ||
-        __builtin_add_overflow(bytes, bucket.scratch_bytes, &bytes))
-      bytes = INT64_MAX;
-    most.tokens = std::max(most.tokens, bucket.tokens);
-    most.sequences = std::max(most.sequences, bucket.sequences);
-    most.scratch = std::max(most.scratch, bytes);
-    most.local = std::max(most.local, bucket.local_bytes);
-    most.counters = std::max(most.counters, bucket.sync_counters);
-  }
-  most.sequences = std::min(most.sequences, most.tokens);
-  return most;
-}
-
-void *asPointer(DeviceAddress address) {
-  return reinterpret_cast<void *>(uintptr_t(address));
-}
 } // namespace
 
 int64_t deviceStepBytes(const quartet_program &program, const StepSizes &sizes,
                         int64_t workers) {
-  Most most = mostOf(program, sizes.tableWidth);
+  LargestSizes most = largestSizes(program, sizes.tableWidth);
   int64_t sum = 0;
   bool overflow = false;
   auto add = [&](int64_t count, int64_t bytes) {
@@ -126,7 +98,7 @@ bool DeviceSteps::take(const char *name, uint64_t bytes, DeviceAccess access,
 bool DeviceSteps::allocate(const std::vector<DeviceAddress> &weights,
                            const std::vector<DeviceAddress> &states,
                            std::string *error) {
-  Most most = mostOf(program, sizes.tableWidth);
+  LargestSizes most = largestSizes(program, sizes.tableWidth);
   int64_t workers = device.workers(), localBytes = 0;
   if (__builtin_mul_overflow(workers, most.local, &localBytes))
     localBytes = INT64_MAX;

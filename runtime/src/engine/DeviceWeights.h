@@ -5,7 +5,7 @@
 #define QUARTET_RUNTIME_ENGINE_DEVICEWEIGHTS_H
 #include "runtime/src/device/Device.h"
 #include "runtime/src/device/Team.h"
-#include "runtime/src/engine/Manifest.h"
+#include "runtime/src/engine/SyntheticWeights.h"
 #include <functional>
 
 namespace quartet::rt {
@@ -33,6 +33,25 @@ public:
 
 private:
   void *const *bases;
+  Team &team;
+};
+
+/// Weights that are made up piece by piece, as SyntheticWeights has them.
+class SyntheticSource : public WeightSource {
+public:
+  SyntheticSource(const Manifest &manifest, uint64_t seed, Team &team)
+      : manifest(manifest), seed(seed), team(team) {}
+  uint64_t granule(size_t weight) const override {
+    return syntheticPartBytes(manifest.weights[weight]);
+  }
+  void read(size_t weight, uint64_t begin, uint64_t end,
+            uint8_t *out) const override {
+    fillSynthetic(manifest.weights[weight], seed, begin, end, out, team);
+  }
+
+private:
+  const Manifest &manifest;
+  uint64_t seed;
   Team &team;
 };
 

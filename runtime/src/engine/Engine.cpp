@@ -8,10 +8,6 @@
 
 namespace quartet::rt {
 
-static int64_t pagesFor(int64_t tokens) {
-  return (tokens + QUARTET_PAGE_TOKENS - 1) / QUARTET_PAGE_TOKENS;
-}
-
 std::unique_ptr<Engine> Engine::create(const Manifest &manifest,
                                        const quartet_program &program,
                                        void *const *weights,
@@ -72,29 +68,15 @@ std::unique_ptr<Engine> Engine::create(const Manifest &manifest,
 /// Reserves what a step needs besides the states, for the bucket that needs
 /// most of each.
 bool Engine::reserveScratch(std::string *error) {
-  int64_t scratchBytes = 0, localBytes = 0, counters = 0;
+  LargestSizes most = largestSizes(*program, tableWidth);
   int64_t workers = options.team ? options.team->workers() : 1;
-  for (int64_t i = 0; i != program->num_buckets + program->num_mtp_buckets;
-       ++i) {
-    const quartet_bucket &bucket =
-        i < program->num_buckets
-            ? program->buckets[i]
-            : program->mtp_buckets[i - program->num_buckets];
-    int64_t bytes = 0;
-    if (__builtin_mul_overflow(bucket.scratch_page_bytes, tableWidth, &bytes) ||
-        __builtin_add_overflow(bytes, bucket.scratch_bytes, &bytes))
-      bytes = INT64_MAX;
-    scratchBytes = std::max(scratchBytes, bytes);
-    localBytes = std::max(localBytes, bucket.local_bytes);
-    counters = std::max(counters, bucket.sync_counters);
-  }
   struct {
     Memory &memory;
     const char *what;
     int64_t count, bytes;
-  } parts[] = {{scratch, "activations", 1, scratchBytes},
-               {local, "the workers", workers, localBytes},
-               {sync, "counters", counters,
+  } parts[] = {{scratch, "activations", 1, most.scratch},
+               {local, "the workers", workers, most.local},
+               {sync, "counters", most.counters,
                 QUARTET_SYNC_STRIDE * int64_t(sizeof(uint32_t))}};
   for (const auto &part : parts) {
     int64_t bytes = 0;

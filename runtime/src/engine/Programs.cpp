@@ -1,5 +1,6 @@
 // Walks the tables that the compiler put into the executable.
 #include "runtime/src/engine/Programs.h"
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -57,6 +58,26 @@ const quartet_bucket *chooseBucket(const quartet_bucket *buckets, int64_t count,
 const quartet_bucket *chooseBucket(const quartet_program &program,
                                    int64_t tokens, int64_t sequences) {
   return chooseBucket(program.buckets, program.num_buckets, tokens, sequences);
+}
+
+LargestSizes largestSizes(const quartet_program &program, int64_t tableWidth) {
+  LargestSizes most;
+  for (int64_t i = 0; i != program.num_buckets + program.num_mtp_buckets; ++i) {
+    const quartet_bucket &bucket =
+        i < program.num_buckets ? program.buckets[i]
+                                : program.mtp_buckets[i - program.num_buckets];
+    int64_t bytes = 0;
+    if (__builtin_mul_overflow(bucket.scratch_page_bytes, tableWidth, &bytes) ||
+        __builtin_add_overflow(bytes, bucket.scratch_bytes, &bytes))
+      bytes = INT64_MAX;
+    most.tokens = std::max(most.tokens, bucket.tokens);
+    most.sequences = std::max(most.sequences, bucket.sequences);
+    most.scratch = std::max(most.scratch, bytes);
+    most.local = std::max(most.local, bucket.local_bytes);
+    most.counters = std::max(most.counters, bucket.sync_counters);
+  }
+  most.sequences = std::min(most.sequences, most.tokens);
+  return most;
 }
 
 bool hasBucket(const quartet_program &program, bool team) {

@@ -33,6 +33,16 @@ const quartet_bucket *chooseBucket(const quartet_bucket *buckets, int64_t count,
 const quartet_bucket *chooseBucket(const quartet_program &program,
                                    int64_t tokens, int64_t sequences);
 
+/// The largest of each size that any bucket of a program has.
+struct LargestSizes {
+  int64_t tokens = 0, sequences = 0; ///< no more sequences than tokens
+  int64_t scratch = 0;               ///< with the page tables' part
+  int64_t local = 0, counters = 0;
+};
+/// Of the steps of \p program with \p tableWidth columns of the page table;
+/// scratch is INT64_MAX where it can't be counted.
+LargestSizes largestSizes(const quartet_program &program, int64_t tableWidth);
+
 /// Some (or no) bucket of \p program has quartet_bucket::team \p team.
 bool hasBucket(const quartet_program &program, bool team);
 

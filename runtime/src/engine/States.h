@@ -13,6 +13,11 @@
 
 namespace quartet::rt {
 
+/// Pages that hold \p tokens tokens.
+inline int64_t pagesFor(int64_t tokens) {
+  return (tokens + QUARTET_PAGE_TOKENS - 1) / QUARTET_PAGE_TOKENS;
+}
+
 class States {
 public:
   /// Reserves memory for all states of \p manifest with \p slots slots and

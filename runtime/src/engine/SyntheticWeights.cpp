@@ -1,9 +1,9 @@
 // Random bits with the exponent put in place, eight bytes at a time.
 #include "runtime/src/engine/SyntheticWeights.h"
+#include "runtime/src/device/MemoryUse.h"
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <unistd.h>
 
 namespace quartet::rt {
 
@@ -172,8 +172,7 @@ std::unique_ptr<SyntheticWeights>
 SyntheticWeights::create(const Manifest &manifest, uint64_t seed, Team &team,
                          std::string *error) {
   std::unique_ptr<SyntheticWeights> weights(new SyntheticWeights);
-  uint64_t physical =
-      uint64_t(sysconf(_SC_PHYS_PAGES)) * uint64_t(sysconf(_SC_PAGESIZE));
+  uint64_t physical = physicalBytes();
   if (manifest.weightsBytes > physical ||
       !weights->memory.allocate(manifest.weightsBytes)) {
     *error = "the weights have " + std::to_string(manifest.weightsBytes) +
