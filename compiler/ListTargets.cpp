@@ -2,6 +2,7 @@
 #include "compiler/ListTargets.h"
 #include "targets/Chips.h"
 #include "targets/cpu/Features.h"
+#include "targets/gpu/ReadFacts.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <nlohmann/json.hpp>
@@ -27,16 +28,8 @@ static Json describeUnits(const Chip &chip) {
   return units;
 }
 
-static llvm::StringRef copyEngineName(gpu::CopyEngine engine) {
-  switch (engine) {
-  case gpu::CopyEngine::None:
-    return "none";
-  case gpu::CopyEngine::CpAsync:
-    return "cp_async";
-  case gpu::CopyEngine::Bulk:
-    return "bulk";
-  }
-  return "";
+static StringRef copyEngineName(gpu::CopyEngine engine) {
+  return gpu::kCopyEngines[size_t(engine)];
 }
 
 static Json describeGpu(const Chip &chip) {

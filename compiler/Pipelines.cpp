@@ -31,7 +31,7 @@
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 #include "passes/Passes.h"
-#include "targets/cpu/KernelLowering.h"
+#include "targets/codegen/KernelLowering.h"
 #include "targets/cpu/TileToCpu.h"
 #include "targets/gpu/GpuToEmulator.h"
 #include "targets/gpu/MergeKernels.h"
@@ -79,7 +79,7 @@ void quartet::buildCpuPipeline(OpPassManager &pm,
                                const CpuPipelineOptions &options) {
   pm.addPass(cpu::createTileToCpu(
       {options.target, options.triple, options.cpu, options.features}));
-  cpu::addKernelLoweringPasses(pm);
+  addKernelLoweringPasses(pm, /*expandArith=*/true);
 }
 
 void quartet::buildLinalgPipeline(OpPassManager &pm) {

@@ -53,7 +53,6 @@ static KernelReport reportOf(llvm::msgpack::MapDocNode &map) {
   if (name != map.end() && name->second.isString())
     report.kernel = name->second.getString().str();
   report.registers = field(map, ".vgpr_count");
-  report.scalarRegisters = field(map, ".sgpr_count");
   report.staticShared = field(map, ".group_segment_fixed_size");
   report.stackBytes = field(map, ".private_segment_fixed_size");
   report.spillBytes = field(map, ".vgpr_spill_count") * kRegisterBytes;

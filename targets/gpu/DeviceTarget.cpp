@@ -1,16 +1,11 @@
 // LLVM's part, the same for both vendors: translation, O3, code.
 #include "targets/gpu/DeviceTarget.h"
-#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/ROCDL/ROCDLToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Export.h"
 #include "targets/amd/AmdTarget.h"
 #include "targets/gpu/DeviceBuilder.h"
 #include "targets/gpu/VendorPasses.h"
 #include "targets/llvm/Optimize.h"
+#include "targets/llvm/Translate.h"
 #include "targets/nvidia/NvidiaTarget.h"
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -73,32 +68,16 @@ static void addAmdFlags(llvm::Module &module) {
   module.setPICLevel(llvm::PICLevel::BigPIC);
 }
 
+/// The optimised LLVM IR.
 static llvm::Expected<std::unique_ptr<llvm::Module>>
-translate(mlir::ModuleOp op, llvm::LLVMContext &context, const GpuFacts &facts,
-          llvm::TargetMachine &machine) {
-  mlir::DialectRegistry registry;
-  mlir::registerBuiltinDialectTranslation(registry);
-  mlir::registerLLVMDialectTranslation(registry);
-  mlir::registerNVVMDialectTranslation(registry);
-  mlir::registerROCDLDialectTranslation(registry);
-  op.getContext()->appendDialectRegistry(registry);
-  std::unique_ptr<llvm::Module> module =
-      mlir::translateModuleToLLVMIR(op, context, "quartet");
+compile(mlir::ModuleOp op, llvm::LLVMContext &context, const GpuFacts &facts,
+        llvm::TargetMachine &machine) {
+  auto module = translate(op, context, machine);
   if (!module)
-    return llvm::createStringError("the module has ops that LLVM IR has not");
-  module->setTargetTriple(machine.getTargetTriple());
-  module->setDataLayout(machine.createDataLayout());
+    return module.takeError();
   if (facts.vendor == Vendor::Amd)
-    addAmdFlags(*module);
-  for (llvm::Function &function : *module) {
-    if (function.isDeclaration())
-      continue;
-    function.addFnAttr("target-cpu", facts.name);
-    function.addFnAttr("target-features", facts.features);
-    function.addFnAttr("no-trapping-math", "true");
-    function.addFnAttr(llvm::Attribute::NoUnwind);
-  }
-  optimize(*module, machine);
+    addAmdFlags(**module);
+  optimize(**module, machine);
   return module;
 }
 
@@ -107,21 +86,15 @@ static llvm::Expected<std::string> generate(mlir::ModuleOp op,
                                             llvm::TargetMachine &machine,
                                             llvm::CodeGenFileType type) {
   llvm::LLVMContext context;
-  auto module = translate(op, context, facts, machine);
+  auto module = compile(op, context, facts, machine);
   if (!module)
     return module.takeError();
-  llvm::SmallString<0> code;
-  llvm::raw_svector_ostream stream(code);
-  llvm::legacy::PassManager passes;
-  if (machine.addPassesToEmitFile(passes, stream, nullptr, type))
-    return llvm::createStringError("LLVM cannot write code for " + facts.name);
-  passes.run(**module);
-  return std::string(code);
+  return generateCode(**module, machine, type);
 }
 
 llvm::Expected<std::string> DeviceTarget::emitLlvm(mlir::ModuleOp op) {
   llvm::LLVMContext context;
-  auto module = translate(op, context, chip, *machine);
+  auto module = compile(op, context, chip, *machine);
   if (!module)
     return module.takeError();
   std::string text;

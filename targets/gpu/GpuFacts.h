@@ -45,8 +45,10 @@ struct GpuFacts {
   bool wgmma = false;           ///< warp-group matrix instructions
   bool dependentLaunch = false; ///< programmatic dependent launch
 
-  /// What the blocks of a unit share. A unit has four schedulers, each with a
-  /// quarter of the registers (32 bits, counted over all lanes) and threads.
+  /// What the blocks of a unit share. A unit of either vendor has four
+  /// schedulers, each with a quarter of the registers (32 bits, counted over
+  /// all lanes) and threads, which take the warps of a block in turn.
+  static constexpr int64_t schedulers = 4;
   int64_t unitThreads = 2048, unitRegisters = 65536, unitSharedBytes = 0;
   int64_t registerGranule = 8; ///< a warp gets multiples of it per lane
   int64_t sharedReserved = 0;  ///< taken by the system in each block

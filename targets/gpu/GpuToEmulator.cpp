@@ -8,10 +8,10 @@
 #include "mlir/IR/AttrTypeSubElements.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
+#include "targets/codegen/KernelLowering.h"
 #include "targets/gpu/DeviceBuilder.h"
 #include "targets/gpu/DeviceProgram.h"
 #include "targets/gpu/EmulatorCalls.h"
-#include "targets/gpu/TileToGpu.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -115,7 +115,7 @@ void quartet::gpu::registerGpuToEmulator() {
 }
 
 void quartet::gpu::addEmulatorPasses(OpPassManager &pm) {
-  addDeviceLoweringPasses(pm);
+  addKernelLoweringPasses(pm, /*expandArith=*/false);
   pm.addPass(createGpuToEmulator());
   pm.addPass(createReconcileUnrealizedCastsPass());
   pm.addPass(createCSEPass());

@@ -7,7 +7,7 @@
 
 namespace quartet::gpu {
 
-/// On a module behind addDeviceLoweringPasses: kernels become external
+/// On a module behind addKernelLoweringPasses: kernels become external
 /// functions (ptr, i64) of the host. Loads and stores stay what they are, with
 /// a check in front; barriers, shuffles, atomic operations, asynchronous copies
 /// and matrix instructions, of the gpu, NVVM and ROCDL dialects alike, become

@@ -110,7 +110,8 @@ void RocdlOps::mark(LLVM::LLVMFuncOp kernel) {
   dialect.getFlatWorkGroupSizeAttrHelper().setAttr(
       kernel, b.getStringAttr(threads + "," + threads));
   // As many waves as will be there, no more: registers are worth more.
-  int64_t waves = std::max<int64_t>(1, facts.blocksPerUnit * facts.warps() / 4);
+  int64_t waves = std::max<int64_t>(1, facts.blocksPerUnit * facts.warps() /
+                                           facts.schedulers);
   std::string bounds = std::to_string(waves) + "," + std::to_string(waves);
   auto pair = [&](StringRef key, StringRef value) -> Attribute {
     return b.getStrArrayAttr({key, value});

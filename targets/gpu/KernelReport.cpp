@@ -1,5 +1,4 @@
-// The units of both vendors have four schedulers; each has its share of the
-// registers and takes the block's warps in turn.
+// Registers are a scheduler's, threads and shared memory the whole unit's.
 #include "targets/gpu/KernelReport.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -8,15 +7,14 @@
 using namespace quartet;
 using namespace quartet::gpu;
 
-static constexpr int64_t kSchedulers = 4;
-
 int64_t gpu::residentBlocks(const GpuFacts &facts, const KernelReport &report) {
   int64_t blocks = facts.unitThreads / facts.threads;
   if (report.registers > 0) {
     int64_t perWarp = int64_t(llvm::alignTo(uint64_t(report.registers),
                                             uint64_t(facts.registerGranule))) *
                       facts.lanes;
-    int64_t warps = facts.unitRegisters / kSchedulers / perWarp * kSchedulers;
+    int64_t warps =
+        facts.unitRegisters / facts.schedulers / perWarp * facts.schedulers;
     blocks = std::min(blocks, warps / facts.warps());
   }
   int64_t shared =

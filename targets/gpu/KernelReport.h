@@ -13,11 +13,10 @@ struct KernelReport {
   std::string kernel;
   /// Of a thread (a lane), 32 bits each; with those of the matrix unit.
   int64_t registers = 0;
-  int64_t scalarRegisters = 0; ///< of a wave (AMD)
-  int64_t staticShared = 0;    ///< by the compiler
-  int64_t dynamicShared = 0;   ///< asked for at the launch
-  int64_t stackBytes = 0;      ///< spills and arrays in device memory
-  int64_t spillBytes = 0;      ///< registers that did not fit
+  int64_t staticShared = 0;  ///< by the compiler
+  int64_t dynamicShared = 0; ///< asked for at the launch
+  int64_t stackBytes = 0;    ///< spills and arrays in device memory
+  int64_t spillBytes = 0;    ///< registers that did not fit
   int64_t codeBytes = 0;
 };
 

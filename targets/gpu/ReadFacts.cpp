@@ -15,9 +15,6 @@ static int64_t columnsOf(ChipFields &fields, const Chip &chip, StringRef type) {
   return 0;
 }
 
-/// Both vendors give a block's warps to four schedulers in turn.
-static constexpr int64_t kSchedulers = 4;
-
 static void readShared(ChipFields &fields, GpuFacts &facts) {
   fields.group("shared_memory", [&](ChipFields &shared) {
     facts.sharedBytes = shared.integer("block_bytes", 1024, 1 << 20);
@@ -35,16 +32,16 @@ static void readRegisters(ChipFields &fields, GpuFacts &facts) {
     facts.unitRegisters = registers.integer("unit", 1024, 1 << 24);
     facts.registerGranule = registers.integer("granule", 1, 64);
   });
-  int64_t warps =
-      facts.blocksPerUnit * std::max<int64_t>(1, facts.warps() / kSchedulers);
-  int64_t share = facts.unitRegisters / kSchedulers / (warps * facts.lanes);
+  int64_t warps = facts.blocksPerUnit *
+                  std::max<int64_t>(1, facts.warps() / facts.schedulers);
+  int64_t share =
+      facts.unitRegisters / facts.schedulers / (warps * facts.lanes);
   share -= share % facts.registerGranule;
   facts.registers = std::min(facts.registers, share);
 }
 
 void gpu::readFacts(ChipFields &fields, Vendor vendor, Chip &chip) {
   static constexpr StringRef families[] = {"mma", "mfma", "wmma11", "wmma12"};
-  static constexpr StringRef engines[] = {"none", "cp_async", "bulk"};
   GpuFacts facts;
   facts.vendor = vendor;
   facts.name = chip.name;
@@ -66,7 +63,7 @@ void gpu::readFacts(ChipFields &fields, Vendor vendor, Chip &chip) {
   chip.matrixUnits = fields.matrixUnits("matrix_units");
   facts.int8K = columnsOf(fields, chip, "int8");
   facts.bf16K = columnsOf(fields, chip, "bf16");
-  facts.copy = CopyEngine(fields.word("copy_engine", engines));
+  facts.copy = CopyEngine(fields.word("copy_engine", kCopyEngines));
   facts.wgmma = fields.flag("warp_group_matrix");
   facts.dependentLaunch = fields.flag("dependent_launch");
   fields.group("peak", [&](ChipFields &rates) {

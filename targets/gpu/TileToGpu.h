@@ -24,9 +24,5 @@ std::unique_ptr<mlir::Pass> createTileToGpu(TileToGpuOptions options);
 /// As -tile-to-gpu="chip=sm_90a launch=graph".
 void registerTileToGpu();
 
-/// Passes from kernels as tile-to-gpu leaves them to the LLVM dialect, apart
-/// from the ops that differ between vendors.
-void addDeviceLoweringPasses(mlir::OpPassManager &pm);
-
 } // namespace quartet::gpu
 #endif

@@ -5,7 +5,7 @@
 #include "mlir/Pass/PassOptions.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
-#include "targets/gpu/TileToGpu.h"
+#include "targets/codegen/KernelLowering.h"
 #include "targets/gpu/VendorPass.h"
 
 using namespace mlir;
@@ -21,7 +21,7 @@ struct DevicePipelineOptions : PassPipelineOptions<DevicePipelineOptions> {
 
 void quartet::gpu::buildDevicePipeline(OpPassManager &pm,
                                        const GpuFacts &facts) {
-  addDeviceLoweringPasses(pm);
+  addKernelLoweringPasses(pm, /*expandArith=*/false);
   if (facts.vendor == Vendor::Nvidia) {
     pm.addPass(createGpuToNvvm(facts));
     // Some ops of the dialect are PTX that LLVM has no intrinsic for.

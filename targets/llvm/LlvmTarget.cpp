@@ -1,11 +1,9 @@
 // Translates the LLVM dialect to LLVM IR, optimises at O3 for the CPU, and
 // emits an object file. Deterministic: no timestamps, no paths, no host state.
 #include "targets/llvm/LlvmTarget.h"
-#include "mlir/Target/LLVMIR/Dialect/All.h"
-#include "mlir/Target/LLVMIR/Export.h"
 #include "targets/llvm/Optimize.h"
+#include "targets/llvm/Translate.h"
 #include "llvm/IR/Constants.h"
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -140,54 +138,33 @@ llvm::Expected<std::unique_ptr<Target>> LlvmTarget::create(llvm::StringRef name,
       new LlvmTarget(name, std::move(facts), std::move(machine)));
 }
 
-static llvm::Expected<std::string> compile(llvm::Module &module,
-                                           llvm::TargetMachine &machine) {
-  llvm::SmallString<0> object;
-  llvm::raw_svector_ostream stream(object);
-  llvm::legacy::PassManager passes;
-  if (machine.addPassesToEmitFile(passes, stream, nullptr,
-                                  llvm::CodeGenFileType::ObjectFile))
-    return llvm::createStringError("LLVM cannot write object files for " +
-                                   machine.getTargetTriple().str());
-  passes.run(module);
-  return std::string(object);
+static void makePositionIndependent(llvm::Module &module) {
+  module.setPICLevel(llvm::PICLevel::BigPIC);
+  module.setPIELevel(llvm::PIELevel::Large);
 }
 
 llvm::Expected<std::string>
 LlvmTarget::emit(mlir::ModuleOp op, std::string *optimizedIr, bool quick) {
-  mlir::DialectRegistry registry;
-  mlir::registerAllToLLVMIRTranslations(registry);
-  op.getContext()->appendDialectRegistry(registry);
   llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> module =
-      mlir::translateModuleToLLVMIR(op, context, "quartet");
-  if (!module)
-    return llvm::createStringError("the module has ops that LLVM IR has not");
-  module->setTargetTriple(machine->getTargetTriple());
-  module->setDataLayout(machine->createDataLayout());
-  module->setPICLevel(llvm::PICLevel::BigPIC);
-  module->setPIELevel(llvm::PIELevel::Large);
-  for (llvm::Function &function : *module) {
-    if (function.isDeclaration())
-      continue;
-    function.addFnAttr("target-cpu", facts.cpu);
-    if (!facts.features.empty())
-      function.addFnAttr("target-features", facts.features);
-    // The matrices stream through; wide vectors pay on every target that has
-    // them.
-    function.addFnAttr("prefer-vector-width", "512");
-    function.addFnAttr("no-trapping-math", "true");
-    function.addFnAttr(llvm::Attribute::NoUnwind);
-  }
+  auto translated = translate(op, context, *machine);
+  if (!translated)
+    return translated.takeError();
+  llvm::Module &module = **translated;
+  makePositionIndependent(module);
+  // The matrices stream through; wide vectors pay on every target that has
+  // them.
+  for (llvm::Function &function : module)
+    if (!function.isDeclaration())
+      function.addFnAttr("prefer-vector-width", "512");
   machine->setOptLevel(quick ? llvm::CodeGenOptLevel::Less
                              : llvm::CodeGenOptLevel::Aggressive);
-  optimize(*module, *machine,
+  optimize(module, *machine,
            quick ? llvm::OptimizationLevel::O1 : llvm::OptimizationLevel::O3);
   if (optimizedIr) {
     llvm::raw_string_ostream stream(*optimizedIr);
-    module->print(stream, nullptr);
+    module.print(stream, nullptr);
   }
-  return compile(*module, *machine);
+  return generateCode(module, *machine);
 }
 
 llvm::Expected<std::string>
@@ -196,8 +173,7 @@ LlvmTarget::emitBlobs(const std::vector<Blob> &blobs) {
   llvm::Module module("quartet_blobs", context);
   module.setTargetTriple(machine->getTargetTriple());
   module.setDataLayout(machine->createDataLayout());
-  module.setPICLevel(llvm::PICLevel::BigPIC);
-  module.setPIELevel(llvm::PIELevel::Large);
+  makePositionIndependent(module);
   auto *pointer = llvm::PointerType::getUnqual(context);
   auto *size = llvm::Type::getInt64Ty(context);
   auto *pair = llvm::StructType::get(context, {pointer, size});
@@ -218,5 +194,5 @@ LlvmTarget::emitBlobs(const std::vector<Blob> &blobs) {
                              llvm::GlobalValue::ExternalLinkage, value,
                              blob.symbol);
   }
-  return compile(module, *machine);
+  return generateCode(module, *machine);
 }

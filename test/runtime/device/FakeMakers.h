@@ -11,7 +11,7 @@ namespace quartet::rt::test {
 
 struct Maker {
   int64_t kind;
-  const char *name, *library, *variable, *arch, *otherArch;
+  const char *name, *driver, *variable, *arch, *otherArch;
   int64_t image;
 };
 inline const Maker nvidia = {
@@ -42,8 +42,8 @@ private:
 class FakeDriver {
 public:
   FakeDriver(const Maker &maker, const FakeImage &kernels) : maker(maker) {
-    environment.set(maker.variable, maker.library);
-    void *library = dlopen(maker.library, RTLD_NOW | RTLD_LOCAL);
+    environment.set(maker.variable, maker.driver);
+    void *library = dlopen(maker.driver, RTLD_NOW | RTLD_LOCAL);
     if (!library) {
       ADD_FAILURE() << dlerror();
       return;

@@ -4,7 +4,7 @@
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
-#include "targets/cpu/KernelLowering.h"
+#include "targets/codegen/KernelLowering.h"
 #include "targets/llvm/Optimize.h"
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
@@ -104,7 +104,7 @@ KernelRunner::~KernelRunner() = default;
 
 static void loadDialects(mlir::MLIRContext &context) {
   mlir::DialectRegistry registry;
-  cpu::registerKernelDialects(registry);
+  registerKernelDialects(registry);
   mlir::registerBuiltinDialectTranslation(registry);
   mlir::registerLLVMDialectTranslation(registry);
   context.appendDialectRegistry(registry);
@@ -134,7 +134,7 @@ static std::unique_ptr<llvm::Module>
 translate(mlir::ModuleOp module, llvm::LLVMContext &context,
           JITTargetMachineBuilder &described) {
   mlir::PassManager passes(module.getContext());
-  cpu::addKernelLoweringPasses(passes);
+  addKernelLoweringPasses(passes, /*expandArith=*/true);
   if (mlir::failed(passes.run(module)))
     check(llvm::createStringError("the lowering fails"));
   std::unique_ptr<llvm::Module> result =

@@ -8,7 +8,7 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "targets/Chips.h"
-#include "targets/cpu/KernelLowering.h"
+#include "targets/codegen/KernelLowering.h"
 #include "targets/gpu/GpuToEmulator.h"
 #include "targets/llvm/Optimize.h"
 #include "test/targets/gpu/EmulatorSymbols.h"
@@ -32,7 +32,7 @@ DeviceRunner::Argument::Argument(float value) : bits(0) {
 DeviceRunner::DeviceRunner(const gpu::GpuFacts &machine)
     : machine(machine), context(mlir::MLIRContext::Threading::DISABLED) {
   mlir::DialectRegistry registry;
-  cpu::registerKernelDialects(registry);
+  registerKernelDialects(registry);
   registry.insert<mlir::gpu::GPUDialect, mlir::NVVM::NVVMDialect,
                   mlir::ROCDL::ROCDLDialect>();
   mlir::registerBuiltinDialectTranslation(registry);

@@ -7,7 +7,7 @@
 #include "mlir/IR/OwningOpRef.h"
 #include "mlir/Pass/PassManager.h"
 #include "targets/Chips.h"
-#include "targets/cpu/KernelLowering.h"
+#include "targets/codegen/KernelLowering.h"
 #include "targets/gpu/DeviceTarget.h"
 #include "targets/gpu/kernels/Matmul.h"
 #include <gtest/gtest.h>
@@ -31,7 +31,7 @@ Code::Code(llvm::StringRef chip, const char *format, int64_t rows)
     : facts(check(findGpuFacts(chip))) {
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   mlir::DialectRegistry registry;
-  cpu::registerKernelDialects(registry);
+  registerKernelDialects(registry);
   registry.insert<mlir::gpu::GPUDialect, mlir::NVVM::NVVMDialect,
                   mlir::ROCDL::ROCDLDialect>();
   context.appendDialectRegistry(registry);

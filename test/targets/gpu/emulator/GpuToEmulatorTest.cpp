@@ -10,7 +10,7 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "runtime/src/emulator/Emulator.h"
-#include "targets/cpu/KernelLowering.h"
+#include "targets/codegen/KernelLowering.h"
 #include "targets/llvm/Optimize.h"
 #include "test/targets/gpu/EmulatorSymbols.h"
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
@@ -35,7 +35,7 @@ public:
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
     mlir::DialectRegistry registry;
-    cpu::registerKernelDialects(registry);
+    registerKernelDialects(registry);
     registry.insert<mlir::gpu::GPUDialect, mlir::NVVM::NVVMDialect,
                     mlir::ROCDL::ROCDLDialect>();
     mlir::registerBuiltinDialectTranslation(registry);

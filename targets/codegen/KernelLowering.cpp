@@ -1,6 +1,6 @@
 // The order of the passes matters in one place only: scf goes before the
 // conversions of what its bodies hold.
-#include "targets/cpu/KernelLowering.h"
+#include "targets/codegen/KernelLowering.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
@@ -15,16 +15,19 @@
 
 using namespace mlir;
 
-void quartet::cpu::addKernelLoweringPasses(OpPassManager &pm) {
+void quartet::addKernelLoweringPasses(OpPassManager &pm, bool expandArith) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createLoopInvariantCodeMotionPass());
   pm.addPass(createSCFToControlFlowPass());
   pm.addPass(createConvertVectorToLLVMPass());
-  arith::ArithExpandOpsPassOptions expand;
-  // libgcc before 13 has no bf16 rounding; as integer operations it vectorizes.
-  expand.includeBf16 = true;
-  pm.addPass(arith::createArithExpandOpsPass(expand));
+  if (expandArith) {
+    arith::ArithExpandOpsPassOptions expand;
+    // libgcc before 13 has no bf16 rounding; as integer operations it
+    // vectorizes.
+    expand.includeBf16 = true;
+    pm.addPass(arith::createArithExpandOpsPass(expand));
+  }
   pm.addPass(createConvertMathToLLVMPass());
   pm.addPass(createArithToLLVMConversionPass());
   pm.addPass(createConvertFuncToLLVMPass());
@@ -33,7 +36,7 @@ void quartet::cpu::addKernelLoweringPasses(OpPassManager &pm) {
   pm.addPass(createCSEPass());
 }
 
-void quartet::cpu::registerKernelDialects(DialectRegistry &registry) {
+void quartet::registerKernelDialects(DialectRegistry &registry) {
   registry.insert<arith::ArithDialect, cf::ControlFlowDialect,
                   func::FuncDialect, LLVM::LLVMDialect, math::MathDialect,
                   scf::SCFDialect, vector::VectorDialect>();
