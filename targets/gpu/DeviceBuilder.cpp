@@ -20,13 +20,15 @@ DeviceBuilder::DeviceBuilder(ModuleOp module, Location loc,
   b.setInsertionPointToStart(module.getBody());
   LLVM::GlobalOp::create(b, LLVM::LLVMArrayType::get(i8(), 0),
                          /*isConstant=*/false, LLVM::Linkage::External,
-                         kSharedSymbol, Attribute(), /*alignment=*/128,
+                         kSharedSymbol, Attribute(), kSharedAlign,
                          kSharedSpace);
 }
 
 func::FuncOp DeviceBuilder::kernel(llvm::StringRef name,
-                                   llvm::function_ref<void(V, V)> body) {
+                                   llvm::function_ref<void(V, V)> body,
+                                   bool lone) {
   sharedUsed = sharedMost = 0;
+  alone = lone && machine.blocksPerUnit > 1;
   Type global = ptr(kGlobalSpace);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToEnd(module.getBody());
@@ -48,6 +50,8 @@ func::FuncOp DeviceBuilder::kernel(llvm::StringRef name,
   body(wrap(func.getArgument(0)), wrap(func.getArgument(1)));
   func::ReturnOp::create(b);
   func->setAttr(kSharedBytesAttr, b.getI64IntegerAttr(sharedMost));
+  if (alone)
+    func->setAttr(kBlocksPerUnitAttr, b.getI64IntegerAttr(1));
   return func;
 }
 
@@ -103,11 +107,25 @@ V DeviceBuilder::warpMax(V value) {
   return value;
 }
 
-V DeviceBuilder::shared(int64_t bytes) {
+V DeviceBuilder::shared(int64_t bytes, int64_t align) {
+  sharedUsed = llvm::alignTo(sharedUsed, align);
   V piece = gep(sharedBase, i64(sharedUsed));
   sharedUsed += tile::alignTo64(bytes);
   sharedMost = std::max(sharedMost, sharedUsed);
   return piece;
+}
+
+void DeviceBuilder::copyAsync(V to, V from, int64_t bytes, V valid) {
+  // Only whole lines may pass by the first cache.
+  auto cache = bytes == 16 ? NVVM::LoadCacheModifierKind::CG
+                           : NVVM::LoadCacheModifierKind::CA;
+  Value read = valid ? truncate(valid, i32()).get() : Value();
+  NVVM::CpAsyncOp::create(b, to.get(), from.get(), uint32_t(bytes), cache,
+                          read);
+}
+void DeviceBuilder::commitCopies() { NVVM::CpAsyncCommitGroupOp::create(b); }
+void DeviceBuilder::waitCopies(int64_t groups) {
+  NVVM::CpAsyncWaitGroupOp::create(b, uint32_t(groups));
 }
 
 void DeviceBuilder::dependencyWait() {

@@ -16,8 +16,13 @@ constexpr unsigned kGlobalSpace = 1, kSharedSpace = 3;
 constexpr llvm::StringLiteral kKernelAttr = "quartet.kernel";
 /// On a kernel: the bytes of dynamic shared memory that a block needs.
 constexpr llvm::StringLiteral kSharedBytesAttr = "quartet.shared_bytes";
+/// On a kernel: how many of its blocks shall share a unit, where that is not
+/// GpuFacts::blocksPerUnit.
+constexpr llvm::StringLiteral kBlocksPerUnitAttr = "quartet.blocks_per_unit";
 /// The global (an array of no bytes in the shared space) where they begin.
 constexpr llvm::StringLiteral kSharedSymbol = "quartet_shared";
+/// Its alignment, which the patterns of warp-group operands need.
+constexpr int64_t kSharedAlign = 1024;
 
 /// What is written with it runs on every thread of every block. Functions that
 /// "meet" have a barrier: all threads of the block must come to them, so they
@@ -31,9 +36,16 @@ public:
   const GpuFacts &machine;
 
   /// Adds the kernel \p name, made by \p body from the address of the step's
-  /// arguments (global) and the repetition of the layers (i64).
+  /// arguments (global) and the repetition of the layers (i64). \p alone: its
+  /// blocks have a unit for themselves.
   mlir::func::FuncOp kernel(llvm::StringRef name,
-                            llvm::function_ref<void(V args, V layer)> body);
+                            llvm::function_ref<void(V args, V layer)> body,
+                            bool alone = false);
+  bool isAlone() const { return alone; }
+  /// Registers that a thread of the kernel may have.
+  int64_t registers() const {
+    return alone ? machine.loneRegisters : machine.registers;
+  }
 
   /// What follows belongs to the part of the schedule called \p name
   /// ("l0.in / matmul"): it stands in the emulator's reports.
@@ -71,10 +83,10 @@ public:
   V warpSum(V value);
   V warpMax(V value);
 
-  // Shared memory of the block: a stack of pieces, 64-byte aligned, whose
-  // addresses are constants.
-  /// \p bytes more; never fails: checkShared() tells the total.
-  V shared(int64_t bytes);
+  // Shared memory of the block: a stack of pieces, whose addresses are
+  // constants.
+  /// \p bytes more, aligned to \p align (up to kSharedAlign, at least 64).
+  V shared(int64_t bytes, int64_t align = 64);
   /// Gives back, when it ends, what was taken since. Whoever reuses memory so
   /// must meet in between.
   class SharedScope {
@@ -86,9 +98,22 @@ public:
     DeviceBuilder &k;
     int64_t used;
   };
-  int64_t sharedRoom() const { return machine.sharedBytes - sharedUsed; }
+  int64_t sharedRoom() const {
+    return (alone ? machine.loneSharedBytes : machine.sharedBytes) - sharedUsed;
+  }
   /// The most that the kernel being made has used so far.
   int64_t sharedBytes() const { return sharedMost; }
+
+  // Copies from global to shared memory that pass no registers (where
+  // GpuFacts::copy says so). A thread waits for its own ones; a barrier behind
+  // that lets the others see.
+  /// Starts to copy \p bytes (4, 8 or 16), to which both addresses are aligned.
+  /// Only the first \p valid bytes (i64) are read, zeros follow.
+  void copyAsync(V to, V from, int64_t bytes, V valid = {});
+  /// What was started since the last call is a group.
+  void commitCopies();
+  /// Waits until at most \p groups groups are in flight.
+  void waitCopies(int64_t groups);
 
   // Launches that overlap (GpuFacts::dependentLaunch; nothing elsewhere).
   /// The launches before have ended, and what they wrote can be read.
@@ -108,6 +133,7 @@ private:
   V sharedBase;
   V threadIndex, laneIndex, warpIndex, blockIndex, blockCount;
   int64_t sharedUsed = 0, sharedMost = 0;
+  bool alone = false;
 };
 
 } // namespace quartet::gpu

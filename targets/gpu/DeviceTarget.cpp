@@ -124,6 +124,8 @@ DeviceTarget::complete(mlir::ModuleOp module,
     ordered.push_back(std::move(*found));
     if (auto bytes = kernel->getAttrOfType<mlir::IntegerAttr>(kSharedBytesAttr))
       ordered.back().dynamicShared = bytes.getInt();
+    if (auto own = kernel->getAttrOfType<mlir::IntegerAttr>(kBlocksPerUnitAttr))
+      ordered.back().plannedBlocks = own.getInt();
   }
   return ordered;
 }

@@ -86,18 +86,26 @@ Value EmulatorCalls::gep(Value base, int64_t bytes) {
                              ArrayRef<LLVM::GEPArg>{int32_t(bytes)});
 }
 
-Value EmulatorCalls::words(int place) {
+/// \p count words on the stack of the function that the op is in.
+Value EmulatorCalls::frame(llvm::DenseMap<Operation *, Value> &places,
+                           int64_t count) {
   auto function = current->getParentOfType<LLVM::LLVMFuncOp>();
-  Value &base = scratch[function];
+  Value &base = places[function];
   if (!base) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(&function.getBody().front());
     base = LLVM::AllocaOp::create(b, pointer(),
-                                  LLVM::LLVMArrayType::get(i32(), 4 * 8),
+                                  LLVM::LLVMArrayType::get(i32(), count),
                                   constant(i64(), 1), /*alignment=*/64);
   }
-  return gep(base, place * 8 * 4);
+  return base;
 }
+
+Value EmulatorCalls::words(int place) {
+  return gep(frame(scratch, 4 * 8), place * 8 * 4);
+}
+
+Value EmulatorCalls::groupWords() { return frame(groupScratch, kGroupWords); }
 
 void EmulatorCalls::replace(Operation *op, ValueRange values) {
   op->replaceAllUsesWith(values);

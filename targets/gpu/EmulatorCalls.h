@@ -42,6 +42,9 @@ public:
   /// A place of 8 words on the stack of the function that the op is in; the
   /// same one on every call. \p place: 0 to 3.
   mlir::Value words(int place);
+  /// The same of kGroupWords words, for the operands of warp groups.
+  mlir::Value groupWords();
+  static constexpr int64_t kGroupWords = 192;
 
   /// Replaces \p op by \p values and erases it.
   void replace(mlir::Operation *op, mlir::ValueRange values);
@@ -57,7 +60,10 @@ private:
   mlir::ModuleOp module;
   mlir::Operation *current = nullptr;
   llvm::StringMap<mlir::LLVM::GlobalOp> sites;
-  llvm::DenseMap<mlir::Operation *, mlir::Value> scratch; ///< by function
+  mlir::Value frame(llvm::DenseMap<mlir::Operation *, mlir::Value> &places,
+                    int64_t count);
+  /// By function.
+  llvm::DenseMap<mlir::Operation *, mlir::Value> scratch, groupScratch;
 };
 
 /// The integer that \p value always is, if so.
@@ -75,6 +81,7 @@ Translated emulateThreads(EmulatorCalls &e, mlir::Operation *op);
 Translated emulateLanes(EmulatorCalls &e, mlir::Operation *op);
 Translated emulateCopies(EmulatorCalls &e, mlir::Operation *op);
 Translated emulateMatrices(EmulatorCalls &e, mlir::Operation *op);
+Translated emulateWarpGroups(EmulatorCalls &e, mlir::Operation *op);
 Translated emulateByteDots(EmulatorCalls &e, mlir::Operation *op);
 Translated emulatePermutes(EmulatorCalls &e, mlir::Operation *op);
 

@@ -39,6 +39,8 @@ struct GpuFacts {
   int64_t blocksPerUnit = 1; ///< workers per unit
   /// What a block and a thread may have so that blocksPerUnit fit in a unit.
   int64_t sharedBytes = 0, registers = 255;
+  /// The same for a block that has a unit for itself.
+  int64_t loneSharedBytes = 0, loneRegisters = 255;
   MatrixFamily matrix = MatrixFamily::Mma;
   int64_t int8K = 32, bf16K = 16; ///< columns of one matrix instruction
   CopyEngine copy = CopyEngine::None;

@@ -59,9 +59,9 @@ static bool isOfGpu(Operation *op) {
 
 LogicalResult GpuToEmulatorPass::translate(EmulatorCalls &e, Operation *op) {
   e.at(op);
-  for (auto part :
-       {emulateMemory, emulateAtomics, emulateThreads, emulateLanes,
-        emulateCopies, emulateMatrices, emulateByteDots, emulatePermutes})
+  for (auto part : {emulateMemory, emulateAtomics, emulateThreads, emulateLanes,
+                    emulateCopies, emulateMatrices, emulateWarpGroups,
+                    emulateByteDots, emulatePermutes})
     if (Translated done = part(e, op))
       return *done;
   if (auto call = dyn_cast<LLVM::CallIntrinsicOp>(op))
@@ -92,6 +92,7 @@ void GpuToEmulatorPass::runOnOperation() {
   for (auto function : module.getOps<LLVM::LLVMFuncOp>()) {
     function->removeAttr(kKernelAttr);
     function->removeAttr(kSharedBytesAttr);
+    function->removeAttr(kBlocksPerUnitAttr);
     function.walk([&](Operation *op) {
       if (op != function)
         ops.push_back(op);

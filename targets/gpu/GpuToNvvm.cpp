@@ -41,7 +41,7 @@ public:
     kernel->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(),
                     b.getDenseI32ArrayAttr({int32_t(facts.threads)}));
     kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
-                    b.getI32IntegerAttr(int32_t(facts.blocksPerUnit)));
+                    b.getI32IntegerAttr(int32_t(blocksPerUnit(kernel))));
   }
 
 private:

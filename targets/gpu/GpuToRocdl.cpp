@@ -110,7 +110,7 @@ void RocdlOps::mark(LLVM::LLVMFuncOp kernel) {
   dialect.getFlatWorkGroupSizeAttrHelper().setAttr(
       kernel, b.getStringAttr(threads + "," + threads));
   // As many waves as will be there, no more: registers are worth more.
-  int64_t waves = std::max<int64_t>(1, facts.blocksPerUnit * facts.warps() /
+  int64_t waves = std::max<int64_t>(1, blocksPerUnit(kernel) * facts.warps() /
                                            facts.schedulers);
   std::string bounds = std::to_string(waves) + "," + std::to_string(waves);
   auto pair = [&](StringRef key, StringRef value) -> Attribute {

@@ -36,11 +36,13 @@ gpu::kernelWarnings(const GpuFacts &facts,
                         "registers",
                         kernel, report.spillBytes, report.registers));
     int64_t blocks = residentBlocks(facts, report);
-    if (blocks < facts.blocksPerUnit)
+    int64_t planned =
+        report.plannedBlocks ? report.plannedBlocks : facts.blocksPerUnit;
+    if (blocks < planned)
       warnings.push_back(llvm::formatv(
           "{0}fits {1} times in a unit of {2}, the program counts on {3}: {4} "
           "registers per thread, {5} bytes of shared memory",
-          kernel, blocks, facts.name, facts.blocksPerUnit, report.registers,
+          kernel, blocks, facts.name, planned, report.registers,
           report.staticShared + report.dynamicShared));
   }
   return warnings;

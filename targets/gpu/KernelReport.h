@@ -18,6 +18,7 @@ struct KernelReport {
   int64_t stackBytes = 0;    ///< spills and arrays in device memory
   int64_t spillBytes = 0;    ///< registers that did not fit
   int64_t codeBytes = 0;
+  int64_t plannedBlocks = 0; ///< of a unit; 0: as the program's others
 };
 
 /// How many blocks of the kernel a unit holds at once: the least that its

@@ -27,6 +27,8 @@ public:
     Matcher matcher;
     if (first.getFunctionType() != other.getFunctionType() ||
         first->getAttr(kSharedBytesAttr) != other->getAttr(kSharedBytesAttr) ||
+        first->getAttr(kBlocksPerUnitAttr) !=
+            other->getAttr(kBlocksPerUnitAttr) ||
         !matcher.same(first.getBody(), other.getBody()))
       return std::nullopt;
     return std::move(matcher.differences);

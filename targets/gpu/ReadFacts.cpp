@@ -21,9 +21,12 @@ static void readShared(ChipFields &fields, GpuFacts &facts) {
     facts.unitSharedBytes = shared.integer("unit_bytes", 1024, 1 << 20);
     facts.sharedReserved = shared.integer("reserved_bytes", 0, 65536);
   });
-  int64_t share =
-      facts.unitSharedBytes / facts.blocksPerUnit - facts.sharedReserved;
-  facts.sharedBytes = std::min(facts.sharedBytes, share);
+  auto share = [&](int64_t blocks) {
+    int64_t bytes = facts.unitSharedBytes / blocks - facts.sharedReserved;
+    return std::min(facts.sharedBytes, bytes);
+  };
+  facts.loneSharedBytes = share(1);
+  facts.sharedBytes = share(facts.blocksPerUnit);
 }
 
 static void readRegisters(ChipFields &fields, GpuFacts &facts) {
@@ -32,12 +35,15 @@ static void readRegisters(ChipFields &fields, GpuFacts &facts) {
     facts.unitRegisters = registers.integer("unit", 1024, 1 << 24);
     facts.registerGranule = registers.integer("granule", 1, 64);
   });
-  int64_t warps = facts.blocksPerUnit *
-                  std::max<int64_t>(1, facts.warps() / facts.schedulers);
-  int64_t share =
-      facts.unitRegisters / facts.schedulers / (warps * facts.lanes);
-  share -= share % facts.registerGranule;
-  facts.registers = std::min(facts.registers, share);
+  auto share = [&](int64_t blocks) {
+    int64_t warps =
+        blocks * std::max<int64_t>(1, facts.warps() / facts.schedulers);
+    int64_t each =
+        facts.unitRegisters / facts.schedulers / (warps * facts.lanes);
+    return std::min(facts.registers, each - each % facts.registerGranule);
+  };
+  facts.loneRegisters = share(1);
+  facts.registers = share(facts.blocksPerUnit);
 }
 
 void gpu::readFacts(ChipFields &fields, Vendor vendor, Chip &chip) {

@@ -6,8 +6,7 @@
 namespace quartet::gpu {
 
 /// The descriptions' words for the values of CopyEngine.
-inline constexpr llvm::StringRef kCopyEngines[] = {"none", "cp_async",
-                                                       "bulk"};
+inline constexpr llvm::StringRef kCopyEngines[] = {"none", "cp_async", "bulk"};
 
 /// Fills \p chip.gpu, the matrix units and the capabilities from \p fields,
 /// whose name and about have been read.

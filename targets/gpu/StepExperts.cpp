@@ -1,6 +1,5 @@
 // Routing, the experts, and the sample.
 #include "targets/gpu/StepLowering.h"
-#include "targets/gpu/kernels/Matmul.h"
 #include "targets/gpu/kernels/Route.h"
 #include "targets/gpu/kernels/Rows.h"
 #include "targets/gpu/kernels/Sample.h"
@@ -64,10 +63,10 @@ void StepLowering::lower(tile::ExpertUpOp op) {
                k.i64(2), 2, jobOf, [](V, V) {});
   } else {
     k.barrier();
-    matmul(k, format, matrix.getColumns(), {gatePanels, panelsHere},
-           tile / kPanelRows, rows, most, gate, stride);
-    matmul(k, format, matrix.getColumns(), {upPanels, panelsHere},
-           tile / kPanelRows, rows, most, up, stride);
+    multiply(format, matrix.getColumns(), {gatePanels, panelsHere},
+             tile / kPanelRows, rows, most, gate, stride);
+    multiply(format, matrix.getColumns(), {upPanels, panelsHere},
+             tile / kPanelRows, rows, most, up, stride);
   }
   siluMulRows({gate, stride, count}, {up, stride, count}, columnsHere,
               buffer(op.getH()), first, index, tile);
@@ -134,8 +133,8 @@ void StepLowering::lower(tile::ExpertDownOp op) {
   k.loop(blocks, [&](V i) {
     // Where the sums lie, the product first writes behind its own barrier.
     MatmulJob job = jobOf(i, acc);
-    matmul(k, format, matrix.getColumns(), job.weights, tile / kPanelRows,
-           job.rows, most, acc, stride);
+    multiply(format, matrix.getColumns(), job.weights, tile / kPanelRows,
+             job.rows, most, acc, stride);
     V begin = element32(groups + layout.blockFirst, i);
     addPairs(acc, begin, begin + job.rows.count);
   });

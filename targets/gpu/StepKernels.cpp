@@ -2,10 +2,10 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "targets/gpu/StepLowering.h"
 #include "targets/gpu/kernels/HeadRow.h"
-#include "targets/gpu/kernels/Matmul.h"
 #include "targets/gpu/kernels/Merge.h"
 #include "targets/gpu/kernels/Rows.h"
 #include "targets/gpu/kernels/Stage.h"
+#include "targets/gpu/kernels/WideMatmul.h"
 #include <utility>
 
 using namespace mlir;
@@ -174,6 +174,18 @@ void StepLowering::lower(tile::StageOp op) {
   });
 }
 
+void StepLowering::multiply(const PackedFormat &format, int64_t columns,
+                            const WeightsOperand &weights, int64_t mostPanels,
+                            const RowsOperand &rows, int64_t mostRows, V acc,
+                            V accStride) {
+  if (step.getKind() == tile::StepKind::Many &&
+      matmulWide(k, format, columns, weights, mostPanels, rows, mostRows, acc,
+                 accStride))
+    return;
+  matmul(k, format, columns, weights, mostPanels, rows, mostRows, acc,
+         accStride);
+}
+
 LogicalResult StepLowering::lower(tile::MatmulOp op) {
   Tile rows = tiles[op.getRows()];
   k.barrier();
@@ -185,10 +197,10 @@ LogicalResult StepLowering::lower(tile::MatmulOp op) {
     int64_t stride = panels * kPanelRows * 4;
     V out = localMemory(stride * acc.getTokens());
     Tile weights = tiles[value];
-    matmul(k, type.getPackedFormat(), type.getColumns(),
-           {weights.data, weights.count}, panels,
-           {rows.data, rows.stride, rows.count, V()}, acc.getTokens(), out,
-           k.i64(stride));
+    multiply(type.getPackedFormat(), type.getColumns(),
+             {weights.data, weights.count}, panels,
+             {rows.data, rows.stride, rows.count, V()}, acc.getTokens(), out,
+             k.i64(stride));
     tiles[argument] = {out, k.i64(stride), rows.count};
   }
   return lowerBody(op.getEpilogue().front());

@@ -5,6 +5,7 @@
 #include "targets/gpu/StepLowering.h"
 #include "dialects/Tile/StagedRow.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "targets/gpu/kernels/WideMatmul.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -75,10 +76,11 @@ LogicalResult StepLowering::lowerGraph(StringRef name, ProgramBucket &bucket) {
     std::string symbol = (name + "_" + phase.getSymName()).str();
     std::replace(symbol.begin(), symbol.end(), '.', '_');
     k.setSite(phase.getSymName());
-    k.kernel(symbol, [&](V args, V repetition) {
+    auto body = [&](V args, V repetition) {
       begin(args, repetition);
       failed |= mlir::failed(lowerPhase(phase, false));
-    });
+    };
+    k.kernel(symbol, body, isWide(phase));
     ProgramLaunch launch;
     launch.kernel = symbol;
     launch.sharedBytes = k.sharedBytes();
@@ -235,6 +237,23 @@ LogicalResult StepLowering::lowerPhase(tile::PhaseOp phase, bool waits) {
     lowerSignal(phase, routes ? finished + 1 : finished);
   }
   return failure(failed);
+}
+
+bool StepLowering::isWide(tile::PhaseOp phase) {
+  if (step.getKind() != tile::StepKind::Many)
+    return false;
+  auto wants = [&](const PackedFormat &format) {
+    return wantsWideMatmul(k.machine, format);
+  };
+  bool found = false;
+  phase.walk([&](Operation *op) {
+    if (auto stream = dyn_cast<tile::StreamOp>(op))
+      found |= wants(stream.getWeights().getType().getPackedFormat());
+    else if (auto up = dyn_cast<tile::ExpertUpOp>(op))
+      found |=
+          wants(declared<tile::MatrixOp>(up.getMatrix()).getPackedFormat());
+  });
+  return found;
 }
 
 int64_t StepLowering::splitOf(tile::PhaseOp phase) {

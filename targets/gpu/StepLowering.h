@@ -8,6 +8,7 @@
 #include "targets/codegen/StepBase.h"
 #include "targets/gpu/DeviceBuilder.h"
 #include "targets/gpu/TileToGpu.h"
+#include "targets/gpu/kernels/Matmul.h"
 
 namespace quartet::gpu {
 
@@ -32,6 +33,8 @@ private:
   /// \p split blocks share each task: they run it with `part` 0, 1, ...
   mlir::LogicalResult runTasks(tile::PhaseOp phase, llvm::ArrayRef<Grid> grids,
                                int64_t split);
+  /// Whether the products of \p phase want a unit for each block.
+  bool isWide(tile::PhaseOp phase);
   /// How many blocks share a task of \p phase.
   int64_t splitOf(tile::PhaseOp phase);
   /// \p bytes for this worker: shared memory while there is room, else a part
@@ -60,6 +63,10 @@ private:
   void lower(tile::ExpertDownOp op) override;
   void lower(tile::SampleOp op) override;
   void beginOp(mlir::Operation &op) override;
+  /// matmul, or matmulWide where the step and the kernel are made for it.
+  void multiply(const PackedFormat &format, int64_t columns,
+                const WeightsOperand &weights, int64_t mostPanels,
+                const RowsOperand &rows, int64_t mostRows, V acc, V accStride);
   /// f32 rows [first, first + rows) of what \p op stages, all threads together.
   void floatRows(tile::StageOp op, TokenRange tokens, V first, V rows,
                  int64_t most, llvm::function_ref<V(V row)> to);

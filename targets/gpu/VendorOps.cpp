@@ -14,6 +14,11 @@ Value quartet::gpu::constantI32(ImplicitLocOpBuilder &b, int64_t value) {
                                   b.getI32IntegerAttr(int32_t(value)));
 }
 
+int64_t VendorOps::blocksPerUnit(LLVM::LLVMFuncOp kernel) const {
+  auto own = kernel->getAttrOfType<IntegerAttr>(kBlocksPerUnitAttr);
+  return own ? own.getInt() : facts.blocksPerUnit;
+}
+
 namespace {
 class Lowering {
 public:

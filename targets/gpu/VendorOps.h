@@ -35,6 +35,9 @@ public:
   virtual void mark(mlir::LLVM::LLVMFuncOp kernel) = 0;
 
 protected:
+  /// Blocks of \p kernel that shall share a unit.
+  int64_t blocksPerUnit(mlir::LLVM::LLVMFuncOp kernel) const;
+
   const GpuFacts &facts;
 };
 

@@ -74,6 +74,23 @@ void quartet_emu_mma(int32_t kind, const uint32_t *a, const uint32_t *b,
 void quartet_emu_ldmatrix(uint32_t *words, const void *row, int32_t tiles,
                           int32_t transposed, const char *site);
 
+/// wgmma with A in registers, from its fence to its wait: a warp's 16 rows of
+/// the 64, times \p columns rows of B in shared memory, summed over \p steps. A
+/// step has four words of \p a as of an mma and 32 bytes of each row of B,
+/// where its descriptor says; \p d receives four words for each eight columns.
+/// Lanes of the whole warp meet, and the four warps of a group must do the same
+/// between two barriers.
+enum quartet_emu_group_element {
+  QUARTET_EMU_GROUP_S8 = 1,
+  QUARTET_EMU_GROUP_BF16 = 2
+};
+void quartet_emu_group_multiply(int32_t element, int32_t columns, int32_t steps,
+                                const uint64_t *descriptors, const uint32_t *a,
+                                uint32_t *d, const char *site);
+/// fence.proxy.async of shared memory: what has arrived there for the calling
+/// thread may be read by quartet_emu_group_multiply.
+void quartet_emu_group_fence(void);
+
 /// cp.async: \p bytes (4, 8, 16) from device memory to shared memory; behind
 /// the first \p source_bytes zeros. Arrives as late as the rules allow: at the
 /// wait, until which the destination must not be touched.

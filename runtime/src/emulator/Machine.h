@@ -37,11 +37,12 @@ struct Meeting {
 };
 
 struct Warp {
-  uint32_t first = 0;     ///< its lane 0 in the block
-  uint64_t lanes = 0;     ///< that it has
-  uint64_t ended = 0;     ///< lanes whose thread has ended
-  uint64_t atBarrier = 0; ///< lanes that wait at the block's barrier
-  uint32_t tick = 0;      ///< when its lanes last met at a warp barrier
+  uint32_t first = 0;         ///< its lane 0 in the block
+  uint64_t lanes = 0;         ///< that it has
+  uint64_t ended = 0;         ///< lanes whose thread has ended
+  uint64_t atBarrier = 0;     ///< lanes that wait at the block's barrier
+  uint32_t tick = 0;          ///< when its lanes last met at a warp barrier
+  uint64_t groupProducts = 0; ///< instructions with its warp group
   std::vector<Meeting> meetings;
   // Lanes that can run, as a ring.
   uint8_t ready[64] = {};
@@ -74,6 +75,7 @@ struct Thread {
   const uint32_t *spinAddress = nullptr;
   uint32_t spinValue = 0;
   std::vector<Copy> copies; ///< ascending group
+  bool unfenced = false;    ///< copies have arrived since its last group fence
   uint64_t committed = 0;   ///< groups
   Clock acquired;           ///< since the block's last barrier
   Clock relaxed;            ///< seen by relaxed atomics: a fence acquires it

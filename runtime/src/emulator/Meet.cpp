@@ -16,6 +16,8 @@ static const char *meetingName(uint32_t kind) {
     return "matrix instruction";
   case Together::LoadMatrix:
     return "ldmatrix";
+  case Together::GroupMatrix:
+    return "matrix instruction of a warp group";
   }
   return "meeting";
 }
@@ -79,6 +81,17 @@ static std::string awaited(const Thread &t) {
   return "";
 }
 
+/// Warps of a group must have had the same instructions.
+static void checkGroups(Machine &m, const Block &block, Thread &last) {
+  for (size_t i = 0; i < block.warps.size(); ++i)
+    if (block.warps[i].groupProducts !=
+        block.warps[i - i % kGroupWarps].groupProducts)
+      m.diverge(last, "warp " + std::to_string(i) +
+                          " has had other matrix instructions than warp " +
+                          std::to_string(i - i % kGroupWarps) +
+                          " of its group");
+}
+
 /// What an acquire of one thread before a barrier means for all behind it.
 static void completeBarrier(Machine &m, Block &block) {
   block.arrived = 0;
@@ -121,8 +134,10 @@ void quartet_emu_barrier(const char *site) {
   if (std::string others = awaited(t); !others.empty())
     m.diverge(t, nameOf(t) + " comes to the barrier at " + quoted(site) + ", " +
                      others);
-  if (++block.arrived == block.threads.size())
+  if (++block.arrived == block.threads.size()) {
+    checkGroups(m, block, t);
     completeBarrier(m, block);
+  }
   m.suspend(t);
 }
 

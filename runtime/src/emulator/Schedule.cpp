@@ -60,8 +60,9 @@ bool Machine::prepare() {
   for (uint32_t i = 0; i < o.blocks; ++i) {
     Block &block = blocks[i];
     block.index = i;
-    size_t bytes = (size_t(o.sharedLimit) + 127) / 128 * 128 + 128;
-    block.memory = static_cast<char *>(std::aligned_alloc(128, bytes));
+    // As aligned as the patterns of warp groups need.
+    size_t bytes = (size_t(o.sharedLimit) / 1024 + 1) * 1024;
+    block.memory = static_cast<char *>(std::aligned_alloc(1024, bytes));
     if (!block.memory) {
       blocks.clear();
       return refuse("no memory for the shared memory of the blocks");
@@ -108,6 +109,7 @@ static void startBlock(Machine &m, Block &block, int64_t sharedBytes) {
   for (Warp &warp : block.warps) {
     warp.ended = warp.atBarrier = 0;
     warp.tick = 0;
+    warp.groupProducts = 0;
     warp.meetings.clear();
     warp.readyFirst = warp.readyCount = 0;
   }
@@ -119,6 +121,7 @@ static void startBlock(Machine &m, Block &block, int64_t sharedBytes) {
     t.recent[0] = t.recent[1] = nullptr;
     t.spinAddress = nullptr;
     t.copies.clear();
+    t.unfenced = false;
     t.committed = 0;
     t.acquired.clear();
     t.relaxed.clear();

@@ -81,8 +81,7 @@ Product::Product(DeviceBuilder &k, const PackedFormat &format, int64_t columns,
 
 int64_t Product::groupsAtOnce() const {
   int64_t totals = 4 * unit.rowPlaces * unit.tokenPlaces;
-  int64_t room =
-      k.machine.registers <= kFewRegisters ? kMostTotals / 2 : kMostTotals;
+  int64_t room = k.registers() <= kFewRegisters ? kMostTotals / 2 : kMostTotals;
   int64_t most = std::max<int64_t>(1, room / totals);
   int64_t wanted = llvm::divideCeil(mostRows, unit.tokens);
   return std::max<int64_t>(1, std::min(most, wanted));

@@ -190,15 +190,21 @@ V quartet::gpu::loadConstant(DeviceBuilder &k, Type type, V pointer, V offset,
   return value;
 }
 
-V quartet::gpu::loadFourScales(DeviceBuilder &k, ScaleType type, V pointer,
-                               V offset) {
+V quartet::gpu::fourScales(DeviceBuilder &k, ScaleType type,
+                           llvm::function_ref<V(Type)> load) {
   Type floats = k.vec(4, k.f32());
   if (type == ScaleType::F32)
-    return loadConstant(k, floats, pointer, offset, 16);
+    return load(floats);
   if (type == ScaleType::F16)
-    return k.convert(loadConstant(k, k.vec(4, k.f16()), pointer, offset, 8),
-                     floats);
-  V bits = k.zeroExtend(loadConstant(k, k.vec(4, k.i16()), pointer, offset, 8),
-                        k.vec(4, k.i32()));
+    return k.convert(load(k.vec(4, k.f16())), floats);
+  V bits = k.zeroExtend(load(k.vec(4, k.i16())), k.vec(4, k.i32()));
   return k.bitcast(bits << 16, floats);
+}
+
+V quartet::gpu::loadFourScales(DeviceBuilder &k, ScaleType type, V pointer,
+                               V offset) {
+  return fourScales(k, type, [&](Type four) {
+    return loadConstant(k, four, pointer, offset,
+                        unsigned(4 * scaleBytes(type)));
+  });
 }

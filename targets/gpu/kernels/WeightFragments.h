@@ -33,6 +33,10 @@ V bf16Pair(V low, V high);
 V loadConstant(DeviceBuilder &k, mlir::Type type, V pointer, V offset,
                unsigned align);
 
+/// Four scales (or mins) as 4 x f32; \p load gives them in a vector of the type
+/// in which memory has them.
+V fourScales(DeviceBuilder &k, ScaleType type,
+             llvm::function_ref<V(mlir::Type)> load);
 /// The four scales (or mins) at \p pointer as 4 x f32.
 V loadFourScales(DeviceBuilder &k, ScaleType type, V pointer, V offset);
 

@@ -32,8 +32,10 @@ public:
   const gpu::GpuFacts machine;
 
   /// A kernel with arguments by letters: "p" global pointer, "i" i64, "f" f32.
+  /// \p alone: see DeviceBuilder::kernel.
   void add(const std::string &name, llvm::StringRef letters,
-           llvm::function_ref<void(llvm::ArrayRef<V>)> body);
+           llvm::function_ref<void(llvm::ArrayRef<V>)> body,
+           bool alone = false);
 
   /// An argument of launch().
   struct Argument {

@@ -23,6 +23,8 @@ llvm::orc::SymbolMap quartet::test::emulatorSymbols(llvm::orc::LLJIT &jit) {
   ADD(ballot);
   ADD(mma);
   ADD(ldmatrix);
+  ADD(group_multiply);
+  ADD(group_fence);
   ADD(copy_async);
   ADD(commit_group);
   ADD(wait_group);

@@ -9,7 +9,7 @@
 #include "targets/Chips.h"
 #include "targets/codegen/KernelLowering.h"
 #include "targets/gpu/DeviceTarget.h"
-#include "targets/gpu/kernels/Matmul.h"
+#include "targets/gpu/kernels/WideMatmul.h"
 #include <gtest/gtest.h>
 
 using namespace quartet;
@@ -18,16 +18,18 @@ using gpu::DeviceBuilder;
 static llvm::ExitOnError check("code of a matrix product: ");
 
 namespace {
-/// The code of one product of 4 panels of 2048 columns, for up to `rows` rows.
+/// The code of one product of 4 panels of 2048 columns (of 8 with matmulWide),
+/// for up to `rows` rows.
 struct Code {
-  Code(llvm::StringRef chip, const char *format, int64_t rows);
+  Code(llvm::StringRef chip, const char *format, int64_t rows,
+       bool wide = false);
   std::string assembly;
   std::vector<gpu::KernelReport> reports; ///< none without an assembler
   gpu::GpuFacts facts;
 };
 } // namespace
 
-Code::Code(llvm::StringRef chip, const char *format, int64_t rows)
+Code::Code(llvm::StringRef chip, const char *format, int64_t rows, bool wide)
     : facts(check(findGpuFacts(chip))) {
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   mlir::DialectRegistry registry;
@@ -39,18 +41,26 @@ Code::Code(llvm::StringRef chip, const char *format, int64_t rows)
   mlir::Location location = mlir::UnknownLoc::get(&context);
   mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(location);
   DeviceBuilder k(*module, location, facts);
-  k.kernel("product", [&](V args, V count) {
+  auto body = [&](V args, V count) {
     auto argument = [&](int64_t i) {
       return k.load(k.ptr(gpu::kGlobalSpace), args, i * 8);
     };
-    V acc = k.shared(64 * 4 * rows);
-    gpu::matmul(k, *PackedFormat::parse(format), 2048, {argument(0), k.i64(4)},
-                4, {argument(1), k.i64(2304), count, V()}, rows, acc,
-                k.i64(256));
-    k.forThreads(count * 64, [&](V i) {
+    int64_t panels = wide ? 8 : 4;
+    V acc = k.shared(panels * 64 * rows);
+    gpu::WeightsOperand weights = {argument(0), k.i64(panels)};
+    gpu::RowsOperand staged = {argument(1), k.i64(2304), count, V()};
+    PackedFormat packed = *PackedFormat::parse(format);
+    V stride = k.i64(panels * 64);
+    if (wide)
+      EXPECT_TRUE(gpu::matmulWide(k, packed, 2048, weights, panels, staged,
+                                  rows, acc, stride));
+    else
+      gpu::matmul(k, packed, 2048, weights, panels, staged, rows, acc, stride);
+    k.forThreads(count * (panels * 16), [&](V i) {
       k.store(k.load(k.f32(), acc, i * 4), argument(2), i * 4);
     });
-  });
+  };
+  k.kernel("product", body, wide);
   auto target = check(gpu::createDeviceTarget(facts));
   mlir::PassManager passes(&context);
   target->buildPipeline(passes);
@@ -60,7 +70,9 @@ Code::Code(llvm::StringRef chip, const char *format, int64_t rows)
   assembly = check(target->emitAssembly(*copy));
   reports = check(target->emitImages(*module)).kernels;
   if (const char *folder = std::getenv("QUARTET_TEST_KEEP")) {
-    std::string name = (chip + "_" + format + "_" + std::to_string(rows)).str();
+    std::string name = (chip + "_" + format + "_" + std::to_string(rows) +
+                        (wide ? "_wide" : ""))
+                           .str();
     std::error_code error;
     llvm::raw_fd_ostream file(std::string(folder) + "/" + name + ".s", error);
     file << assembly;
@@ -97,6 +109,26 @@ TEST(DeviceMatmulCode, ManyRows) {
   for (const char *chip : {"sm_90a", "gfx942"})
     for (const char *format : {"int4:64", "int8:128", "bf16"})
       expectNoSpills(Code(chip, format, 64), /*mostSpilled=*/64);
+}
+
+static void expectWide(llvm::StringRef chip, const char *format,
+                       const char *product) {
+  Code code(chip, format, 64, /*wide=*/true);
+  EXPECT_GE(countOf(code.assembly, "cp.async.cg.shared.global"), 4u);
+  EXPECT_GE(countOf(code.assembly, product), 8u) << format;
+  for (const gpu::KernelReport &report : code.reports) {
+    EXPECT_EQ(report.spillBytes, 0) << chip.str() << ", " << format;
+    EXPECT_EQ(report.plannedBlocks, 1);
+    EXPECT_EQ(gpu::residentBlocks(code.facts, report), 1);
+  }
+}
+
+TEST(DeviceMatmulCode, Wide) {
+  for (const char *format : {"int4:64", "int8:128", "int4:32:min"}) {
+    expectWide("sm_90a", format,
+               "wgmma.mma_async.sync.aligned.m64n64k32.s32.s8.s8");
+    expectWide("sm_80", format, "mma.sync.aligned.m16n8k32");
+  }
 }
 
 TEST(DeviceMatmulCode, Amd) {

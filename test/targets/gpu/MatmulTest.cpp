@@ -1,7 +1,7 @@
 // Matrix products of every packed format, by the matrix instructions of all
 // families, against plain loops in double.
-#include "targets/gpu/kernels/Matmul.h"
 #include "targets/Chips.h"
+#include "targets/gpu/kernels/WideMatmul.h"
 #include "test/targets/cpu/DotData.h"
 #include "test/targets/gpu/DeviceRunner.h"
 #include <cmath>
@@ -16,6 +16,12 @@ namespace {
 /// Shapes of one kernel.
 struct Shape {
   int64_t columns, panels, rows; ///< most panels and rows
+};
+
+enum class Way {
+  Global, ///< matmul with all operands in device memory
+  Local,  ///< matmul with rows and results in shared memory, rows gathered
+  Wide,   ///< matmulWide of gathered rows
 };
 } // namespace
 
@@ -44,14 +50,19 @@ static double exactDot(const PackedMatrix &matrix, const StagedRows &rows,
 }
 
 /// Adds a kernel "matmul" with arguments (weights, panels, rows, stride, count,
-/// acc, accStride); with \p local, rows and acc are brought to shared memory
-/// and back, and rows come in the order of one more argument, gather.
+/// acc, accStride) and, but for Way::Global, the rows' order, gather.
 static void addMatmul(DeviceRunner &runner, const std::string &name,
-                      const PackedFormat &format, Shape shape, bool local,
+                      const PackedFormat &format, Shape shape, Way way,
                       int64_t rowBytes) {
-  runner.add(name, local ? "pipiipip" : "pipiipi", [&](ArrayRef<V> a) {
+  auto body = [&](ArrayRef<V> a) {
     DeviceBuilder &k = runner.k();
-    if (!local) {
+    if (way == Way::Wide) {
+      ASSERT_TRUE(gpu::matmulWide(k, format, shape.columns, {a[0], a[1]},
+                                  shape.panels, {a[2], a[3], a[4], a[7]},
+                                  shape.rows, a[5], a[6]));
+      return;
+    }
+    if (way == Way::Global) {
       gpu::matmul(k, format, shape.columns, {a[0], a[1]}, shape.panels,
                   {a[2], a[3], a[4], V()}, shape.rows, a[5], a[6]);
       return;
@@ -72,13 +83,15 @@ static void addMatmul(DeviceRunner &runner, const std::string &name,
       k.store(k.load(k.f32(), acc, row * (shape.panels * 64) + column * 4),
               a[5], row * a[6] + column * 4);
     });
-  });
+  };
+  runner.add(name, way == Way::Global ? "pipiipi" : "pipiipip", body,
+             way == Way::Wide);
 }
 
 namespace {
 class Case {
 public:
-  Case(DeviceRunner &runner, const char *text, Shape shape, bool local);
+  Case(DeviceRunner &runner, const char *text, Shape shape, Way way);
   /// Multiplies \p rows rows by \p panels panels.
   void run(int64_t rows, int64_t panels);
 
@@ -86,7 +99,7 @@ private:
   DeviceRunner &runner;
   PackedFormat format;
   Shape shape;
-  bool local;
+  Way way;
   std::string name;
   std::mt19937 random{7};
   PackedMatrix matrix;
@@ -95,16 +108,18 @@ private:
 };
 } // namespace
 
-Case::Case(DeviceRunner &runner, const char *text, Shape shape, bool local)
+Case::Case(DeviceRunner &runner, const char *text, Shape shape, Way way)
     : runner(runner), format(*PackedFormat::parse(text)), shape(shape),
-      local(local), matrix(format, shape.panels * 16, shape.columns, random),
+      way(way), matrix(format, shape.panels * 16, shape.columns, random),
       rows(format, shape.rows, shape.columns, random),
       results(shape.rows * shape.panels * 16, NAN) {
   name = std::string(text) + "_" + std::to_string(shape.columns) +
-         (local ? "_local" : "");
+         (way == Way::Local  ? "_local"
+          : way == Way::Wide ? "_wide"
+                             : "");
   for (char &letter : name)
     letter = letter == ':' ? '_' : letter;
-  addMatmul(runner, name, format, shape, local, rows.stride);
+  addMatmul(runner, name, format, shape, way, rows.stride);
 }
 
 void Case::run(int64_t count, int64_t panels) {
@@ -126,7 +141,7 @@ void Case::run(int64_t count, int64_t panels) {
   std::vector<DeviceRunner::Argument> arguments = {
       matrix.bytes.data(), panels,    rows.bytes.data(), rows.stride, count,
       out.data(),          stride * 4};
-  if (local)
+  if (way != Way::Global)
     arguments.push_back(gather.data());
   runner.launch(name, 1, arguments, uint64_t(count));
   for (int64_t t = 0; t < shape.rows; ++t)
@@ -136,7 +151,7 @@ void Case::run(int64_t count, int64_t panels) {
         ASSERT_EQ(got, -7.0f) << "row " << t << ", " << r << " is not written";
         continue;
       }
-      int64_t row = local ? count - 1 - t : t;
+      int64_t row = way == Way::Global ? t : count - 1 - t;
       double size, expected = exactDot(matrix, rows, r, row, size);
       ASSERT_NEAR(got, expected, 2e-6 * size) << "row " << t << ", " << r;
       // Whatever else was multiplied, the bits are the same.
@@ -156,8 +171,8 @@ static void expectFormats(llvm::StringRef name,
                           ArrayRef<const char *> formats) {
   for (const char *format : formats) {
     DeviceRunner runner(facts(name));
-    Case few(runner, format, {384, 5, 8}, false);
-    Case odd(runner, format, {100, 3, 17}, true);
+    Case few(runner, format, {384, 5, 8}, Way::Global);
+    Case odd(runner, format, {100, 3, 17}, Way::Local);
     few.run(1, 5);
     few.run(3, 1);
     few.run(8, 2);
@@ -192,6 +207,55 @@ TEST(DeviceMatmul, LongMfma) { expectFormats("gfx950", kSome); }
 TEST(DeviceMatmul, Wmma11) { expectFormats("gfx1100", kSome); }
 TEST(DeviceMatmul, Wmma12) { expectFormats("gfx1201", kSome); }
 
+/// \p formats by wide products: several passes of tokens and of weights, and
+/// columns that are no whole slabs and that do not fill the groups' shares.
+static void expectWide(llvm::StringRef name, ArrayRef<const char *> formats) {
+  for (const char *format : formats) {
+    DeviceRunner runner(facts(name));
+    Case even(runner, format, {1024, 17, 80}, Way::Wide);
+    Case odd(runner, format, {336, 3, 16}, Way::Wide);
+    even.run(80, 17);
+    even.run(33, 8);
+    even.run(1, 1);
+    even.run(0, 1);
+    even.run(1, 0);
+    for (int64_t count : {3, 16})
+      odd.run(count, 3);
+    if (testing::Test::HasFailure())
+      return;
+  }
+}
+
+TEST(DeviceMatmul, WideWithWarpGroups) { expectWide("sm_90a", kIntegers); }
+TEST(DeviceMatmul, WideWithMma) {
+  expectWide("sm_80", {"int4:16", "int4:64", "int6:16", "int8:32:point",
+                       "int8:64:min:f32"});
+}
+
+// Where it can't be made, nothing is.
+TEST(DeviceMatmul, WideRefuses) {
+  auto made = [](llvm::StringRef chip, const char *format, bool alone,
+                 int64_t rows, unsigned space = gpu::kGlobalSpace) {
+    DeviceRunner runner(facts(chip));
+    bool done = false;
+    auto body = [&](ArrayRef<V> a) {
+      DeviceBuilder &k = runner.k();
+      V data = space == gpu::kGlobalSpace ? a[0] : k.shared(1024);
+      done = gpu::matmulWide(
+          k, *PackedFormat::parse(format), 256, {a[0], k.i64(8)}, 8,
+          {data, k.i64(512), k.i64(rows), V()}, rows, a[0], k.i64(512));
+    };
+    runner.add("kernel", "p", body, alone);
+    return done;
+  };
+  EXPECT_TRUE(made("sm_90a", "int4:64", true, 16));
+  EXPECT_FALSE(made("sm_90a", "int4:64", false, 16));
+  EXPECT_FALSE(made("sm_90a", "bf16", true, 16));
+  EXPECT_FALSE(made("sm_90a", "int4:64", true, 4));
+  EXPECT_FALSE(made("sm_90a", "int4:64", true, 16, gpu::kSharedSpace));
+  EXPECT_FALSE(made("gfx942", "int4:64", true, 16));
+}
+
 // Many rows in passes of several groups, more tiles than meet at once, and
 // little shared memory, with which the sums of fewer rows meet at once.
 TEST(DeviceMatmul, ManyRowsAndPanels) {
@@ -201,8 +265,8 @@ TEST(DeviceMatmul, ManyRowsAndPanels) {
       if (shared)
         machine.sharedBytes = shared;
       DeviceRunner runner(machine);
-      Case integers(runner, "int4:32", {512, 20, 64}, false);
-      Case floats(runner, "bf16", {272, 9, 40}, false);
+      Case integers(runner, "int4:32", {512, 20, 64}, Way::Global);
+      Case floats(runner, "bf16", {272, 9, 40}, Way::Global);
       for (int64_t count : {64, 33, 5, 1})
         integers.run(count, 20);
       integers.run(64, 0);
@@ -225,7 +289,7 @@ TEST(DeviceMatmul, BitsDoNotDependOnTheKernel) {
         {1, 8}, {8, 4}, {64, 4}};
     for (auto [most, panels] : kernels)
       addMatmul(runner, "for" + std::to_string(most), format,
-                {kColumns, panels, most}, false, rows.stride);
+                {kColumns, panels, most}, Way::Global, rows.stride);
     for (auto [most, panels] : kernels) {
       std::vector<float> out(most * kPanels * 16);
       runner.forget();

@@ -1,0 +1,59 @@
+// Products of warp groups are PTX with an attribute that says what they are.
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "quartet/emulator.h"
+#include "targets/gpu/EmulatorCalls.h"
+#include "targets/gpu/WarpGroup.h"
+
+using namespace mlir;
+using namespace quartet::gpu;
+
+/// Operands and results lie behind each other on the thread's stack.
+static LogicalResult multiply(EmulatorCalls &e, LLVM::InlineAsmOp op,
+                              DictionaryAttr what) {
+  auto columns = what.getAs<IntegerAttr>("columns");
+  auto steps = what.getAs<IntegerAttr>("steps");
+  auto element = what.getAs<StringAttr>("element");
+  if (!columns || !steps || !element ||
+      int64_t(op.getNumOperands()) != 5 * steps.getInt() ||
+      6 * steps.getInt() + columns.getInt() / 2 > EmulatorCalls::kGroupWords)
+    return e.fail(op, "with such an attribute " + kWarpGroupAttr.str());
+  Value descriptors = e.groupWords();
+  Value words = e.gep(descriptors, steps.getInt() * 8);
+  Value results = e.gep(words, steps.getInt() * 16);
+  for (auto [i, operand] : llvm::enumerate(op.getOperands())) {
+    int64_t step = int64_t(i) - 4 * steps.getInt();
+    Value to = step < 0 ? e.gep(words, int64_t(i) * 4)
+                        : e.gep(descriptors, step * 8);
+    LLVM::StoreOp::create(e.b, operand, to, /*alignment=*/4);
+  }
+  bool bytes = element.getValue() == "s8";
+  e.callAtSite("group_multiply", nullptr,
+               {e.constant(e.i32(), bytes ? QUARTET_EMU_GROUP_S8
+                                          : QUARTET_EMU_GROUP_BF16),
+                e.constant(e.i32(), columns.getInt()),
+                e.constant(e.i32(), steps.getInt()), descriptors, words,
+                results});
+  auto type = cast<LLVM::LLVMStructType>(op.getType(0));
+  Value all = LLVM::UndefOp::create(e.b, type);
+  for (auto [i, field] : llvm::enumerate(type.getBody())) {
+    Value sum = LLVM::LoadOp::create(e.b, field,
+                                     e.gep(results, int64_t(i) * 4));
+    all = LLVM::InsertValueOp::create(e.b, all, sum, int64_t(i));
+  }
+  e.replace(op, all);
+  return success();
+}
+
+Translated quartet::gpu::emulateWarpGroups(EmulatorCalls &e, Operation *op) {
+  if (auto product = dyn_cast<LLVM::InlineAsmOp>(op))
+    if (auto what = product->getAttrOfType<DictionaryAttr>(kWarpGroupAttr))
+      return multiply(e, product, what);
+  if (auto fence = dyn_cast<NVVM::FenceProxyOp>(op)) {
+    if (fence.getKind() != NVVM::ProxyKind::async_shared)
+      return e.fail(op, "of other proxies than that of shared memory");
+    e.call("group_fence", nullptr, {});
+    op->erase();
+    return success();
+  }
+  return std::nullopt;
+}

@@ -1,0 +1,42 @@
+// Matrix instructions of a warp group (wgmma): four warps multiply 64 rows of A,
+// 16 of each warp, from registers, by rows of B that lie in shared memory, where
+// the instruction reads them itself.
+#ifndef QUARTET_TARGETS_GPU_WARPGROUP_H
+#define QUARTET_TARGETS_GPU_WARPGROUP_H
+#include "targets/gpu/MatrixUnit.h"
+
+namespace quartet::gpu {
+
+/// Warps of a group.
+constexpr int64_t kGroupWarps = 4;
+/// Bytes of a row of B in shared memory, of which an instruction takes 32.
+constexpr int64_t kGroupRowBytes = 128;
+/// On the llvm.inline_asm of a product, for the emulator: {columns, steps,
+/// element}. Its operands are four words of A for each step, then a descriptor
+/// for each step.
+constexpr llvm::StringLiteral kWarpGroupAttr = "quartet.warp_group";
+
+/// Where byte \p byte of row \p row of B lies, from the first row on: its pieces
+/// of 16 bytes are exchanged, so that neither eight rows of one column nor the
+/// pieces of a row meet in a bank ("128-byte swizzle" in the PTX manual).
+V groupRowOffset(V row, V byte);
+
+/// Says where B is: \p rows (shared) is the first of its rows, which begin at a
+/// multiple of 1024 bytes; i64. 32 bytes further on in all rows are 2 more.
+V groupDescriptor(DeviceBuilder &k, V rows);
+
+/// Products of \p columns (a multiple of 8) rows of B, steps.. of 32 bytes of
+/// their columns: the sum over all steps of A of a step times B at its
+/// descriptor. \p a: words as of an mma, four for each step. The results are
+/// those of columns / 8 mma side by side, four each. All warps of the group come
+/// to it together; it waits for the results.
+llvm::SmallVector<V> groupMultiply(DeviceBuilder &k, MatrixElement element,
+                                   int64_t columns, llvm::ArrayRef<V> a,
+                                   llvm::ArrayRef<V> descriptors);
+
+/// What this thread has written to shared memory is there for groupMultiply,
+/// behind the next barrier.
+void groupFence(DeviceBuilder &k);
+
+} // namespace quartet::gpu
+#endif

@@ -1,0 +1,461 @@
+// A slab is 128 columns: of the tokens' rows a line of the pattern that warp
+// groups read, of the weights what four warps unpack. All that comes from memory
+// comes by asynchronous copies, which fill up with zeros what lies beyond the
+// columns: nothing of it counts then.
+#include "targets/gpu/kernels/WideMatmul.h"
+#include "dialects/Tile/StagedRow.h"
+#include "targets/gpu/WarpGroup.h"
+#include "targets/gpu/kernels/WeightFragments.h"
+
+using namespace mlir;
+using namespace quartet;
+using namespace quartet::gpu;
+using llvm::ArrayRef;
+using llvm::SmallVector;
+
+static constexpr int64_t kSlabColumns = kGroupRowBytes;
+/// Tokens of a pass: their sums are half of the registers of a thread.
+static constexpr int64_t kMostTokens = 64;
+/// Slabs in shared memory, of which one is being multiplied.
+static constexpr int64_t kFewestStages = 2, kMostStages = 4;
+/// Between the tokens of a partial sum: their quads fall into different banks.
+static constexpr int64_t kTokenPadding = 16;
+
+namespace {
+/// Bytes of the parts of a slab, and where they begin in a stage.
+struct Slab {
+  Slab(const PackedFormat &format, int64_t tokens, int64_t panels);
+
+  int64_t groups;                ///< of columns
+  int64_t values, scales, zeros; ///< of one panel
+  int64_t factorsAt, sumsAt, valuesAt, scalesAt, zerosAt;
+  int64_t bytes;
+};
+
+class WideProduct {
+public:
+  WideProduct(DeviceBuilder &k, const PackedFormat &format, int64_t columns,
+              const WeightsOperand &weights, const RowsOperand &rows,
+              int64_t mostRows, V acc, V accStride);
+  bool fits() const { return stages >= kFewestStages; }
+  void all(int64_t mostPanels);
+
+private:
+  int64_t blocks() const { return tokens / 8; }
+  int64_t panels() const { return kGroupWarps * unit.tilePanels; }
+  int64_t groupThreads() const { return kGroupWarps * k.machine.lanes; }
+
+  void pass(V firstPanel, V firstToken);
+  void copySlab(V number, V stage, V firstPanel);
+  void copyRows(V number, V stage);
+  void copyOfTokens(V number, V to, int64_t part);
+  void copyOfPanels(V firstPanel, V offset, V valid, int64_t bytes, V to);
+  SmallVector<V> multiplySlab(V stage, ArrayRef<V> before) const;
+  void multiplyGroup(V stage, int64_t chunk, int64_t group, ArrayRef<V> words,
+                     SmallVector<V> &totals) const;
+  V quadAt(V stage, int64_t at, int64_t panelBytes, int64_t group,
+           int64_t bytes) const;
+  void finish(V firstPanel, V firstToken, ArrayRef<V> totals);
+
+  DeviceBuilder &k;
+  MatrixUnit unit;
+  ColumnPlan plan;
+  const PackedFormat &format;
+  tile::StagedRowLayout row;
+  WeightsOperand weights;
+  RowsOperand rows;
+  V acc, accStride;
+  int64_t tokens; ///< of a pass
+  Slab slab;
+  int64_t share;        ///< slabs of a group of warps
+  bool ragged;          ///< some slab reaches beyond the columns
+  int64_t warpGroups;   ///< of the block
+  int64_t stages = 0;   ///< slabs of each in shared memory
+  V group, member;      ///< of the warp; its place there
+  V inGroup, warpPanel; ///< of the thread; of its rows of weights in the pass
+  V offsets;            ///< shared: of the tokens' rows, i64
+  V scratch;            ///< shared: stages of all groups
+};
+} // namespace
+
+Slab::Slab(const PackedFormat &format, int64_t tokens, int64_t panels) {
+  groups = kSlabColumns / format.group;
+  values = valueBytes(format.value, kSlabColumns);
+  scales = groups * kPanelRows * scaleBytes(format.scale);
+  zeros = format.zero == ZeroKind::None    ? 0
+          : format.zero == ZeroKind::Point ? groups * kPanelRows
+                                           : scales;
+  factorsAt = tokens * kGroupRowBytes;
+  sumsAt = factorsAt + groups * tokens * 4;
+  valuesAt =
+      sumsAt + (format.zero == ZeroKind::None ? 0 : groups * tokens * 4);
+  scalesAt = valuesAt + panels * values;
+  zerosAt = scalesAt + panels * scales;
+  bytes = int64_t(llvm::alignTo(zerosAt + panels * zeros, kSharedAlign));
+}
+
+WideProduct::WideProduct(DeviceBuilder &k, const PackedFormat &format,
+                         int64_t columns, const WeightsOperand &weights,
+                         const RowsOperand &rows, int64_t mostRows, V acc,
+                         V accStride)
+    : k(k), unit(k, MatrixElement::Int8),
+      plan(unit, format, columns, k.machine.warps(), 1), format(plan.format),
+      row(format.group, plan.layout.paddedColumns), weights(weights),
+      rows(rows), acc(acc), accStride(accStride),
+      tokens(std::min<int64_t>(kMostTokens, llvm::alignTo(mostRows, 8))),
+      slab(format, tokens, panels()) {
+  warpGroups = k.machine.warps() / kGroupWarps;
+  int64_t slabs = llvm::divideCeil(plan.layout.paddedColumns, kSlabColumns);
+  share = llvm::divideCeil(slabs, warpGroups);
+  ragged = warpGroups * share * kSlabColumns != plan.layout.paddedColumns;
+  int64_t room = k.sharedRoom() - kSharedAlign - kMostTokens * 8;
+  int64_t sums = (warpGroups - 1) * tokens *
+                 (panels() * kPanelRows * 4 + kTokenPadding);
+  if (sums <= room)
+    stages = std::min({kMostStages, share + 1,
+                       room / (warpGroups * slab.bytes)});
+  group = k.warp() >> 2;
+  member = k.warp() & (kGroupWarps - 1);
+  inGroup = k.thread() & (groupThreads() - 1);
+  warpPanel = member * unit.tilePanels + unit.rowPanel;
+}
+
+/// Starts the copies of the parts of \p bytes each that the panels have at \p
+/// offset; \p valid of them are there.
+void WideProduct::copyOfPanels(V firstPanel, V offset, V valid, int64_t bytes,
+                               V to) {
+  int64_t pieces = bytes / 16, count = panels() * pieces;
+  for (int64_t i = 0; i < count; i += groupThreads()) {
+    V number = inGroup + i;
+    auto copy = [&] {
+      V panel = number / pieces, piece = number % pieces;
+      V from = k.min(firstPanel + panel, weights.panels - 1);
+      V there;
+      if (ragged)
+        there = k.max(k.min(valid - piece * 16, k.i64(16)), k.i64(0));
+      k.copyAsync(to + panel * bytes + piece * 16,
+                  weights.data + from * plan.layout.bytes + offset + piece * 16,
+                  16, there);
+    };
+    if (i + groupThreads() <= count)
+      copy();
+    else
+      k.ifThen(number < count, copy);
+  }
+}
+
+/// Of each token's row its part of the slab. A lane has a word of four columns,
+/// which goes where the lane of A with these columns has its own.
+void WideProduct::copyRows(V number, V stage) {
+  int64_t words = plan.unitWords, step = 4 * words; // of a step
+  V lane = k.lane();
+  V inStep = lane % step, inUnit = inStep % words;
+  V place = (lane - inStep) + inUnit / 2 * 8 + inUnit % 2 * 4 + inStep / words;
+  V column = number * kSlabColumns + lane * 4;
+  V there;
+  if (ragged)
+    there = k.select(column < row.paddedColumns, k.i64(4), k.i64(0));
+  // Every other row of a warp has the same place in the pattern.
+  V first = stage + groupRowOffset(member, place * 4),
+    second = stage + groupRowOffset(member + kGroupWarps, place * 4);
+  V source = offsets + member * 8;
+  for (int64_t i = 0; i < tokens; i += kGroupWarps) {
+    V from = rows.data + k.load(k.i64(), source, i * 8) + column;
+    V to = i % (2 * kGroupWarps) ? second + (i - kGroupWarps) * kGroupRowBytes
+                                 : first + i * kGroupRowBytes;
+    k.copyAsync(to, from, 4, there);
+  }
+}
+
+/// Of each token a word for each group of the slab, at \p part of its row.
+void WideProduct::copyOfTokens(V number, V to, int64_t part) {
+  int64_t count = slab.groups * tokens;
+  for (int64_t i = 0; i < count; i += groupThreads()) {
+    V place = inGroup + i;
+    auto copy = [&] {
+      V token = place % tokens;
+      V column = number * slab.groups + place / tokens;
+      V there;
+      if (ragged)
+        there = k.select(column < plan.layout.groups, k.i64(4), k.i64(0));
+      k.copyAsync(to + place * 4,
+                  rows.data + k.load(k.i64(), offsets, token * 8) +
+                      (column * 4 + part),
+                  4, there);
+    };
+    if (i + groupThreads() <= count)
+      copy();
+    else
+      k.ifThen(place < count, copy);
+  }
+}
+
+/// Starts all copies of slab \p number into \p stage.
+void WideProduct::copySlab(V number, V stage, V firstPanel) {
+  copyRows(number, stage);
+  copyOfTokens(number, stage + slab.factorsAt, row.scales);
+  if (format.zero != ZeroKind::None)
+    copyOfTokens(number, stage + slab.sumsAt, row.sums);
+  auto part = [&](int64_t begin, int64_t end, int64_t bytes, int64_t at) {
+    V offset = number * bytes + begin;
+    copyOfPanels(firstPanel, offset, k.i64(end) - offset, bytes, stage + at);
+  };
+  const PanelLayout &layout = plan.layout;
+  int64_t groupBytes = slab.scales / slab.groups;
+  part(layout.valuesOffset,
+       layout.valuesOffset + valueBytes(format.value, layout.paddedColumns),
+       slab.values, slab.valuesAt);
+  part(0, layout.groups * groupBytes, slab.scales, slab.scalesAt);
+  if (slab.zeros)
+    part(layout.zerosOffset,
+         layout.zerosOffset + layout.groups * (slab.zeros / slab.groups),
+         slab.zeros, slab.zerosAt);
+}
+
+/// The lane's four scales (or mins) of a group of the slab.
+V WideProduct::quadAt(V stage, int64_t at, int64_t panelBytes, int64_t group,
+                      int64_t bytes) const {
+  V from = stage + warpPanel * panelBytes + unit.rowQuad * (4 * bytes);
+  return fourScales(k, format.scale,
+                    [&](Type type) {
+                      return k.load(type, from, at + group * kPanelRows * bytes,
+                                    unsigned(4 * bytes));
+                    });
+}
+
+/// Adds the products of one group of columns; \p words are the lane's of the
+/// chunk that it is in.
+void WideProduct::multiplyGroup(V stage, int64_t chunk, int64_t group,
+                                ArrayRef<V> words,
+                                SmallVector<V> &totals) const {
+  SmallVector<V> own(words);
+  if (plan.chunkGroups > 1) {
+    // In a step of several groups the others' columns are multiplied by 0.
+    V laneGroup = unit.kLane * plan.unitColumns >>
+                  int(llvm::Log2_64(uint64_t(format.group)));
+    for (V &word : own)
+      word = k.select(laneGroup == group, word, k.zero(word.type()));
+  }
+  int64_t number = chunk * plan.chunkGroups + group; // in the slab
+  int64_t count = int64_t(own.size()) / unit.kWords; // of instructions
+  int64_t bytes = scaleBytes(format.scale);
+  V scale = quadAt(stage, slab.scalesAt, slab.scales, number, bytes), zero;
+  if (byteMultiple(format) > 1)
+    scale = scale * (1.0 / double(byteMultiple(format)));
+  if (format.zero == ZeroKind::Min)
+    zero = quadAt(stage, slab.zerosAt, slab.zeros, number, bytes);
+  if (format.zero == ZeroKind::Point) {
+    V from = stage + warpPanel * slab.zeros + unit.rowQuad * 4;
+    zero = k.zeroExtend(k.load(k.vec(4, k.i8()), from,
+                               slab.zerosAt + number * kPanelRows, 4),
+                        k.vec(4, k.i32()));
+    zero = k.constant(zero.type(), int64_t(128)) - zero * byteMultiple(format);
+  }
+  // Of two tokens of eight.
+  auto pair = [&](Type type, int64_t at, int64_t block) {
+    V from = stage + unit.kLane * 8;
+    return k.load(k.vec(2, type), from,
+                  at + (number * tokens + block * 8) * 4, 8);
+  };
+  auto add = [&](int64_t half, int64_t block, ArrayRef<V> sums) {
+    V factors = pair(k.f32(), slab.factorsAt, block), rowSums;
+    if (zero)
+      rowSums = pair(k.i32(), slab.sumsAt, block);
+    for (int64_t i = 0; i < 4; ++i) {
+      int64_t place = 2 * half + i / 2, token = i % 2;
+      V &total = totals[(half * blocks() + block) * 4 + i];
+      V factor = k.extract(factors, token), sum = sums[i], rowSum;
+      if (zero)
+        rowSum = k.extract(rowSums, token);
+      if (format.zero == ZeroKind::Point)
+        sum = sum + k.extract(zero, place) * rowSum;
+      if (format.zero == ZeroKind::Min)
+        sum = sum + rowSum * int64_t(128);
+      total = k.fma(k.toFloat(sum, k.f32()), k.extract(scale, place) * factor,
+                    total);
+      if (format.zero == ZeroKind::Min)
+        total = k.fma(k.extract(zero, place),
+                      factor * k.toFloat(rowSum, k.f32()), total);
+    }
+  };
+  auto operand = [&](int64_t half, int64_t i) {
+    return unit.operandA(half,
+                         ArrayRef<V>(own).slice(i * unit.kWords, unit.kWords));
+  };
+  int64_t firstByte = chunk * count * 32;
+  if (k.machine.wgmma) {
+    V descriptor = groupDescriptor(k, stage);
+    SmallVector<V> descriptors;
+    for (int64_t i = 0; i < count; ++i)
+      descriptors.push_back(descriptor + (firstByte + i * 32) / 16);
+    for (int64_t half = 0; half < unit.together; ++half) {
+      SmallVector<V> a;
+      for (int64_t i = 0; i < count; ++i)
+        a.append(operand(half, i));
+      SmallVector<V> sums =
+          groupMultiply(k, MatrixElement::Int8, tokens, a, descriptors);
+      for (int64_t block = 0; block < blocks(); ++block)
+        add(half, block, ArrayRef<V>(sums).slice(block * 4, 4));
+    }
+    return;
+  }
+  for (int64_t block = 0; block < blocks(); ++block) {
+    SmallVector<MatrixUnit::Sum> sums(unit.together, unit.zero());
+    for (int64_t i = 0; i < count; ++i) {
+      SmallVector<V> b;
+      for (int64_t word = 0; word < unit.kWords; ++word) {
+        V byte = unit.kLane * 4 + (firstByte + i * 32 + word * 16);
+        b.push_back(k.load(k.i32(), stage + groupRowOffset(unit.token, byte),
+                           block * 8 * kGroupRowBytes, 4));
+      }
+      for (int64_t half = 0; half < unit.together; ++half)
+        sums[half] = unit.multiply(operand(half, i), b, sums[half]);
+    }
+    for (int64_t half = 0; half < unit.together; ++half)
+      add(half, block, sums[half]);
+  }
+}
+
+SmallVector<V> WideProduct::multiplySlab(V stage, ArrayRef<V> before) const {
+  SmallVector<V> totals(before);
+  int64_t unitBytes = plan.unitLines * kPanelAlign;
+  V values = stage + warpPanel * slab.values + unit.rowQuad * 16 +
+             unit.kLane * unitBytes;
+  for (int64_t chunk = 0; chunk < kSlabColumns / plan.chunkColumns; ++chunk) {
+    SmallVector<V> words;
+    for (int64_t step = 0; step < plan.steps; ++step) {
+      SmallVector<V> lines;
+      int64_t first = (chunk * plan.steps + step) * plan.kLanes * unitBytes;
+      for (int64_t line = 0; line < plan.unitLines; ++line)
+        lines.push_back(
+            k.load(k.vec(4, k.i32()), values,
+                   slab.valuesAt + first + line * kPanelAlign, 16));
+      words.append(weightWords(k, plan, lines)[0]);
+    }
+    for (int64_t group = 0; group < plan.chunkGroups; ++group)
+      multiplyGroup(stage, chunk, group, words, totals);
+  }
+  return totals;
+}
+
+/// Adds the groups' sums and writes them to acc.
+void WideProduct::finish(V firstPanel, V firstToken, ArrayRef<V> totals) {
+  int64_t tokenBytes = panels() * kPanelRows * 4 + kTokenPadding;
+  V quadBytes = warpPanel * (kPanelRows * 4) + unit.rowQuad * 16;
+  // Quads of rows, as they lie in memory.
+  auto overQuads = [&](llvm::function_ref<void(V token, V quad)> body) {
+    for (int64_t block = 0; block < blocks(); ++block)
+      for (int64_t t = 0; t < unit.tokenPlaces; ++t) {
+        V quad = k.zero(k.vec(4, k.f32()));
+        for (int64_t place = 0; place < 4; ++place)
+          quad = k.insert(totals[(place / 2 * blocks() + block) * 4 +
+                                 place % 2 * 2 + t],
+                          quad, place);
+        body(unit.resultToken(t) + block * 8, quad);
+      }
+  };
+  auto partial = [&](V ofGroup, V token) {
+    return scratch + (ofGroup * tokens + token) * tokenBytes + quadBytes;
+  };
+  if (warpGroups > 1) {
+    k.ifThen(group > k.i64(0), [&] {
+      overQuads([&](V token, V quad) {
+        k.store(quad, partial(group - 1, token), V(), 16);
+      });
+    });
+    k.barrier();
+  }
+  V tokensHere = rows.count - firstToken;
+  V to = acc + firstToken * accStride + firstPanel * (kPanelRows * 4) +
+         quadBytes;
+  k.ifThen((group == 0) & (firstPanel + warpPanel < weights.panels), [&] {
+    overQuads([&](V token, V quad) {
+      k.ifThen(token < tokensHere, [&] {
+        V sum = quad;
+        for (int64_t other = 0; other + 1 < warpGroups; ++other)
+          sum = sum + k.load(sum.type(), partial(k.i64(other), token), V(), 16);
+        k.store(sum, to, token * accStride, 16);
+      });
+    });
+  });
+  k.barrier();
+}
+
+void WideProduct::pass(V firstPanel, V firstToken) {
+  k.forThreads(k.i64(tokens), [&](V token) {
+    // Beyond the last token it is that one.
+    V number = k.min(firstToken + token, rows.count - 1);
+    if (rows.gather)
+      number = k.loadIndex(rows.gather, number);
+    k.store(number * rows.stride, offsets, token * 8);
+  });
+  k.barrier();
+  V own = scratch + group * (stages * slab.bytes);
+  auto stageOf = [&](V i) { return own + i % stages * slab.bytes; };
+  V first = group * share;
+  for (int64_t i = 0; i + 1 < stages; ++i) {
+    copySlab(first + i, own + i * slab.bytes, firstPanel);
+    k.commitCopies();
+  }
+  SmallVector<V> totals(size_t(blocks() * 4 * unit.together), k.f32(0));
+  totals = k.fold(k.i64(0), k.i64(share), 1, totals,
+                  [&](V i, ArrayRef<V> before) {
+                    k.waitCopies(stages - 2);
+                    if (k.machine.wgmma)
+                      groupFence(k);
+                    // All have the slab, and have done with the one before.
+                    k.barrier();
+                    V next = i + (stages - 1);
+                    k.ifThen(next < share, [&] {
+                      copySlab(first + next, stageOf(next), firstPanel);
+                    });
+                    k.commitCopies();
+                    return multiplySlab(stageOf(i), before);
+                  });
+  k.barrier(); // the stages become room for partial sums
+  finish(firstPanel, firstToken, totals);
+}
+
+void WideProduct::all(int64_t mostPanels) {
+  DeviceBuilder::SharedScope scope(k);
+  int64_t sums = (warpGroups - 1) * tokens *
+                 (panels() * kPanelRows * 4 + kTokenPadding);
+  scratch =
+      k.shared(std::max(warpGroups * stages * slab.bytes, sums), kSharedAlign);
+  offsets = k.shared(tokens * 8);
+  k.loop(k.i64(0), rows.count, tokens, [&](V token) {
+    if (mostPanels <= panels()) {
+      k.ifThen(weights.panels > k.i64(0), [&] { pass(k.i64(0), token); });
+      return;
+    }
+    k.loop(k.i64(0), weights.panels, panels(),
+           [&](V panel) { pass(panel, token); });
+  });
+}
+
+bool quartet::gpu::wantsWideMatmul(const GpuFacts &machine,
+                                   const PackedFormat &format) {
+  return machine.matrix == MatrixFamily::Mma &&
+         machine.copy != CopyEngine::None && format.isInteger() &&
+         machine.warps() % kGroupWarps == 0;
+}
+
+bool quartet::gpu::matmulWide(DeviceBuilder &k, PackedFormat format,
+                              int64_t columns, const WeightsOperand &weights,
+                              int64_t mostPanels, const RowsOperand &rows,
+                              int64_t mostRows, V acc, V accStride) {
+  auto isGlobal = [](V pointer) {
+    return cast<LLVM::LLVMPointerType>(pointer.type()).getAddressSpace() ==
+           kGlobalSpace;
+  };
+  if (!wantsWideMatmul(k.machine, format) ||
+      k.registers() < k.machine.loneRegisters || !isGlobal(rows.data) ||
+      mostRows < 8 || mostPanels == 0)
+    return false;
+  WideProduct product(k, format, columns, weights, rows, mostRows, acc,
+                      accStride);
+  if (!product.fits())
+    return false;
+  product.all(mostPanels);
+  return true;
+}
