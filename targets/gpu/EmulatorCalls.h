@@ -81,6 +81,7 @@ Translated emulateThreads(EmulatorCalls &e, mlir::Operation *op);
 Translated emulateLanes(EmulatorCalls &e, mlir::Operation *op);
 Translated emulateCopies(EmulatorCalls &e, mlir::Operation *op);
 Translated emulateMatrices(EmulatorCalls &e, mlir::Operation *op);
+Translated emulateTransfers(EmulatorCalls &e, mlir::Operation *op);
 Translated emulateWarpGroups(EmulatorCalls &e, mlir::Operation *op);
 Translated emulateByteDots(EmulatorCalls &e, mlir::Operation *op);
 Translated emulatePermutes(EmulatorCalls &e, mlir::Operation *op);

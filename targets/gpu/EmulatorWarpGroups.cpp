@@ -22,8 +22,8 @@ static LogicalResult multiply(EmulatorCalls &e, LLVM::InlineAsmOp op,
   Value results = e.gep(words, steps.getInt() * 16);
   for (auto [i, operand] : llvm::enumerate(op.getOperands())) {
     int64_t step = int64_t(i) - 4 * steps.getInt();
-    Value to = step < 0 ? e.gep(words, int64_t(i) * 4)
-                        : e.gep(descriptors, step * 8);
+    Value to =
+        step < 0 ? e.gep(words, int64_t(i) * 4) : e.gep(descriptors, step * 8);
     LLVM::StoreOp::create(e.b, operand, to, /*alignment=*/4);
   }
   bool bytes = element.getValue() == "s8";
@@ -36,8 +36,8 @@ static LogicalResult multiply(EmulatorCalls &e, LLVM::InlineAsmOp op,
   auto type = cast<LLVM::LLVMStructType>(op.getType(0));
   Value all = LLVM::UndefOp::create(e.b, type);
   for (auto [i, field] : llvm::enumerate(type.getBody())) {
-    Value sum = LLVM::LoadOp::create(e.b, field,
-                                     e.gep(results, int64_t(i) * 4));
+    Value sum =
+        LLVM::LoadOp::create(e.b, field, e.gep(results, int64_t(i) * 4));
     all = LLVM::InsertValueOp::create(e.b, all, sum, int64_t(i));
   }
   e.replace(op, all);

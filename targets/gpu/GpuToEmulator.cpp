@@ -60,8 +60,8 @@ static bool isOfGpu(Operation *op) {
 LogicalResult GpuToEmulatorPass::translate(EmulatorCalls &e, Operation *op) {
   e.at(op);
   for (auto part : {emulateMemory, emulateAtomics, emulateThreads, emulateLanes,
-                    emulateCopies, emulateMatrices, emulateWarpGroups,
-                    emulateByteDots, emulatePermutes})
+                    emulateCopies, emulateTransfers, emulateMatrices,
+                    emulateWarpGroups, emulateByteDots, emulatePermutes})
     if (Translated done = part(e, op))
       return *done;
   if (auto call = dyn_cast<LLVM::CallIntrinsicOp>(op))

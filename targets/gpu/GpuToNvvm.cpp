@@ -72,6 +72,20 @@ static void orderByFences(LLVM::AtomicRMWOp op) {
   op.setOrdering(AtomicOrdering::monotonic);
 }
 
+static void replaceByPtx(Operation *op, ValueRange operands, StringRef ptx,
+                         StringRef constraints) {
+  OpBuilder b(op);
+  MLIRContext *context = op->getContext();
+  LLVM::InlineAsmOp::create(
+      b, op->getLoc(), TypeRange(), operands, b.getStringAttr(ptx),
+      b.getStringAttr(constraints), /*has_side_effects=*/b.getUnitAttr(),
+      /*is_align_stack=*/UnitAttr(),
+      LLVM::TailCallKindAttr::get(context, LLVM::TailCallKind::None),
+      LLVM::AsmDialectAttr::get(context, LLVM::AsmDialect::AD_ATT),
+      /*operand_attrs=*/ArrayAttr());
+  op->erase();
+}
+
 /// LLVM selects prefetch for sm_90 and later only; PTX has it for all.
 static void prefetchByPtx(NVVM::PrefetchOp op) {
   auto pointer = cast<LLVM::LLVMPointerType>(op.getAddr().getType());
@@ -79,19 +93,23 @@ static void prefetchByPtx(NVVM::PrefetchOp op) {
       op.getEvictPriority() || op.getPredicate() ||
       pointer.getAddressSpace() != kGlobalSpace)
     return;
-  OpBuilder b(op);
-  MLIRContext *context = op.getContext();
   bool first = *op.getCacheLevel() == NVVM::PrefetchCacheLevel::L1;
-  LLVM::InlineAsmOp::create(
-      b, op.getLoc(), TypeRange(), op.getAddr(),
-      b.getStringAttr(first ? "prefetch.global.L1 [$0];"
-                            : "prefetch.global.L2 [$0];"),
-      b.getStringAttr("l"), /*has_side_effects=*/b.getUnitAttr(),
-      /*is_align_stack=*/UnitAttr(),
-      LLVM::TailCallKindAttr::get(context, LLVM::TailCallKind::None),
-      LLVM::AsmDialectAttr::get(context, LLVM::AsmDialect::AD_ATT),
-      /*operand_attrs=*/ArrayAttr());
-  op.erase();
+  replaceByPtx(op, op.getAddr(),
+               first ? "prefetch.global.L1 [$0];" : "prefetch.global.L2 [$0];",
+               "l");
+}
+
+/// LLVM knows the form for a block's own memory, which needs PTX 8.6; the one
+/// for a cluster's is as old as the chip, and a block is a cluster of its own.
+static void copyByPtx(NVVM::CpAsyncBulkGlobalToSharedClusterOp op) {
+  auto pointer = cast<LLVM::LLVMPointerType>(op.getDstMem().getType());
+  if (op.getMulticastMask() || op.getL2CacheHint() ||
+      pointer.getAddressSpace() != kSharedSpace)
+    return;
+  replaceByPtx(op, {op.getDstMem(), op.getSrcMem(), op.getSize(), op.getMbar()},
+               "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::"
+               "bytes [$0], [$1], $2, [$3];",
+               "l,l,r,l,~{memory}");
 }
 
 /// A name of PTX as the code generator copies it: letters, digits, _ and $.
@@ -129,6 +147,7 @@ public:
         return failure();
     module.walk(orderByFences);
     module.walk(prefetchByPtx);
+    module.walk(copyByPtx);
     return success();
   }
 };

@@ -58,7 +58,8 @@ SmallVector<V> quartet::gpu::groupMultiply(DeviceBuilder &k,
   for (int64_t i = 0; i < 4 * steps; ++i)
     constraints += "r,";
   for (int64_t i = 0; i < steps; ++i)
-    constraints += i + 1 < steps ? "l," : "l";
+    constraints += "l,";
+  constraints += "~{memory}";
   SmallVector<Value> operands(a.begin(), a.end());
   operands.append(descriptors.begin(), descriptors.end());
   MLIRContext *context = k.b.getContext();

@@ -1,6 +1,6 @@
-// Matrix instructions of a warp group (wgmma): four warps multiply 64 rows of A,
-// 16 of each warp, from registers, by rows of B that lie in shared memory, where
-// the instruction reads them itself.
+// Matrix instructions of a warp group (wgmma): four warps multiply 64 rows of
+// A, 16 of each warp, from registers, by rows of B that lie in shared memory,
+// where the instruction reads them itself.
 #ifndef QUARTET_TARGETS_GPU_WARPGROUP_H
 #define QUARTET_TARGETS_GPU_WARPGROUP_H
 #include "targets/gpu/MatrixUnit.h"
@@ -16,9 +16,10 @@ constexpr int64_t kGroupRowBytes = 128;
 /// for each step.
 constexpr llvm::StringLiteral kWarpGroupAttr = "quartet.warp_group";
 
-/// Where byte \p byte of row \p row of B lies, from the first row on: its pieces
-/// of 16 bytes are exchanged, so that neither eight rows of one column nor the
-/// pieces of a row meet in a bank ("128-byte swizzle" in the PTX manual).
+/// Where byte \p byte of row \p row of B lies, from the first row on: its
+/// pieces of 16 bytes are exchanged, so that neither eight rows of one column
+/// nor the pieces of a row meet in a bank ("128-byte swizzle" in the PTX
+/// manual).
 V groupRowOffset(V row, V byte);
 
 /// Says where B is: \p rows (shared) is the first of its rows, which begin at a
@@ -28,8 +29,8 @@ V groupDescriptor(DeviceBuilder &k, V rows);
 /// Products of \p columns (a multiple of 8) rows of B, steps.. of 32 bytes of
 /// their columns: the sum over all steps of A of a step times B at its
 /// descriptor. \p a: words as of an mma, four for each step. The results are
-/// those of columns / 8 mma side by side, four each. All warps of the group come
-/// to it together; it waits for the results.
+/// those of columns / 8 mma side by side, four each. All warps of the group
+/// come to it together; it waits for the results.
 llvm::SmallVector<V> groupMultiply(DeviceBuilder &k, MatrixElement element,
                                    int64_t columns, llvm::ArrayRef<V> a,
                                    llvm::ArrayRef<V> descriptors);

@@ -100,6 +100,22 @@ void quartet_emu_commit_group(void);
 /// Waits until at most \p pending of the thread's groups are in flight.
 void quartet_emu_wait_group(int32_t pending);
 
+/// mbarrier in the block's shared memory: a barrier of \p arrivals arrivals for
+/// bulk copies (cp.async.bulk). It completes, and the copies arrive, as late as
+/// the rules allow: when all have arrived and a thread waits for it.
+void quartet_emu_transfer_begin(void *barrier, int32_t arrivals,
+                                const char *site);
+void quartet_emu_transfer_end(void *barrier, const char *site);
+/// mbarrier.arrive.expect_tx
+void quartet_emu_transfer_expect(void *barrier, int32_t bytes,
+                                 const char *site);
+/// \p bytes, a multiple of 16, to which both addresses are aligned.
+void quartet_emu_transfer_copy(void *shared, const void *global, void *barrier,
+                               int32_t bytes, const char *site);
+/// mbarrier.try_wait.parity in a loop: others may look at what the copies have
+/// brought behind their own wait, or behind a barrier.
+void quartet_emu_transfer_wait(void *barrier, int32_t parity, const char *site);
+
 /// Atomic operations on device memory. \p order: 0 relaxed, 1 acquire, 2
 /// release, 3 both. Return the value before.
 uint32_t quartet_emu_atomic_add(uint32_t *address, uint32_t value,

@@ -341,3 +341,17 @@ void quartet::emu::markCopy(Thread &t, Space &s, uint64_t offset,
     cell.writeSite = site;
   });
 }
+
+void quartet::emu::markBulkCopy(Thread &t, Space &s, uint64_t offset,
+                                uint64_t bytes, bool arrives,
+                                const char *site) {
+  Check check(t, s, offset, bytes, site);
+  uint32_t writer = who::make(bulkBlock(*t.machine, *t.block), 0);
+  check.forCells([&](Cell &cell, uint64_t at) {
+    if (!arrives)
+      check.write(cell, at, false);
+    cell.write = {arrives ? t.machine->now : t.block->tick,
+                  arrives ? writer : t.me | who::kInFlight};
+    cell.writeSite = site;
+  });
+}

@@ -29,6 +29,23 @@ struct Copy {
   char snapshot[16]; ///< the source at the issue
 };
 
+/// A bulk copy that has not arrived.
+struct BulkCopy {
+  char *to;
+  const char *from;
+  std::vector<char> snapshot; ///< the source at the issue
+  const char *site;
+};
+
+/// A barrier for bulk copies in shared memory.
+struct Transfer {
+  uint32_t arrivals, missing; ///< of a phase; that have not arrived
+  uint64_t phase = 0;         ///< the one that is not complete
+  int64_t expected = 0;       ///< bytes of it
+  uint32_t tick = 0;          ///< when the phase before was completed
+  std::vector<BulkCopy> copies;
+};
+
 /// Lanes that meet: those of `mask`, of which `arrived` wait.
 struct Meeting {
   uint64_t mask, arrived;
@@ -94,8 +111,9 @@ struct Block {
   Clock known; ///< accesses of other blocks that are before the last barrier
   uint32_t arrived = 0, ended = 0;
   const char *barrierSite = nullptr;
-  uint32_t readyCount = 0; ///< threads that can run
-  size_t turn = 0;         ///< warp whose lanes run
+  std::map<uintptr_t, Transfer> transfers; ///< by address
+  uint32_t readyCount = 0;                 ///< threads that can run
+  size_t turn = 0;                         ///< warp whose lanes run
 };
 
 struct Machine {
@@ -210,6 +228,15 @@ void checkAtomic(Thread &thread, Space &space, uint64_t offset, bool write,
 /// arrives) has written now.
 void markCopy(Thread &thread, Space &space, uint64_t offset, uint64_t bytes,
               bool arrives, const char *site);
+
+/// Marks words that a bulk copy will write, or has written: as of a block of
+/// its own, so that a thread that has not waited for it has not seen it.
+void markBulkCopy(Thread &thread, Space &space, uint64_t offset, uint64_t bytes,
+                  bool arrives, const char *site);
+/// The block as which bulk copies of \p block write.
+inline uint32_t bulkBlock(const Machine &machine, const Block &block) {
+  return uint32_t(machine.blocks.size()) + block.index;
+}
 
 /// Whether an access of this launch, by a thread, a warp or a block, is in
 /// front of what \p thread does now.

@@ -48,6 +48,9 @@ std::string quartet::emu::nameOf(const Thread &thread) {
 }
 
 std::string quartet::emu::nameOf(const Machine &machine, uint32_t who) {
+  if (who::block(who) >= machine.blocks.size() &&
+      (who & who::kKind) != who::kBlocks)
+    return "a bulk copy";
   std::string block = " of block " + std::to_string(who::block(who));
   uint32_t thread = who::thread(who);
   switch (who & who::kKind) {

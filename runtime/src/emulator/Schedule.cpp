@@ -102,6 +102,7 @@ static void startBlock(Machine &m, Block &block, int64_t sharedBytes) {
   block.arrived = block.ended = 0;
   block.readyCount = 0;
   block.turn = 0;
+  block.transfers.clear();
   block.shared.size = uint64_t(sharedBytes);
   block.shared.definedSince = m.now;
   // As numbers of every type what is left there is conspicuous.

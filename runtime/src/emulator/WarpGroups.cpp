@@ -34,7 +34,9 @@ struct Bytes {
 struct Halves {
   using Sum = float;
   static constexpr int perWord = 2;
-  static Sum get(const uint8_t *bytes, int i) { return fromBf16(bytes + 2 * i); }
+  static Sum get(const uint8_t *bytes, int i) {
+    return fromBf16(bytes + 2 * i);
+  }
 };
 
 /// D of 16 rows and \p columns, of \p steps; b: 32 bytes for each column of a

@@ -1,9 +1,10 @@
 // A slab is 128 columns: of the tokens' rows a line of the pattern that warp
-// groups read, of the weights what four warps unpack. All that comes from memory
-// comes by asynchronous copies, which fill up with zeros what lies beyond the
-// columns: nothing of it counts then.
+// groups read, of the weights what four warps unpack. All that comes from
+// memory comes by asynchronous copies; those that pass the threads fill up with
+// zeros what lies beyond the columns, so that nothing of it counts.
 #include "targets/gpu/kernels/WideMatmul.h"
 #include "dialects/Tile/StagedRow.h"
+#include "targets/gpu/BulkCopies.h"
 #include "targets/gpu/WarpGroup.h"
 #include "targets/gpu/kernels/WeightFragments.h"
 
@@ -46,7 +47,11 @@ private:
   int64_t groupThreads() const { return kGroupWarps * k.machine.lanes; }
 
   void pass(V firstPanel, V firstToken);
-  void copySlab(V number, V stage, V firstPanel);
+  /// The barrier of stage \p stage (i64) of the thread's group.
+  V barrierOf(V stage) const;
+  void copySlab(V number, V stage, V firstPanel, V barrier);
+  void copyWeights(V number, V stage, V firstPanel);
+  void copyWeightsBulk(V number, V stage, V firstPanel, V barrier);
   void copyRows(V number, V stage);
   void copyOfTokens(V number, V to, int64_t part);
   void copyOfPanels(V firstPanel, V offset, V valid, int64_t bytes, V to);
@@ -69,12 +74,14 @@ private:
   Slab slab;
   int64_t share;        ///< slabs of a group of warps
   bool ragged;          ///< some slab reaches beyond the columns
+  bool bulk;            ///< weights come by bulk copies
   int64_t warpGroups;   ///< of the block
   int64_t stages = 0;   ///< slabs of each in shared memory
   V group, member;      ///< of the warp; its place there
   V inGroup, warpPanel; ///< of the thread; of its rows of weights in the pass
   V offsets;            ///< shared: of the tokens' rows, i64
   V scratch;            ///< shared: stages of all groups
+  V barriers;           ///< shared: one for each stage, of bulk copies
 };
 } // namespace
 
@@ -87,8 +94,7 @@ Slab::Slab(const PackedFormat &format, int64_t tokens, int64_t panels) {
                                            : scales;
   factorsAt = tokens * kGroupRowBytes;
   sumsAt = factorsAt + groups * tokens * 4;
-  valuesAt =
-      sumsAt + (format.zero == ZeroKind::None ? 0 : groups * tokens * 4);
+  valuesAt = sumsAt + (format.zero == ZeroKind::None ? 0 : groups * tokens * 4);
   scalesAt = valuesAt + panels * values;
   zerosAt = scalesAt + panels * scales;
   bytes = int64_t(llvm::alignTo(zerosAt + panels * zeros, kSharedAlign));
@@ -108,12 +114,14 @@ WideProduct::WideProduct(DeviceBuilder &k, const PackedFormat &format,
   int64_t slabs = llvm::divideCeil(plan.layout.paddedColumns, kSlabColumns);
   share = llvm::divideCeil(slabs, warpGroups);
   ragged = warpGroups * share * kSlabColumns != plan.layout.paddedColumns;
-  int64_t room = k.sharedRoom() - kSharedAlign - kMostTokens * 8;
-  int64_t sums = (warpGroups - 1) * tokens *
-                 (panels() * kPanelRows * 4 + kTokenPadding);
+  // Bulk copies can't fill up with zeros.
+  bulk = hasBulkCopies(k.machine) && !ragged;
+  int64_t room = k.sharedRoom() - 2 * kSharedAlign - kMostTokens * 8;
+  int64_t sums =
+      (warpGroups - 1) * tokens * (panels() * kPanelRows * 4 + kTokenPadding);
   if (sums <= room)
-    stages = std::min({kMostStages, share + 1,
-                       room / (warpGroups * slab.bytes)});
+    stages =
+        std::min({kMostStages, share + 1, room / (warpGroups * slab.bytes)});
   group = k.warp() >> 2;
   member = k.warp() & (kGroupWarps - 1);
   inGroup = k.thread() & (groupThreads() - 1);
@@ -190,12 +198,40 @@ void WideProduct::copyOfTokens(V number, V to, int64_t part) {
   }
 }
 
+V WideProduct::barrierOf(V stage) const {
+  return barriers + (group * stages + stage) * kTransferBytes;
+}
+
 /// Starts all copies of slab \p number into \p stage.
-void WideProduct::copySlab(V number, V stage, V firstPanel) {
+void WideProduct::copySlab(V number, V stage, V firstPanel, V barrier) {
+  if (bulk)
+    copyWeightsBulk(number, stage, firstPanel, barrier);
+  else
+    copyWeights(number, stage, firstPanel);
   copyRows(number, stage);
   copyOfTokens(number, stage + slab.factorsAt, row.scales);
   if (format.zero != ZeroKind::None)
     copyOfTokens(number, stage + slab.sumsAt, row.sums);
+}
+
+/// A thread for each panel, whose parts of a slab are in one piece each.
+void WideProduct::copyWeightsBulk(V number, V stage, V firstPanel, V barrier) {
+  k.ifThen(inGroup < panels(), [&] {
+    V panel = k.min(firstPanel + inGroup, weights.panels - 1);
+    V data = weights.data + panel * plan.layout.bytes;
+    auto part = [&](int64_t begin, int64_t bytes, int64_t at) {
+      if (bytes)
+        copyBulk(k, stage + inGroup * bytes + at, data + number * bytes + begin,
+                 bytes, barrier);
+    };
+    expectBytes(k, barrier, slab.values + slab.scales + slab.zeros);
+    part(plan.layout.valuesOffset, slab.values, slab.valuesAt);
+    part(0, slab.scales, slab.scalesAt);
+    part(plan.layout.zerosOffset, slab.zeros, slab.zerosAt);
+  });
+}
+
+void WideProduct::copyWeights(V number, V stage, V firstPanel) {
   auto part = [&](int64_t begin, int64_t end, int64_t bytes, int64_t at) {
     V offset = number * bytes + begin;
     copyOfPanels(firstPanel, offset, k.i64(end) - offset, bytes, stage + at);
@@ -216,11 +252,10 @@ void WideProduct::copySlab(V number, V stage, V firstPanel) {
 V WideProduct::quadAt(V stage, int64_t at, int64_t panelBytes, int64_t group,
                       int64_t bytes) const {
   V from = stage + warpPanel * panelBytes + unit.rowQuad * (4 * bytes);
-  return fourScales(k, format.scale,
-                    [&](Type type) {
-                      return k.load(type, from, at + group * kPanelRows * bytes,
-                                    unsigned(4 * bytes));
-                    });
+  return fourScales(k, format.scale, [&](Type type) {
+    return k.load(type, from, at + group * kPanelRows * bytes,
+                  unsigned(4 * bytes));
+  });
 }
 
 /// Adds the products of one group of columns; \p words are the lane's of the
@@ -246,16 +281,16 @@ void WideProduct::multiplyGroup(V stage, int64_t chunk, int64_t group,
     zero = quadAt(stage, slab.zerosAt, slab.zeros, number, bytes);
   if (format.zero == ZeroKind::Point) {
     V from = stage + warpPanel * slab.zeros + unit.rowQuad * 4;
-    zero = k.zeroExtend(k.load(k.vec(4, k.i8()), from,
-                               slab.zerosAt + number * kPanelRows, 4),
-                        k.vec(4, k.i32()));
+    zero = k.zeroExtend(
+        k.load(k.vec(4, k.i8()), from, slab.zerosAt + number * kPanelRows, 4),
+        k.vec(4, k.i32()));
     zero = k.constant(zero.type(), int64_t(128)) - zero * byteMultiple(format);
   }
   // Of two tokens of eight.
   auto pair = [&](Type type, int64_t at, int64_t block) {
     V from = stage + unit.kLane * 8;
-    return k.load(k.vec(2, type), from,
-                  at + (number * tokens + block * 8) * 4, 8);
+    return k.load(k.vec(2, type), from, at + (number * tokens + block * 8) * 4,
+                  8);
   };
   auto add = [&](int64_t half, int64_t block, ArrayRef<V> sums) {
     V factors = pair(k.f32(), slab.factorsAt, block), rowSums;
@@ -327,9 +362,8 @@ SmallVector<V> WideProduct::multiplySlab(V stage, ArrayRef<V> before) const {
       SmallVector<V> lines;
       int64_t first = (chunk * plan.steps + step) * plan.kLanes * unitBytes;
       for (int64_t line = 0; line < plan.unitLines; ++line)
-        lines.push_back(
-            k.load(k.vec(4, k.i32()), values,
-                   slab.valuesAt + first + line * kPanelAlign, 16));
+        lines.push_back(k.load(k.vec(4, k.i32()), values,
+                               slab.valuesAt + first + line * kPanelAlign, 16));
       words.append(weightWords(k, plan, lines)[0]);
     }
     for (int64_t group = 0; group < plan.chunkGroups; ++group)
@@ -348,9 +382,9 @@ void WideProduct::finish(V firstPanel, V firstToken, ArrayRef<V> totals) {
       for (int64_t t = 0; t < unit.tokenPlaces; ++t) {
         V quad = k.zero(k.vec(4, k.f32()));
         for (int64_t place = 0; place < 4; ++place)
-          quad = k.insert(totals[(place / 2 * blocks() + block) * 4 +
-                                 place % 2 * 2 + t],
-                          quad, place);
+          quad = k.insert(
+              totals[(place / 2 * blocks() + block) * 4 + place % 2 * 2 + t],
+              quad, place);
         body(unit.resultToken(t) + block * 8, quad);
       }
   };
@@ -366,8 +400,8 @@ void WideProduct::finish(V firstPanel, V firstToken, ArrayRef<V> totals) {
     k.barrier();
   }
   V tokensHere = rows.count - firstToken;
-  V to = acc + firstToken * accStride + firstPanel * (kPanelRows * 4) +
-         quadBytes;
+  V to =
+      acc + firstToken * accStride + firstPanel * (kPanelRows * 4) + quadBytes;
   k.ifThen((group == 0) & (firstPanel + warpPanel < weights.panels), [&] {
     overQuads([&](V token, V quad) {
       k.ifThen(token < tokensHere, [&] {
@@ -389,40 +423,52 @@ void WideProduct::pass(V firstPanel, V firstToken) {
       number = k.loadIndex(rows.gather, number);
     k.store(number * rows.stride, offsets, token * 8);
   });
+  V ofThread = barriers + k.thread() * kTransferBytes;
+  if (bulk) {
+    k.ifThen(k.thread() < warpGroups * stages,
+             [&] { beginTransfers(k, ofThread, panels()); });
+    transferFence(k);
+  }
   k.barrier();
   V own = scratch + group * (stages * slab.bytes);
-  auto stageOf = [&](V i) { return own + i % stages * slab.bytes; };
-  V first = group * share;
+  auto copy = [&](V i, V stage) {
+    copySlab(group * share + i, own + stage * slab.bytes, firstPanel,
+             barrierOf(stage));
+  };
   for (int64_t i = 0; i + 1 < stages; ++i) {
-    copySlab(first + i, own + i * slab.bytes, firstPanel);
+    copy(k.i64(i), k.i64(i));
     k.commitCopies();
   }
   SmallVector<V> totals(size_t(blocks() * 4 * unit.together), k.f32(0));
-  totals = k.fold(k.i64(0), k.i64(share), 1, totals,
-                  [&](V i, ArrayRef<V> before) {
-                    k.waitCopies(stages - 2);
-                    if (k.machine.wgmma)
-                      groupFence(k);
-                    // All have the slab, and have done with the one before.
-                    k.barrier();
-                    V next = i + (stages - 1);
-                    k.ifThen(next < share, [&] {
-                      copySlab(first + next, stageOf(next), firstPanel);
-                    });
-                    k.commitCopies();
-                    return multiplySlab(stageOf(i), before);
-                  });
+  auto slabOf = [&](V i, ArrayRef<V> before) {
+    k.waitCopies(stages - 2);
+    if (k.machine.wgmma)
+      groupFence(k);
+    // All have the slab, and have done with the one before.
+    k.barrier();
+    V next = i + (stages - 1), stage = i % stages;
+    k.ifThen(next < share, [&] { copy(next, next % stages); });
+    k.commitCopies();
+    if (bulk)
+      awaitTransfer(k, barrierOf(stage), i / stages & 1);
+    return multiplySlab(own + stage * slab.bytes, before);
+  };
+  totals = k.fold(k.i64(0), k.i64(share), 1, totals, slabOf);
   k.barrier(); // the stages become room for partial sums
+  if (bulk)
+    k.ifThen(k.thread() < warpGroups * stages,
+             [&] { endTransfers(k, ofThread); });
   finish(firstPanel, firstToken, totals);
 }
 
 void WideProduct::all(int64_t mostPanels) {
   DeviceBuilder::SharedScope scope(k);
-  int64_t sums = (warpGroups - 1) * tokens *
-                 (panels() * kPanelRows * 4 + kTokenPadding);
+  int64_t sums =
+      (warpGroups - 1) * tokens * (panels() * kPanelRows * 4 + kTokenPadding);
   scratch =
       k.shared(std::max(warpGroups * stages * slab.bytes, sums), kSharedAlign);
   offsets = k.shared(tokens * 8);
+  barriers = k.shared(warpGroups * stages * kTransferBytes);
   k.loop(k.i64(0), rows.count, tokens, [&](V token) {
     if (mostPanels <= panels()) {
       k.ifThen(weights.panels > k.i64(0), [&] { pass(k.i64(0), token); });

@@ -28,6 +28,11 @@ llvm::orc::SymbolMap quartet::test::emulatorSymbols(llvm::orc::LLJIT &jit) {
   ADD(copy_async);
   ADD(commit_group);
   ADD(wait_group);
+  ADD(transfer_begin);
+  ADD(transfer_end);
+  ADD(transfer_expect);
+  ADD(transfer_copy);
+  ADD(transfer_wait);
   ADD(atomic_add);
   ADD(atomic_load);
   ADD(atomic_store);

@@ -21,6 +21,23 @@ llvm.func @unknown_op(%args: !llvm.ptr<1>, %layer: i64) attributes {quartet.kern
 
 // -----
 
+llvm.func @other_groups(%args: !llvm.ptr<1>, %layer: i64) attributes {quartet.kernel} {
+  %w = llvm.mlir.constant(7 : i32) : i32
+  %shared = llvm.inttoptr %layer : i64 to !llvm.ptr<3>
+  %yes = llvm.mlir.constant(true) : i1
+  // expected-error @+1 {{the emulator has no 'llvm.inline_asm' yet}}
+  llvm.inline_asm has_side_effects "bar.sync 0;", "" : () -> ()
+  // expected-error @+1 {{the emulator has no 'llvm.inline_asm' with such an attribute quartet.warp_group}}
+  %0 = llvm.inline_asm has_side_effects {quartet.warp_group = {columns = 8 : i64}} "wgmma", "=r,r" %w : (i32) -> i32
+  // expected-error @+1 {{the emulator has no 'nvvm.fence.proxy' of other proxies than that of shared memory}}
+  nvvm.fence.proxy {kind = #nvvm.proxy_kind<alias>}
+  // expected-error @+1 {{the emulator has no 'nvvm.mbarrier.init' with a predicate}}
+  nvvm.mbarrier.init %shared, %w, predicate = %yes : !llvm.ptr<3>, i32, i1
+  llvm.return
+}
+
+// -----
+
 llvm.func @other_matrices(%args: !llvm.ptr<1>, %layer: i64) attributes {quartet.kernel} {
   %w = llvm.mlir.constant(7 : i32) : i32
   %one = llvm.mlir.constant(1 : i32) : i32

@@ -85,6 +85,48 @@ llvm.func @copies(%src: !llvm.ptr<1>, %layer: i64) attributes {quartet.kernel} {
 
 // -----
 
+// Bulk copies and their barriers.
+// CHECK-LABEL: llvm.func @transfers
+llvm.func @transfers(%src: !llvm.ptr<1>, %layer: i64) attributes {quartet.kernel} {
+  %dst = llvm.inttoptr %layer : i64 to !llvm.ptr<3>
+  %bytes = llvm.mlir.constant(64 : i32) : i32
+  %parity = llvm.mlir.constant(1 : i32) : i32
+  // CHECK: llvm.call @quartet_emu_transfer_begin(%[[DST:.*]], %{{.*}}, %{{.*}})
+  nvvm.mbarrier.init %dst, %parity : !llvm.ptr<3>, i32
+  // CHECK: llvm.call @quartet_emu_transfer_expect(%[[DST]], %{{.*}}, %{{.*}})
+  nvvm.mbarrier.arrive.expect_tx %dst, %bytes : !llvm.ptr<3>, i32
+  // CHECK: llvm.call @quartet_emu_transfer_copy(%[[DST]], %arg0, %[[DST]], %{{.*}}, %{{.*}})
+  nvvm.cp.async.bulk.shared.cluster.global %dst, %src, %dst, %bytes : !llvm.ptr<3>, !llvm.ptr<1>
+  // CHECK: llvm.call @quartet_emu_transfer_wait(%[[DST]], %{{.*}}, %{{.*}})
+  nvvm.mbarrier.try_wait.parity %dst, %parity, %bytes : !llvm.ptr<3>, i32, i32
+  // CHECK: llvm.call @quartet_emu_transfer_end(%[[DST]], %{{.*}})
+  nvvm.mbarrier.inval %dst : !llvm.ptr<3>
+  llvm.return
+}
+
+// -----
+
+// Matrix instructions of warp groups.
+// CHECK-LABEL: llvm.func @groups
+llvm.func @groups(%args: !llvm.ptr<1>, %layer: i64) attributes {quartet.kernel} {
+  %a = llvm.mlir.constant(7 : i32) : i32
+  // CHECK: llvm.call @quartet_emu_group_fence() : () -> ()
+  nvvm.fence.proxy {kind = #nvvm.proxy_kind<async.shared>, space = #nvvm.shared_space<cta>}
+  // CHECK-COUNT-5: llvm.store
+  // CHECK: %[[ELEMENT:.*]] = llvm.mlir.constant(1 : i32)
+  // CHECK: %[[COLUMNS:.*]] = llvm.mlir.constant(8 : i32)
+  // CHECK: %[[STEPS:.*]] = llvm.mlir.constant(1 : i32)
+  // CHECK: llvm.call @quartet_emu_group_multiply(%[[ELEMENT]], %[[COLUMNS]], %[[STEPS]],
+  // CHECK-COUNT-4: llvm.insertvalue
+  %0 = llvm.inline_asm has_side_effects
+      {quartet.warp_group = {columns = 8 : i64, element = "s8", steps = 1 : i64}}
+      "wgmma", "=r,=r,=r,=r,r,r,r,r,l" %a, %a, %a, %a, %layer
+      : (i32, i32, i32, i32, i64) -> !llvm.struct<(i32, i32, i32, i32)>
+  llvm.return
+}
+
+// -----
+
 // Shuffles, votes, barriers and waits in NVIDIA's own words.
 // CHECK-LABEL: llvm.func @warps
 llvm.func @warps(%args: !llvm.ptr<1>, %layer: i64) attributes {quartet.kernel} {

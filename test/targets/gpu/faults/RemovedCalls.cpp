@@ -68,6 +68,19 @@ void quartet_emu_wait_group(int32_t pending) {
     real_emu_wait_group(pending);
 }
 
+void real_emu_group_fence();
+void quartet_emu_group_fence() {
+  if (!REMOVED("group-fence", ""))
+    real_emu_group_fence();
+}
+
+void real_emu_transfer_wait(void *barrier, int32_t parity, const char *site);
+void quartet_emu_transfer_wait(void *barrier, int32_t parity,
+                               const char *site) {
+  if (!REMOVED("transfer-wait", site))
+    real_emu_transfer_wait(barrier, parity, site);
+}
+
 void real_emu_dependency_wait();
 void quartet_emu_dependency_wait() {
   if (!REMOVED("dependency-wait", ""))

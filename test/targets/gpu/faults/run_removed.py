@@ -19,8 +19,8 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 GOLDEN = HERE.parent.parent.parent / "golden"
-CALLS = ["barrier", "warp_barrier", "wait_group", "dependency_wait", "atomic_load",
-         "atomic_add", "fence"]
+CALLS = ["barrier", "warp_barrier", "wait_group", "group_fence", "transfer_wait",
+         "dependency_wait", "atomic_load", "atomic_add", "fence"]
 KERNELS_FAULTY = 3  # exit status of an executable whose kernels the emulator reports
 
 # Per case: what to build, blocks, and the prompt's length. One block has every task of a
