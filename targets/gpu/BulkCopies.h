@@ -1,6 +1,6 @@
 // Bulk copies into shared memory (cp.async.bulk) and the barriers that count
-// their bytes (mbarrier): a few threads ask for large pieces, which pass neither
-// registers nor instructions of the others.
+// their bytes (mbarrier): a few threads ask for large pieces, which pass
+// neither registers nor instructions of the others.
 #ifndef QUARTET_TARGETS_GPU_BULKCOPIES_H
 #define QUARTET_TARGETS_GPU_BULKCOPIES_H
 #include "targets/gpu/DeviceBuilder.h"

@@ -22,9 +22,9 @@ Translated quartet::gpu::emulateTransfers(EmulatorCalls &e, Operation *op) {
                  dyn_cast<NVVM::CpAsyncBulkGlobalToSharedClusterOp>(op)) {
     if (copy.getMulticastMask())
       return e.fail(op, "to several blocks");
-    e.callAtSite("transfer_copy", nullptr,
-                 {copy.getDstMem(), copy.getSrcMem(), copy.getMbar(),
-                  copy.getSize()});
+    e.callAtSite(
+        "transfer_copy", nullptr,
+        {copy.getDstMem(), copy.getSrcMem(), copy.getMbar(), copy.getSize()});
   } else if (auto wait = dyn_cast<NVVM::MBarrierTryWaitParityOp>(op)) {
     e.callAtSite("transfer_wait", nullptr, {wait.getAddr(), wait.getPhase()});
   } else {

@@ -92,11 +92,13 @@ struct Thread {
   const uint32_t *spinAddress = nullptr;
   uint32_t spinValue = 0;
   std::vector<Copy> copies; ///< ascending group
-  bool unfenced = false;    ///< copies have arrived since its last group fence
-  uint64_t committed = 0;   ///< groups
-  Clock acquired;           ///< since the block's last barrier
-  Clock relaxed;            ///< seen by relaxed atomics: a fence acquires it
-  Clock fenced;             ///< published by relaxed atomics after a fence
+  /// Since its last group fence copies have arrived, barriers of bulk copies
+  /// have begun.
+  bool unfenced = false, unfencedBegin = false;
+  uint64_t committed = 0; ///< groups
+  Clock acquired;         ///< since the block's last barrier
+  Clock relaxed;          ///< seen by relaxed atomics: a fence acquires it
+  Clock fenced;           ///< published by relaxed atomics after a fence
 };
 
 struct Block {

@@ -122,7 +122,7 @@ static void startBlock(Machine &m, Block &block, int64_t sharedBytes) {
     t.recent[0] = t.recent[1] = nullptr;
     t.spinAddress = nullptr;
     t.copies.clear();
-    t.unfenced = false;
+    t.unfenced = t.unfencedBegin = false;
     t.committed = 0;
     t.acquired.clear();
     t.relaxed.clear();

@@ -52,8 +52,7 @@ static void complete(Thread &t, Transfer &transfer, const char *site) {
                "source changed: what is copied asynchronously at " +
                    quoted(copy.site) + " was changed before it arrived");
     std::memcpy(copy.to, copy.snapshot.data(), copy.snapshot.size());
-    markBulkCopy(t, shared,
-                 reinterpret_cast<uintptr_t>(copy.to) - shared.base,
+    markBulkCopy(t, shared, reinterpret_cast<uintptr_t>(copy.to) - shared.base,
                  copy.snapshot.size(), true, copy.site);
   }
   // What the block does from now on is behind it.
@@ -78,6 +77,7 @@ void quartet_emu_transfer_begin(void *barrier, int32_t arrivals,
            .emplace(reinterpret_cast<uintptr_t>(barrier), std::move(fresh))
            .second)
     bad(t, site, "begins a barrier that has not been ended");
+  t.unfencedBegin = true;
 }
 
 void quartet_emu_transfer_end(void *barrier, const char *site) {
@@ -104,6 +104,15 @@ void quartet_emu_transfer_copy(void *to, const void *from, void *barrier,
                                int32_t bytes, const char *site) {
   Thread &t = *current;
   Transfer &transfer = transferAt(t, barrier, site);
+  for (const Thread &other : t.block->threads)
+    if (other.unfencedBegin) {
+      t.machine->report(ReportKind::MissingWait, site, nullptr,
+                        "missing wait: " + nameOf(other) +
+                            " has begun a barrier without a fence for the bulk "
+                            "copy at " +
+                            quoted(site));
+      t.machine->abandon();
+    }
   auto target = reinterpret_cast<uintptr_t>(to);
   if (bytes < 16 || bytes % 16 != 0 ||
       (target | reinterpret_cast<uintptr_t>(from)) & 15)

@@ -149,4 +149,6 @@ void quartet_emu_group_multiply(int32_t element, int32_t columns, int32_t steps,
   release(t, wholeWarp(t));
 }
 
-void quartet_emu_group_fence(void) { current->unfenced = false; }
+void quartet_emu_group_fence(void) {
+  current->unfenced = current->unfencedBegin = false;
+}

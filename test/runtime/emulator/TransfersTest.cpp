@@ -1,5 +1,5 @@
-// Bulk copies: when they arrive, who may look at what they bring, and what their
-// barriers refuse.
+// Bulk copies: when they arrive, who may look at what they bring, and what
+// their barriers refuse.
 #include "test/runtime/emulator/Harness.h"
 
 using namespace quartet::emu;
@@ -15,8 +15,7 @@ struct EmulatorTransfers : testing::Test {
       weights[i] = i;
   }
   void addTo(Device &device) {
-    device.addRegion(weights, sizeof weights, "weights",
-                     RegionKind::ReadOnly);
+    device.addRegion(weights, sizeof weights, "weights", RegionKind::ReadOnly);
   }
   /// Runs \p kernel with seeds; the report must be of \p kind with \p part.
   void expect(std::function<void()> kernel, ReportKind kind, const char *part) {
@@ -32,6 +31,7 @@ struct EmulatorTransfers : testing::Test {
   static void begin(int32_t arrivals) {
     if (thread() == 0)
       quartet_emu_transfer_begin(barrier(), arrivals, "begin");
+    quartet_emu_group_fence();
     quartet_emu_barrier("begun");
   }
   /// The first \p threads threads ask for 64 bytes each.
@@ -146,6 +146,14 @@ TEST_F(EmulatorTransfers, ReportsBadBarriers) {
         quartet_emu_barrier("begun");
       },
       ReportKind::Race, "no barrier is between them");
+  expect(
+      [&] {
+        if (thread() == 0)
+          quartet_emu_transfer_begin(barrier(), 1, "begin");
+        quartet_emu_barrier("begun");
+        copy(1);
+      },
+      ReportKind::MissingWait, "without a fence");
   expect(
       [&] {
         begin(1);

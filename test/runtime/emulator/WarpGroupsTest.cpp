@@ -48,8 +48,8 @@ struct EmulatorWarpGroups : testing::Test {
     int bits = 32 / test.perWord();
     for (int k = 0; k < test.k(); ++k) {
       int byte = k * bits / 8;
-      int64_t at = kRows + row * 128 + ((byte / 16) ^ (row % 8)) * 16 +
-                   byte % 16;
+      int64_t at =
+          kRows + row * 128 + ((byte / 16) ^ (row % 8)) * 16 + byte % 16;
       uint32_t value = bitsOf(test, b[k]);
       if (bits == 8)
         store(shared<uint8_t>(at), uint8_t(value));
