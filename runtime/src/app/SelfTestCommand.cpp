@@ -3,9 +3,11 @@
 // next run, and must be finite; rows of differently cut prompts must agree
 // closely, since kernels for many tokens add in another order. Where the
 // executable has a program for this CPU as well, that one is compared with,
-// too.
+// too; and phase by phase with the emulator, where it has that for the same
+// model.
 #include "runtime/src/app/Commands.h"
 #include "runtime/src/app/Output.h"
+#include "runtime/src/app/PhaseTest.h"
 #include "runtime/src/app/TokenSource.h"
 #include "runtime/src/engine/Programs.h"
 #include <algorithm>
@@ -178,6 +180,36 @@ const quartet_program *cpuProgram(const Session &session) {
   return chooseProgram(session.image.programs, session.image.numPrograms,
                        CpuFeatures::detect(), &ignored);
 }
+
+/// Another program of the emulator whose phases are those of \p tested; null
+/// when there is none.
+const quartet_program *emulatedProgram(const Session &session,
+                                       const quartet_program &tested) {
+  for (int64_t i = 0; i != session.image.numPrograms; ++i) {
+    const quartet_program &program = session.image.programs[i];
+    if (&program != &tested && program.device &&
+        program.device->kind == QUARTET_DEVICE_EMULATOR &&
+        whyNotProgram(program).empty() && samePhases(program, tested))
+      return &program;
+  }
+  return nullptr;
+}
+
+/// Another program of the same executable, with the same weights.
+struct OtherModel {
+  Session session; ///< the model refers to its manifest
+  LoadedModel model;
+
+  bool load(const Session &from, const quartet_program &program,
+            const EngineOptions &options, std::string *error) {
+    session = from;
+    session.line.global.program = program.target;
+    session.line.global.device = -1;
+    session.line.global.blocks = 0;
+    model.syntheticSeed = session.line.selfTest.syntheticSeed;
+    return loadModel(session, options, model, error);
+  }
+};
 } // namespace
 
 int selfTestCommand(const Session &session) {
@@ -192,27 +224,39 @@ int selfTestCommand(const Session &session) {
   std::string error;
   if (!loadModel(session, options, model, &error))
     return session.fail(error);
+  // Phases first: what is wrong with one explains all the rest.
+  std::string phaseTable;
+  bool passed = true;
+  if (const quartet_program *emulated =
+          model.device ? emulatedProgram(session, *model.program) : nullptr) {
+    OtherModel reference;
+    if (!reference.load(session, *emulated, options, &error))
+      return session.fail(error);
+    PhaseTest phases(*model.engine, *reference.model.engine, *model.program);
+    if (!phases.run(&error))
+      return session.fail(error);
+    phaseTable = "\nphases, and those of program '" +
+                 std::string(emulated->target) + "':\n" + phases.table;
+    passed = phases.passed;
+  }
   SelfTest test(*model.engine, session.manifest);
   if (!test.run(&error))
     return session.fail(error);
   if (const quartet_program *cpu =
           model.device ? cpuProgram(session) : nullptr) {
-    Session other = session;
-    other.line.global.program = cpu->target;
-    LoadedModel reference;
-    reference.syntheticSeed = model.syntheticSeed;
-    if (!loadModel(other, options, reference, &error) ||
-        !test.runReference(*reference.engine, &error))
+    OtherModel reference;
+    if (!reference.load(session, *cpu, options, &error) ||
+        !test.runReference(*reference.model.engine, &error))
       return session.fail(error);
   }
   Output output;
   output.write(session.manifest.name + ", program " + model.program->target +
                (model.device ? " on " + model.device->info().name : "") + "\n" +
-               test.table);
+               test.table + phaseTable);
   if (int code = session.finish(output))
     return code;
-  if (!test.passed)
-    return session.fail("the steps do not agree");
+  if (!test.passed || !passed)
+    return session.fail("steps or phases do not agree");
   return 0;
 }
 

@@ -105,6 +105,7 @@ bool DeviceSteps::allocate(const std::vector<DeviceAddress> &weights,
   mostTokens = most.tokens;
   blockBytes = blockSize(arraysOf(most.tokens, most.sequences, most.tokens));
   syncBytes = uint64_t(most.counters) * QUARTET_SYNC_STRIDE * 4;
+  scratchBytes = uint64_t(most.scratch);
   uint64_t tableBytes = uint64_t(sizes.slots * sizes.tableWidth) * 4;
   uint64_t hiddenBytes =
       sizes.mtp ? uint64_t(most.tokens * sizes.hidden) * 4 : 0;
@@ -117,8 +118,7 @@ bool DeviceSteps::allocate(const std::vector<DeviceAddress> &weights,
             error) ||
       !take("the list of states", states.size() * 8, readOnly, stateList,
             error) ||
-      !take("the activations", uint64_t(most.scratch), undefined, scratch,
-            error) ||
+      !take("the activations", scratchBytes, undefined, scratch, error) ||
       !take("the workers", uint64_t(localBytes), undefined, local, error) ||
       !take("the counters", syncBytes, readWrite, sync, error) ||
       !take("the drawn tokens", uint64_t(mostTokens) * 4, undefined, sampled,
@@ -152,6 +152,17 @@ bool DeviceSteps::growLogits(int64_t rows, std::string *error) {
                        DeviceAccess::Scratch, logits, error))
     return false;
   logitRows = rows;
+  return true;
+}
+
+bool DeviceSteps::addRegions(int64_t rows, std::vector<DeviceRegion> &regions,
+                             std::string *error) {
+  if (!growLogits(rows, error))
+    return false;
+  regions.push_back({"the activations", scratch, scratchBytes});
+  regions.push_back(
+      {"the logits", logits, uint64_t(rows) * uint64_t(sizes.vocab) * 4});
+  regions.push_back({"the drawn tokens", sampled, uint64_t(rows) * 4});
   return true;
 }
 
@@ -225,13 +236,15 @@ bool DeviceSteps::launch(int64_t step, const quartet_bucket &bucket,
                          const StepWish &wish, std::string *error) {
   if (!device.record(StepBegins, error))
     return false;
-  if (!wish.launchSeconds) {
+  if (!wish.launchSeconds && !wish.afterLaunch) {
     if (!device.run(step, error))
       return false;
   } else {
     for (int64_t i = 0; i != bucket.num_launches; ++i)
       if (!device.record(FirstLaunch + size_t(i), error) ||
-          !device.launch(step, i, error))
+          !device.launch(step, i, error) ||
+          (wish.afterLaunch &&
+           (!device.synchronize(error) || !wish.afterLaunch(i, error))))
         return false;
     if (!device.record(FirstLaunch + size_t(bucket.num_launches), error))
       return false;

@@ -3,6 +3,7 @@
 #ifndef QUARTET_RUNTIME_ENGINE_DEVICESTEPS_H
 #define QUARTET_RUNTIME_ENGINE_DEVICESTEPS_H
 #include "runtime/src/device/Device.h"
+#include <functional>
 #include <map>
 
 namespace quartet::rt {
@@ -14,6 +15,16 @@ struct StepWish {
   /// Not null: launches run one by one, and this gets the seconds that each
   /// took.
   std::vector<double> *launchSeconds = nullptr;
+  /// Not empty: launches run one by one, and this is called with the number of
+  /// each when the device has done it; where it returns false, the step fails.
+  std::function<bool(int64_t launch, std::string *error)> afterLaunch;
+};
+
+/// A piece of a device's memory.
+struct DeviceRegion {
+  std::string name;
+  DeviceAddress address = 0;
+  uint64_t bytes = 0;
 };
 
 /// Sizes that all steps have in common.
@@ -46,6 +57,11 @@ public:
   bool run(const quartet_bucket &bucket, const quartet_step_args &args,
            const StepWish &wish, std::string *error);
 
+  /// Adds what phases hand on and give back, with room for the logits of \p
+  /// rows rows: what all blocks share, not what each has for itself.
+  bool addRegions(int64_t rows, std::vector<DeviceRegion> &regions,
+                  std::string *error);
+
   /// Seconds that the device was busy with the last step.
   bool lastSeconds(double &seconds, std::string *error);
 
@@ -77,7 +93,7 @@ private:
   DeviceAddress logits = 0; ///< [logitRows, vocab], grows
   int64_t logitRows = 0;
   int64_t mostTokens = 0; ///< of a step
-  uint64_t blockBytes = 0, syncBytes = 0;
+  uint64_t blockBytes = 0, syncBytes = 0, scratchBytes = 0;
   uint8_t *staged = nullptr;        ///< the block on the host
   int32_t *stagedTable = nullptr;   ///< what the device has as page table
   int32_t *stagedSampled = nullptr; ///< [mostTokens]

@@ -110,6 +110,18 @@ bool Engine::prepareDevice(std::string *error) {
   return deviceSteps != nullptr;
 }
 
+bool Engine::regions(int64_t count, std::vector<DeviceRegion> &list,
+                     std::string *error) {
+  list.clear();
+  if (!deviceSteps->addRegions(count, list, error))
+    return false;
+  std::vector<DeviceAddress> addresses = states->addresses();
+  for (size_t i = 0; i != addresses.size(); ++i)
+    list.push_back(
+        {"state " + model->states[i].name, addresses[i], states->bytes(i)});
+  return true;
+}
+
 const quartet_bucket *Engine::bucketFor(int64_t count,
                                         int64_t sequenceCount) const {
   return chooseBucket(*program, count, sequenceCount);

@@ -125,6 +125,10 @@ public:
   bool mtpStep(const std::vector<MtpPiece> &pieces, StepResult &result,
                std::string *error, const StepWish &wish = StepWish());
 
+  /// The memory of the device that steps of \p rows rows share: activations,
+  /// results, states. Until such a step the addresses stay.
+  bool regions(int64_t rows, std::vector<DeviceRegion> &regions,
+               std::string *error);
   /// The device that runs the steps; null: the CPU does.
   Device *device() const { return options.device; }
   /// Seconds that the device was busy with the last step.

@@ -34,6 +34,8 @@ public:
   /// device, they are its addresses.
   void *const *pointers() const { return bases.data(); }
   std::vector<DeviceAddress> addresses() const;
+  /// Bytes of a state, with all slots or pages.
+  uint64_t bytes(size_t state) const { return regions[state].bytes; }
   int64_t slots() const { return slotCount; }
   int64_t pages() const { return pageCount; }
 

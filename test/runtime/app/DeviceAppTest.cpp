@@ -13,11 +13,13 @@ using namespace quartet::rt::test;
 
 namespace {
 bool noisy = false;   ///< rows depend on what else is in the step
+bool alike = false;   ///< the fake GPU does what the emulated kernel does
+float spoiled = 0;    ///< more than it should be, on the fake GPU
 int64_t trespass = 0; ///< the emulated kernel reads so far beyond the tokens
 
 /// The logits of byte b are 1 at b + 1, and 0.01 * position everywhere else.
 void nextByte(const quartet_step_args *args, int64_t) {
-  for (int64_t t = 0; t != args->num_tokens; ++t) {
+  for (int64_t t = 0; !alike && t != args->num_tokens; ++t) {
     int64_t slot = args->seq_slot[args->token_seq[t]];
     static_cast<float *>(args->states[0])[slot * 3 + 1] +=
         float(args->tokens[t]);
@@ -26,9 +28,10 @@ void nextByte(const quartet_step_args *args, int64_t) {
     int32_t token = args->rows[r], next = (args->tokens[token] + 1) % 256;
     for (int32_t id = 0; id != 256; ++id)
       args->logits[r * 256 + id] =
-          0.01f * float(args->positions[token]) +
+          (alike ? 0.0f : 0.01f * float(args->positions[token])) +
           (noisy ? 0.001f * float(args->num_tokens) : 0.0f);
     args->logits[r * 256 + next] = 1;
+    args->logits[r * 256 + 3] += spoiled;
     args->sampled[r] = next;
   }
 }
@@ -69,7 +72,8 @@ struct Ran {
 class DeviceAppTest : public testing::Test {
 protected:
   void SetUp() override {
-    noisy = false;
+    noisy = alike = false;
+    spoiled = 0;
     trespass = 0;
     json["model"]["vocab"] = 256;
     json["model"]["token_limit"] = 256;
@@ -315,6 +319,38 @@ TEST_F(DeviceAppTest, SelfTestComparesSteps) {
   EXPECT_EQ(ran.code, 1);
   EXPECT_NE(ran.out.find("WRONG"), std::string::npos) << ran.out;
   EXPECT_NE(ran.err.find("do not agree"), std::string::npos) << ran.err;
+}
+
+TEST_F(DeviceAppTest, SelfTestComparesPhases) {
+  quartet_device device = {
+      QUARTET_DEVICE_EMULATOR, "sm_90a", 64, 32, 1, nullptr, 0};
+  quartet_program emulated = gpu.program;
+  emulated.target = "emulated";
+  emulated.device = &device;
+  programs = {gpu.program, emulated};
+  alike = true;
+  Ran ran = run({"selftest"});
+  EXPECT_EQ(ran.code, 0) << ran.out << ran.err;
+  for (const char *part :
+       {"program gpu on Fake GPU 0", "those of program 'emulated'",
+        "1 token of 1 sequence, steps of up to 1",
+        "3 tokens of 3 sequences, steps of up to 16",
+        "16 tokens of 1 sequence, steps of up to 16", "step_few_l0_in ",
+        "step_few_head "})
+    EXPECT_NE(ran.out.find(part), std::string::npos) << part << "\n" << ran.out;
+  EXPECT_EQ(ran.out.find("WRONG"), std::string::npos) << ran.out;
+  // What one phase does wrong is told with its name and place.
+  spoiled = 0.5f;
+  ran = run({"selftest"});
+  EXPECT_EQ(ran.code, 1);
+  size_t at = ran.out.find("WRONG: byte 12 of the logits in layer group 0");
+  ASSERT_NE(at, std::string::npos) << ran.out;
+  size_t line = ran.out.rfind('\n', at) + 1;
+  EXPECT_EQ(ran.out.compare(line, 13, "step_few_head"), 0) << ran.out;
+  // Without an emulated program of the same phases nothing is compared.
+  emulated.num_buckets = 1;
+  programs = {gpu.program, emulated};
+  EXPECT_EQ(run({"selftest"}).out.find("those of program"), std::string::npos);
 }
 
 TEST(UploadProgress, SaysHowFarItIs) {
