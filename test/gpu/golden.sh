@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Builds what test/gpu/run.sh -g compares: golden checkpoints for one GPU, with the
-# tokens and the logits wanted beside them.
+# tokens and the logits wanted beside them; and for -p a small model of int4, whose steps of
+# many tokens have the kernels that the float32 ones lack. All have the same kernels for the
+# emulator, too, so that selftest compares phase by phase.
 #
 #   test/gpu/golden.sh QUARTETC TARGET FOLDER     e.g. build/bin/quartetc sm_90a /tmp/g
 set -euo pipefail
@@ -11,10 +13,19 @@ fi
 quartetc=$1 target=$2 folder=$3
 python=${PYTHON:-python3}
 here=$(cd "$(dirname "$0")/.." && pwd)
+case $target in
+  emulator:gfx*) reference=emulator:sm_90a ;; # another one: AMD's and NVIDIA's phases agree
+  emulator*) reference=emulator:gfx942 ;;
+  *) reference=emulator:$target ;;
+esac
 mkdir -p "$folder"
+build() { # CHECKPOINT NAME OPTION...
+  "$quartetc" build "$1" --target "$target,$reference" --fat --buckets 1,16,64 -q \
+    -o "$folder/$2" "${@:3}"
+}
+build "$here/../models/tiny" int4 --quant w4 --layers 4
 for case in moe dense next; do
-  "$quartetc" build "$here/golden/$case" --target "$target" --dtype f32 \
-    --buckets 1,16,64 -q -o "$folder/$case"
+  build "$here/golden/$case" "$case" --dtype f32
   "$python" - "$here/golden/results/$case.npz" "$folder/$case" <<'PYTHON'
 import sys, numpy
 results = numpy.load(sys.argv[1])
@@ -26,4 +37,5 @@ with open(sys.argv[2] + ".tokens", "w") as out:
 numpy.save(sys.argv[2] + ".npy", wanted)
 PYTHON
 done
-echo "golden: $folder; now test/gpu/run.sh -g $folder/moe -g $folder/dense -g $folder/next"
+echo "golden: $folder; now test/gpu/run.sh -p $folder/int4 -g $folder/moe -g $folder/dense" \
+  "-g $folder/next"

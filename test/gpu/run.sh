@@ -2,30 +2,32 @@
 # Everything to do with a GPU at hand, with built executables only: no compiler, no
 # checkout, no network. Correctness first, then speed; one folder of results.
 #
-#   test/gpu/run.sh [-o FOLDER] [-g GOLDEN]... EXECUTABLE...
+#   test/gpu/run.sh [-o FOLDER] [-g GOLDEN]... [-p SMALL]... EXECUTABLE...
 #
 # EXECUTABLE  from `quartetc build MODEL --target sm_90a ...`. Without its weight file
 #             it is measured with made-up weights (--synthetic-weights 1).
 # -g GOLDEN   an executable of a golden checkpoint, beside it NAME.tokens (ids, with
 #             commas) and NAME.npy (logits wanted of the last tokens): compared with NumPy if Python
-#             has it. `test/gpu/golden.sh` builds them.
+#             has it; and its phases with the emulator's. `test/gpu/golden.sh` builds them.
+# -p SMALL    an executable whose phases are compared with the emulator's, no more
 # -o FOLDER   where results go (default: gpu-results)
 #
 # Exit status: 0 when every check passed; speeds are reported, not judged.
 set -uo pipefail
 
 usage() { sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; }
-results=gpu-results golden=()
-while getopts o:g:h option; do
+results=gpu-results golden=() small=()
+while getopts o:g:p:h option; do
   case $option in
     o) results=$OPTARG ;;
     g) golden+=("$OPTARG") ;;
+    p) small+=("$OPTARG") ;;
     h) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
   esac
 done
 shift $((OPTIND - 1))
-if [[ $# -eq 0 && ${#golden[@]} -eq 0 ]]; then
+if [[ $# -eq 0 && ${#golden[@]} -eq 0 && ${#small[@]} -eq 0 ]]; then
   usage >&2
   exit 2
 fi
@@ -47,6 +49,11 @@ check() {
 
 { date -u; uname -a; command -v nvidia-smi >/dev/null && nvidia-smi
   command -v rocm-smi >/dev/null && rocm-smi; } >"$results/machine.txt" 2>&1
+
+for program in "${small[@]}" "${golden[@]}"; do
+  name=$(basename "$program")
+  check "$name: phases" "$name.phases.txt" "$program" selftest
+done
 
 compare='
 import sys, numpy
