@@ -63,10 +63,14 @@ void StepLowering::lower(tile::ExpertUpOp op) {
                k.i64(2), 2, jobOf, [](V, V) {});
   } else {
     k.barrier();
-    multiply(format, matrix.getColumns(), {gatePanels, panelsHere},
-             tile / kPanelRows, rows, most, gate, stride);
-    multiply(format, matrix.getColumns(), {upPanels, panelsHere},
-             tile / kPanelRows, rows, most, up, stride);
+    // One after the other, by the same code.
+    k.loop(k.i64(0), k.i64(2), 1, [&](V i) {
+      V second = i == 1;
+      multiplyPairs(format, matrix.getColumns(),
+                    {k.select(second, upPanels, gatePanels), panelsHere},
+                    tile / kPanelRows, rows, most, k.select(second, up, gate),
+                    stride);
+    });
   }
   siluMulRows({gate, stride, count}, {up, stride, count}, columnsHere,
               buffer(op.getH()), first, index, tile);
@@ -133,8 +137,8 @@ void StepLowering::lower(tile::ExpertDownOp op) {
   k.loop(blocks, [&](V i) {
     // Where the sums lie, the product first writes behind its own barrier.
     MatmulJob job = jobOf(i, acc);
-    multiply(format, matrix.getColumns(), job.weights, tile / kPanelRows,
-             job.rows, most, acc, stride);
+    multiplyPairs(format, matrix.getColumns(), job.weights, tile / kPanelRows,
+                  job.rows, most, acc, stride);
     V begin = element32(groups + layout.blockFirst, i);
     addPairs(acc, begin, begin + job.rows.count);
   });

@@ -18,6 +18,10 @@ using tile::StagedRowLayout;
 /// shared memory: enough for two rows of 35B-A3B's widest input.
 static constexpr int64_t kFloatRowBytes = 32 << 10;
 
+/// Pairs of an expert for which its own code is worth while: what experts have
+/// on average when 512 tokens choose 8 of 256 is half of it.
+static constexpr int64_t kFewPairs = 32;
+
 void StepLowering::beginOp(Operation &op) {
   auto phase = op.getParentOfType<tile::PhaseOp>();
   k.setSite((phase.getSymName() + " / " + op.getName().stripDialect()).str());
@@ -184,6 +188,22 @@ void StepLowering::multiply(const PackedFormat &format, int64_t columns,
     return;
   matmul(k, format, columns, weights, mostPanels, rows, mostRows, acc,
          accStride);
+}
+
+void StepLowering::multiplyPairs(const PackedFormat &format, int64_t columns,
+                                 const WeightsOperand &weights,
+                                 int64_t mostPanels, const RowsOperand &rows,
+                                 int64_t mostRows, V acc, V accStride) {
+  auto upTo = [&](int64_t most) {
+    multiply(format, columns, weights, mostPanels, rows, most, acc, accStride);
+  };
+  // A wide product takes as long for one row as for all it is made for.
+  if (mostRows <= kFewPairs || !wantsWideMatmul(k.machine, format) ||
+      !k.isAlone())
+    return upTo(mostRows);
+  k.ifThen(
+      rows.count < kFewPairs + 1, [&] { upTo(kFewPairs); },
+      [&] { upTo(mostRows); });
 }
 
 LogicalResult StepLowering::lower(tile::MatmulOp op) {

@@ -108,7 +108,7 @@ LogicalResult StepLowering::lowerGraph(StringRef name, ProgramBucket &bucket) {
 LogicalResult StepLowering::lowerPersistent(StringRef name,
                                             ProgramBucket &bucket) {
   bool failed = false;
-  k.kernel(name, [&](V args, V) {
+  auto body = [&](V args, V) {
     begin(args, k.i64(0));
     totals = k.shared(int64_t(phaseNumbers.size()) * 8);
     for (Operation &op : step.getBody().front()) {
@@ -124,7 +124,9 @@ LogicalResult StepLowering::lowerPersistent(StringRef name,
         layer = outside;
       }
     }
-  });
+  };
+  // All phases in one: more is alive at once than half of a unit holds.
+  k.kernel(name, body, /*alone=*/true);
   ProgramLaunch launch;
   launch.kernel = name.str();
   launch.sharedBytes = k.sharedBytes();

@@ -67,6 +67,12 @@ private:
   void multiply(const PackedFormat &format, int64_t columns,
                 const WeightsOperand &weights, int64_t mostPanels,
                 const RowsOperand &rows, int64_t mostRows, V acc, V accStride);
+  /// The same for the pairs of an expert, of which there may be much fewer than
+  /// \p mostRows.
+  void multiplyPairs(const PackedFormat &format, int64_t columns,
+                     const WeightsOperand &weights, int64_t mostPanels,
+                     const RowsOperand &rows, int64_t mostRows, V acc,
+                     V accStride);
   /// f32 rows [first, first + rows) of what \p op stages, all threads together.
   void floatRows(tile::StageOp op, TokenRange tokens, V first, V rows,
                  int64_t most, llvm::function_ref<V(V row)> to);

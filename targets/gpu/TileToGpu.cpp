@@ -75,7 +75,9 @@ LogicalResult TileToGpuPass::lower(tile::ProgramOp program,
   device.arch = facts.name;
   device.threads = facts.threads;
   device.lanes = facts.lanes;
-  device.blocksPerUnit = facts.blocksPerUnit;
+  // Blocks that wait for each other must all be there: see lowerPersistent.
+  device.blocksPerUnit =
+      options.launch == LaunchMode::Persistent ? 1 : facts.blocksPerUnit;
   made.device = std::move(device);
   for (auto step : program.getBody().front().getOps<tile::StepOp>()) {
     FailureOr<ProgramBucket> bucket =

@@ -12,8 +12,9 @@
 namespace quartet::rt {
 
 namespace {
-/// Relative to the largest float in the same line of words: what other roundings
-/// of one phase explain, with some room; a unit in the last place of a bf16.
+/// Relative to the largest float in the same line of words: what other
+/// roundings of one phase explain, with some room; a unit in the last place of
+/// a bf16.
 constexpr double tolerance = 0.01;
 constexpr size_t lineWords = 64;
 constexpr int64_t mostTokens = 40;   ///< of a step: more than a chunk
@@ -150,7 +151,9 @@ bool PhaseTest::runReference(const std::vector<StepPiece> &pieces,
           end += line;
         end = std::min(end, size);
         changed.push_back(
-            {r, at, {after[r].begin() + long(at), after[r].begin() + long(end)}});
+            {r,
+             at,
+             {after[r].begin() + long(at), after[r].begin() + long(end)}});
         at = end - 1 - (end - 1) % line;
       }
     }

@@ -10,13 +10,13 @@
 namespace quartet::rt {
 
 /// How two pieces of memory differ, of which nobody knows the types: words that
-/// are equal, close as f32 (or pairs of bf16), or whose bytes are neighbours, as
-/// rounded integers are, agree.
+/// are equal, close as f32 (or pairs of bf16), or whose bytes are neighbours,
+/// as rounded integers are, agree.
 struct MemoryDifference {
-  int64_t words = 0;   ///< that the launch wrote, in either memory
-  int64_t wrong = 0;   ///< that don't agree
-  double largest = 0;  ///< of those that agree as floats, to those around them
-  int64_t first = -1;  ///< byte of the first wrong word
+  int64_t words = 0;  ///< that the launch wrote, in either memory
+  int64_t wrong = 0;  ///< that don't agree
+  double largest = 0; ///< of those that agree as floats, to those around them
+  int64_t first = -1; ///< byte of the first wrong word
   void add(const MemoryDifference &other);
 };
 
@@ -65,7 +65,7 @@ private:
   Engine &device, &reference;
   const quartet_program &program;
   std::vector<DeviceRegion> regions, referenceRegions;
-  Images images; ///< what the reference has
+  Images images;                            ///< what the reference has
   std::vector<std::vector<Change>> changes; ///< by launch
   std::vector<PhaseSum> sums;
 };

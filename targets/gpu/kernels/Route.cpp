@@ -1,6 +1,6 @@
 // A warp per token keeps the probabilities in registers and takes the best few
 // by shuffles. Pairs are then ranked: by comparing all with all when they are
-// few, else by counting, a thread per expert.
+// few, else by counting, in pieces.
 #include "targets/gpu/kernels/Route.h"
 #include <limits>
 
@@ -15,6 +15,8 @@ using llvm::SmallVector;
 static constexpr double kTaken = -2.0;
 /// Pairs that are ranked by comparing all with all.
 static constexpr int64_t kFewPairs = 256;
+/// Most pieces in which more pairs are counted, by a thread each.
+static constexpr int64_t kMostPieces = 64;
 
 namespace {
 class Route {
@@ -35,6 +37,7 @@ private:
   void chooseExperts(V token);
   void rankFew(V experts);
   void countMany(V experts);
+  void scanExperts(V counts, V blocks);
 
   DeviceBuilder &k;
   const GroupsLayout &layout;
@@ -180,22 +183,68 @@ void Route::rankFew(V experts) {
 }
 
 void Route::countMany(V experts) {
-  // A thread per expert counts its pairs; sums of pairs and of blocks before an
-  // expert come from a scan; then the same thread places its pairs in order.
+  // Pairs are cut into pieces. How many pairs of an expert each piece has, and
+  // so how many come before it, gives every piece its own places: one counting
+  // sort in which pairs of an expert stay in order.
   DeviceBuilder::SharedScope scope(k);
   int64_t all = layout.allExperts;
   V pairs = tokens * layout.perToken;
   V counts = k.shared((all + 1) * 4), blocks = k.shared((all + 1) * 4);
+  int64_t pieces = kMostPieces;
+  while (pieces > 1 && pieces * all * 4 > k.sharedRoom() / 2)
+    pieces /= 2;
+  V table = k.shared(pieces * all * 4); // i32 [piece][expert]
+  k.forThreads(k.i64(pieces * all),
+               [&](V i) { k.storeIndex(k.i64(0), table, i); });
+  k.barrier();
+  V each = (pairs + (pieces - 1)) / pieces, mine = table + k.thread() * all * 4;
+  // body(pair, its expert, how many of that the piece had before it)
+  auto overPiece = [&](llvm::function_ref<void(V, V, V)> body) {
+    k.ifThen(k.thread() < pieces, [&] {
+      V first = k.min(k.thread() * each, pairs);
+      k.loop(first, k.min(first + each, pairs), 1, [&](V pair) {
+        V e = k.loadIndex(experts, pair), before = k.loadIndex(mine, e);
+        body(pair, e, before);
+        k.storeIndex(before + 1, mine, e);
+      });
+    });
+  };
+  overPiece([](V, V, V) {});
+  k.barrier();
   k.forThreads(k.i64(all), [&](V e) {
-    V count =
-        k.fold(k.i64(0), pairs, 1, {k.i64(0)}, [&](V i, ArrayRef<V> count) {
-          V mine = k.loadIndex(experts, i) == e;
-          return SmallVector<V>{count[0] + k.zeroExtend(mine, k.i64())};
-        })[0];
+    V count = k.fold(k.i64(0), k.i64(pieces), 1, {k.i64(0)},
+                     [&](V piece, ArrayRef<V> before) {
+                       V at = piece * all + e, here = k.loadIndex(table, at);
+                       k.storeIndex(before[0], table, at);
+                       return SmallVector<V>{before[0] + here};
+                     })[0];
     k.storeIndex(count, counts, e);
     k.storeIndex((count + (kBlockPairs - 1)) / kBlockPairs, blocks, e);
   });
   k.barrier();
+  scanExperts(counts, blocks);
+  k.barrier();
+  k.forThreads(k.i64(all), [&](V e) {
+    V first = k.loadIndex(counts, e), firstBlock = k.loadIndex(blocks, e);
+    k.loop(first, k.loadIndex(counts, e + 1), kBlockPairs, [&](V pair) {
+      V block = firstBlock + (pair - first) / kBlockPairs;
+      k.storeIndex(e, at(layout.blockExperts), block);
+      k.storeIndex(pair, at(layout.blockFirst), block);
+    });
+  });
+  overPiece([&](V pair, V e, V before) {
+    V place = k.loadIndex(counts, e) + before;
+    k.storeIndex(pair / layout.perToken, at(layout.pairTokens), place);
+    k.store(k.load(k.f32(), at(layout.tokenWeights), pair * 4),
+            at(layout.pairWeights), place * 4);
+  });
+}
+
+/// Counts of pairs and of blocks become those of the experts before, and of all
+/// behind the last one.
+void Route::scanExperts(V counts, V blocks) {
+  int64_t all = layout.allExperts;
+  V pairs = tokens * layout.perToken;
   // The first warp scans: lanes take neighbouring experts.
   k.ifThen(k.warp() == 0, [&] {
     int64_t lanes = k.machine.lanes, each = (all + lanes - 1) / lanes;
@@ -229,27 +278,6 @@ void Route::countMany(V experts) {
       k.storeIndex(total, blocks, k.i64(all));
       k.store(total, at(layout.blockCount));
       k.storeIndex(pairs, at(layout.blockFirst), total);
-    });
-  });
-  k.barrier();
-  k.forThreads(k.i64(all), [&](V e) {
-    V first = k.loadIndex(counts, e), firstBlock = k.loadIndex(blocks, e);
-    V end = k.loadIndex(counts, e + 1);
-    k.loop(first, end, kBlockPairs, [&](V pair) {
-      V block = firstBlock + (pair - first) / kBlockPairs;
-      k.storeIndex(e, at(layout.blockExperts), block);
-      k.storeIndex(pair, at(layout.blockFirst), block);
-    });
-    k.ifThen(first < end, [&] {
-      k.fold(k.i64(0), pairs, 1, {first}, [&](V i, ArrayRef<V> place) {
-        V mine = k.loadIndex(experts, i) == e;
-        k.ifThen(mine, [&] {
-          k.storeIndex(i / layout.perToken, at(layout.pairTokens), place[0]);
-          k.store(k.load(k.f32(), at(layout.tokenWeights), i * 4),
-                  at(layout.pairWeights), place[0] * 4);
-        });
-        return SmallVector<V>{place[0] + k.zeroExtend(mine, k.i64())};
-      });
     });
   });
 }

@@ -3,7 +3,7 @@
 #include "targets/cpu/kernels/Route.h"
 #include "test/targets/cpu/KernelRunner.h"
 #include "test/targets/cpu/MixerInputs.h"
-#include <algorithm>
+#include "test/targets/cpu/RouteGroups.h"
 
 using namespace quartet;
 using namespace quartet::test;
@@ -11,39 +11,14 @@ using namespace quartet::test;
 namespace {
 using RouteFunction = void(const float *logits, int64_t stride,
                            int64_t gateColumn, int64_t tokens, uint8_t *groups);
-
-struct Shape {
-  int64_t experts, topK, shared, room, tokens;
-};
-
-/// The arrays of the groups in \p memory.
-struct Groups {
-  const cpu::GroupsLayout &layout;
-  uint8_t *memory;
-  int64_t blockCount() const {
-    int64_t count;
-    std::memcpy(&count, memory + layout.blockCount, sizeof(count));
-    return count;
-  }
-  const int32_t *ints(int64_t offset) const {
-    return reinterpret_cast<const int32_t *>(memory + offset);
-  }
-  const float *floats(int64_t offset) const {
-    return reinterpret_cast<const float *>(memory + offset);
-  }
-};
 } // namespace
 
-static float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
-
 /// Rows of \p stride floats: logits, then unused columns, then the gate.
-static void testRoute(const std::string &cpuName, const Shape &shape,
+static void testRoute(const std::string &cpuName, const RouteShape &shape,
                       bool renormalize, std::vector<float> logits,
                       int64_t stride) {
   auto [experts, topK, shared, room, tokens] = shape;
-  SCOPED_TRACE(testing::Message()
-               << experts << " experts, " << topK << " chosen, " << shared
-               << " shared, " << tokens << " of " << room << " tokens");
+  SCOPED_TRACE(testing::Message() << shape);
   int64_t gateColumn = stride - 1;
   cpu::GroupsLayout layout(room, experts, topK, shared);
   KernelRunner runner{llvm::StringRef(cpuName)};
@@ -55,61 +30,29 @@ static void testRoute(const std::string &cpuName, const Shape &shape,
   for (int64_t i = 0; i < 64; ++i)
     ASSERT_EQ(memory[layout.bytes + i], 0xff) << "written behind the groups";
 
-  // The reference takes products: with the unit matrix they are the logits.
-  std::vector<float> x(tokens * experts), unit(experts * experts);
-  for (int64_t e = 0; e < experts; ++e)
-    unit[e * experts + e] = 1.0f;
-  for (int64_t t = 0; t < tokens; ++t)
-    std::copy_n(&logits[t * stride], experts, &x[t * experts]);
-  std::vector<float> weights(tokens * topK);
-  std::vector<int32_t> ids(tokens * topK);
-  reference::route(x.data(), unit.data(), weights.data(), ids.data(), tokens,
-                   experts, experts, topK, renormalize);
-
-  Groups groups{layout, memory.data()};
-  const int32_t *first = groups.ints(layout.first);
-  int64_t place = 0, blocks = 0;
-  for (int64_t e = 0; e < experts + shared; ++e) {
-    ASSERT_EQ(first[e], place) << "expert " << e;
-    int64_t before = place;
-    for (int64_t t = 0; t < tokens; ++t) {
-      float weight = sigmoid(logits[t * stride + gateColumn]);
-      if (e < experts) {
-        auto *begin = &ids[t * topK], *end = begin + topK;
-        auto *found = std::find(begin, end, static_cast<int32_t>(e));
-        if (found == end)
-          continue;
-        weight = weights[t * topK + (found - begin)];
-      }
-      ASSERT_EQ(groups.ints(layout.pairTokens)[place], t) << "expert " << e;
-      ASSERT_NEAR(groups.floats(layout.pairWeights)[place], weight, 2e-6f);
-      ++place;
-    }
-    for (int64_t i = before; i < place; i += cpu::kBlockPairs) {
-      ASSERT_EQ(groups.ints(layout.blockExperts)[blocks], e);
-      ASSERT_EQ(groups.ints(layout.blockFirst)[blocks++], i);
-    }
-  }
-  EXPECT_EQ(first[experts + shared], place);
-  EXPECT_EQ(place, tokens * (topK + shared));
-  EXPECT_EQ(groups.blockCount(), blocks);
-  EXPECT_EQ(groups.ints(layout.blockFirst)[blocks], place);
+  std::vector<int32_t> first;
+  expectGroups({layout, memory.data()}, shape, renormalize, logits, stride,
+               first);
+  for (size_t e = 0; e < first.size(); ++e)
+    ASSERT_EQ(reinterpret_cast<int32_t *>(memory.data() + layout.first)[e],
+              first[e])
+        << "expert " << e;
 }
 
 TEST(Route, MatchesPlainLoops) {
-  const Shape shapes[] = {{8, 2, 0, 4, 4},
-                          {8, 2, 1, 16, 5},
-                          {20, 4, 1, 3, 3},
-                          {5, 5, 0, 2, 2},
-                          {16, 1, 2, 8, 1},
-                          {64, 8, 1, 40, 33},
-                          {1, 1, 1, 64, 64},
-                          {8, 2, 1, 4, 0},
-                          // Several blocks of an expert.
-                          {12, 3, 2, 150, 150},
-                          {256, 8, 1, 70, 65}};
+  const RouteShape shapes[] = {{8, 2, 0, 4, 4},
+                               {8, 2, 1, 16, 5},
+                               {20, 4, 1, 3, 3},
+                               {5, 5, 0, 2, 2},
+                               {16, 1, 2, 8, 1},
+                               {64, 8, 1, 40, 33},
+                               {1, 1, 1, 64, 64},
+                               {8, 2, 1, 4, 0},
+                               // Several blocks of an expert.
+                               {12, 3, 2, 150, 150},
+                               {256, 8, 1, 70, 65}};
   for (const std::string &cpuName : kernelCpus())
-    for (const Shape &shape : shapes)
+    for (const RouteShape &shape : shapes)
       for (bool renormalize : {false, true}) {
         int64_t stride = shape.experts + 3;
         testRoute(cpuName, shape, renormalize,
