@@ -1,6 +1,6 @@
 // The K largest logits lie in the K tiles with the largest maxima. The block
-// finds those tiles, then takes the largest logits in them one by one: the
-// largest that comes behind the last one taken.
+// finds those tiles, then takes the largest logits in them one by one. Every
+// thread offers the first of its own; who has given one looks for its next.
 #include "targets/gpu/kernels/Sample.h"
 #include <limits>
 
@@ -32,10 +32,16 @@ private:
   }
   /// The first of what all threads found, in each of them. Meets.
   Found first(Found mine);
+  /// taken(j, found) for the first \p count elements of all threads, in order.
+  /// nextOfMine(last): the first of the thread's own behind \p last. Meets.
+  void take(V count, llvm::function_ref<Found(Found last)> nextOfMine,
+            llvm::function_ref<void(V j, Found found)> taken);
+  /// The earlier of \p best and \p here, if that is behind \p last.
+  SmallVector<V> better(Found last, Found here, ArrayRef<V> best);
   /// Leaves the \p count tiles with the first maxima in `chosen`.
   void chooseTiles(V count);
-  /// The first logit behind \p last in the \p count chosen tiles.
-  Found next(Found last, V count);
+  /// Leaves the first \p count logits of the chosen tiles in `values`, `ids`.
+  void chooseLogits(V count, V chosenTiles);
 
   DeviceBuilder &k;
   const SampleArgs &a;
@@ -64,46 +70,88 @@ Found Sample::first(Found mine) {
   return mine;
 }
 
+void Sample::take(V count, llvm::function_ref<Found(Found)> nextOfMine,
+                  llvm::function_ref<void(V, Found)> taken) {
+  Found mine =
+      nextOfMine({k.f32(std::numeric_limits<double>::infinity()), k.i32(-1)});
+  k.fold(k.i64(0), count, 1, {mine.value, mine.place},
+         [&](V j, ArrayRef<V> offer) {
+           Found found = first({offer[0], offer[1]});
+           taken(j, found);
+           return k.ifElse(
+               found.place == offer[1],
+               [&] {
+                 Found next = nextOfMine(found);
+                 return SmallVector<V>{next.value, next.place};
+               },
+               [&] { return SmallVector<V>(offer); });
+         });
+}
+
+SmallVector<V> Sample::better(Found last, Found here, ArrayRef<V> best) {
+  V earlier = before(last, here) & before(here, {best[0], best[1]});
+  return {k.select(earlier, here.value, best[0]),
+          k.select(earlier, here.place, best[1])};
+}
+
 void Sample::chooseTiles(V count) {
-  V most = k.f32(std::numeric_limits<double>::infinity());
-  k.fold(k.i64(0), count, 1, {most, k.i32(-1)}, [&](V j, ArrayRef<V> last) {
-    auto mine =
+  auto nextOfMine = [&](Found last) {
+    auto found =
         k.fold(k.thread(), k.i64(tiles), k.machine.threads,
                {nothing().value, nothing().place}, [&](V i, ArrayRef<V> best) {
-                 Found here = {k.load(k.f32(), a.maxima, i * 4),
-                               k.truncate(i, k.i32())};
-                 V better = before({last[0], last[1]}, here) &
-                            before(here, {best[0], best[1]});
-                 return SmallVector<V>{k.select(better, here.value, best[0]),
-                                       k.select(better, here.place, best[1])};
+                 V value = k.load(k.f32(), a.maxima, i * 4);
+                 return better(last, {value, k.truncate(i, k.i32())}, best);
                });
-    Found found = first({mine[0], mine[1]});
+    return Found{found[0], found[1]};
+  };
+  take(count, nextOfMine, [&](V j, Found found) {
     // Without any number in the row there may be nothing.
     V tile = k.min(found.place, k.i32(tiles - 1));
     k.onFirstThread([&] { k.store(tile, chosen, j * 4); });
-    return SmallVector<V>{found.value, found.place};
   });
   k.barrier();
 }
 
-Found Sample::next(Found last, V count) {
-  auto mine = k.fold(
-      k.i64(0), count, 1, {nothing().value, nothing().place},
-      [&](V j, ArrayRef<V> best) {
-        V tile = k.loadIndex(chosen, j);
-        V from = tile * a.tile;
-        V end = k.min(from + a.tile, k.i64(a.limit));
+void Sample::chooseLogits(V count, V chosenTiles) {
+  // Threads look at their logits again: from shared memory where they fit.
+  DeviceBuilder::SharedScope scope(k);
+  int64_t bytes = std::min<int64_t>(a.candidates, tiles) * a.tile * 4;
+  V copies = bytes <= k.sharedRoom() ? k.shared(bytes) : V();
+  // body(place in the chosen tiles, id, what was found so far)
+  auto overMine =
+      [&](ArrayRef<V> init,
+          llvm::function_ref<SmallVector<V>(V, V, ArrayRef<V>)> body) {
         return k.fold(
-            from + k.thread(), end, k.machine.threads, best,
-            [&](V id, ArrayRef<V> best) {
-              Found here = {k.load(k.f32(), a.logits, id * 4),
-                            k.truncate(id, k.i32())};
-              V better = before(last, here) & before(here, {best[0], best[1]});
-              return SmallVector<V>{k.select(better, here.value, best[0]),
-                                    k.select(better, here.place, best[1])};
+            k.i64(0), chosenTiles, 1, init, [&](V j, ArrayRef<V> outer) {
+              V from = k.loadIndex(chosen, j) * a.tile;
+              V end = k.min(from + a.tile, k.i64(a.limit));
+              return k.fold(from + k.thread(), end, k.machine.threads, outer,
+                            [&](V id, ArrayRef<V> inner) {
+                              return body(j * a.tile + (id - from), id, inner);
+                            });
             });
-      });
-  return first({mine[0], mine[1]});
+      };
+  if (copies)
+    overMine({}, [&](V place, V id, ArrayRef<V>) {
+      k.store(k.load(k.f32(), a.logits, id * 4), copies, place * 4);
+      return SmallVector<V>();
+    });
+  auto nextOfMine = [&](Found last) {
+    auto found =
+        overMine({nothing().value, nothing().place},
+                 [&](V place, V id, ArrayRef<V> best) {
+                   V value = copies ? k.load(k.f32(), copies, place * 4)
+                                    : k.load(k.f32(), a.logits, id * 4);
+                   return better(last, {value, k.truncate(id, k.i32())}, best);
+                 });
+    return Found{found[0], found[1]};
+  };
+  take(count, nextOfMine, [&](V j, Found found) {
+    k.onFirstThread([&] {
+      k.store(found.value, values, j * 4);
+      k.store(found.place, ids, j * 4);
+    });
+  });
 }
 
 void Sample::emit() {
@@ -116,15 +164,7 @@ void Sample::emit() {
   V count = k.select(greedy, k.i64(1), k.min(a.topK, k.i64(a.limit)));
   V chosenTiles = k.min(count, k.i64(tiles));
   chooseTiles(chosenTiles);
-  V start = k.f32(std::numeric_limits<double>::infinity());
-  k.fold(k.i64(0), count, 1, {start, k.i32(-1)}, [&](V j, ArrayRef<V> last) {
-    Found found = next({last[0], last[1]}, chosenTiles);
-    k.onFirstThread([&] {
-      k.store(found.value, values, j * 4);
-      k.store(found.place, ids, j * 4);
-    });
-    return SmallVector<V>{found.value, found.place};
-  });
+  chooseLogits(count, chosenTiles);
   k.onFirstThread([&] {
     V place = k.ifElse(
         greedy, [&] { return SmallVector<V>{k.i64(0)}; },

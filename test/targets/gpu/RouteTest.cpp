@@ -1,5 +1,5 @@
-// Routing by a block against plain loops: few pairs, which are compared all with
-// all, and many, which are counted in pieces.
+// Routing by a block against plain loops: few pairs, which are compared all
+// with all, and many, which are counted in pieces.
 #include "targets/gpu/kernels/Route.h"
 #include "test/targets/cpu/MixerInputs.h"
 #include "test/targets/cpu/RouteGroups.h"
