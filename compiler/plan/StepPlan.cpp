@@ -102,6 +102,8 @@ static tile::RouteOp expertsOf(Operation *op) {
     return routeOf(up.getGroups());
   if (auto down = dyn_cast<tile::ExpertDownOp>(op))
     return routeOf(down.getGroups());
+  if (auto pairs = dyn_cast<tile::ExpertPairsOp>(op))
+    return routeOf(pairs.getGroups());
   return {};
 }
 
@@ -162,8 +164,10 @@ void Counter::addMacs(Operation *op, StepWork &work) {
   }
   if (tile::RouteOp route = expertsOf(op)) {
     auto up = dyn_cast<tile::ExpertUpOp>(op);
-    StringRef name =
-        up ? up.getMatrix() : cast<tile::ExpertDownOp>(op).getMatrix();
+    auto pairs = dyn_cast<tile::ExpertPairsOp>(op);
+    StringRef name = up      ? up.getMatrix()
+                     : pairs ? pairs.getMatrix()
+                             : cast<tile::ExpertDownOp>(op).getMatrix();
     auto matrix = symbols.lookup<tile::MatrixOp>(name);
     if (!matrix)
       return;
@@ -201,6 +205,11 @@ void Counter::cutLast(Operation *op, GridPlan &grid) {
     index = up.getIndex();
     tile = up.getTile();
     total = up.getIntermediate();
+  } else if (auto pairs = dyn_cast<tile::ExpertPairsOp>(op)) {
+    index = pairs.getIndex();
+    tile = pairs.getTile();
+    if (auto matrix = symbols.lookup<tile::MatrixOp>(pairs.getMatrix()))
+      total = matrix.getRows();
   } else if (auto down = dyn_cast<tile::ExpertDownOp>(op)) {
     index = down.getIndex();
     tile = down.getTile();

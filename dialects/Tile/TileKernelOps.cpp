@@ -302,6 +302,20 @@ void ExpertDownOp::getAccesses(Accesses &accesses) {
   add(accesses, getX(), true, true, {index});
 }
 
+void ExpertPairsOp::getAccesses(Accesses &accesses) {
+  Coordinate expert{getExpert(), Axis::Experts};
+  Coordinate index{getIndex(), Axis::Columns, int64_t(getTile())};
+  read(accesses, getMatrix(), {expert, index});
+  read(accesses, getH());
+  write(accesses, getPairs(), {expert, index});
+}
+
+void ExpertSumOp::getAccesses(Accesses &accesses) {
+  read(accesses, getPairs());
+  add(accesses, getX(), true, true,
+      {{getToken(), Axis::Tokens, int64_t(getTile())}});
+}
+
 void SampleOp::getAccesses(Accesses &accesses) {
   read(accesses, getMaxima(), {{getRow(), Axis::Tokens}});
 }

@@ -418,6 +418,48 @@ def ExpertDownOp : Tile_Kernel<"expert_down", [HasParent<"TasksOp">]> {
   }];
 }
 
+def ExpertPairsOp : Tile_Kernel<"expert_pairs", [HasParent<"TasksOp">]> {
+  let summary = "Down projection of one expert's pairs";
+  let description = [{
+    ```
+    y[row, o] = sum_i down[e, o, i] * h[row, i]
+    ```
+
+    for the pairs of block `expert` of the groups, whose rows are those of `h`,
+    and `tile` outputs o from `index * tile` on. `tile.expert_sum` adds up what
+    belongs to a token: together they are `tile.expert_down`, with tasks for
+    more workers and more memory.
+
+    Constraints: (C1) as of `tile.expert_down`, (C2) `pairs` is a buffer of f32
+    with the matrix's rows as columns and a row for each pair.
+  }];
+  let arguments = (ins Tile_Groups:$groups, Index:$expert, Index:$index,
+                       I64Attr:$tile, FlatSymbolRefAttr:$matrix,
+                       FlatSymbolRefAttr:$h, FlatSymbolRefAttr:$pairs);
+  let assemblyFormat = [{
+    $groups `[` $expert `,` $index `]` `tile` $tile `weights` $matrix `h` $h
+    `to` $pairs attr-dict
+  }];
+}
+
+def ExpertSumOp : Tile_Kernel<"expert_sum", [HasParent<"TasksOp">]> {
+  let summary = "Weighted sum of the pairs of each token";
+  let description = [{
+    ```
+    x[t, o] += sum_row weight[row] * pairs[row, o]
+    ```
+
+    over the rows of token t's pairs, experts ascending, for a tile of tokens.
+
+    Constraints: (C1) `pairs` and `x` are buffers of f32 with as many columns.
+  }];
+  let arguments = (ins Tile_Groups:$groups, Index:$token, I64Attr:$tile,
+                       FlatSymbolRefAttr:$pairs, FlatSymbolRefAttr:$x);
+  let assemblyFormat = [{
+    $groups `[` $token `]` `tile` $tile `from` $pairs `to` $x attr-dict
+  }];
+}
+
 def SampleOp : Tile_Kernel<"sample", [HasParent<"TasksOp">]> {
   let summary = "Draw one token for one row";
   let description = [{

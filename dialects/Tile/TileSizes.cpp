@@ -20,8 +20,8 @@ int64_t quartet::tile::groupsBytes(RouteOp route) {
   int64_t blocks = all + pairs / 64;
   int64_t bytes = kTileAlign + alignTo64(4 * blocks) +
                   alignTo64(4 * (blocks + 1)) + alignTo64(4 * (all + 1));
-  // Tokens and weights, sorted and not.
-  bytes += 4 * alignTo64(4 * pairs);
+  // Tokens and weights, sorted and not, and where each token's pairs are.
+  bytes += 5 * alignTo64(4 * pairs);
   // Probabilities of one token.
   return bytes + alignTo64(4 * experts);
 }

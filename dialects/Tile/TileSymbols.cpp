@@ -498,21 +498,61 @@ LogicalResult ExpertUpOp::verifySymbolUses(SymbolTableCollection &) {
   return checkGroup(*this, getTile(), h);
 }
 
-LogicalResult ExpertDownOp::verifySymbolUses(SymbolTableCollection &) {
-  // C1
-  auto matrix = find<MatrixOp>(*this, getMatrix());
+/// C1 of tile.expert_down and tile.expert_pairs. \returns the matrix.
+template <typename Op> static FailureOr<MatrixOp> findDown(Op op) {
+  auto matrix = find<MatrixOp>(op, op.getMatrix());
   if (!matrix)
     return failure();
-  auto h = findRows(*this, getH(), matrix.getColumns());
-  if (!h || failed(checkMeet(*this, cast<RowsType>(h.getType()), matrix)))
+  auto h = findRows(op, op.getH(), matrix.getColumns());
+  if (!h || failed(checkMeet(op, cast<RowsType>(h.getType()), matrix)) ||
+      failed(checkPanels(op, op.getTile())))
+    return failure();
+  return matrix;
+}
+
+LogicalResult ExpertDownOp::verifySymbolUses(SymbolTableCollection &) {
+  FailureOr<MatrixOp> matrix = findDown(*this);
+  if (failed(matrix))
     return failure();
   // C2
-  auto x = findFloats(*this, getX(), matrix.getRows());
+  auto x = findFloats(*this, getX(), matrix->getRows());
   if (!x)
     return failure();
-  if (columnsOf(x) != int64_t(matrix.getRows()))
-    return emitOpError() << "adds " << matrix.getRows() << " columns to @"
+  if (columnsOf(x) != int64_t(matrix->getRows()))
+    return emitOpError() << "adds " << matrix->getRows() << " columns to @"
                          << getX() << ", which has " << columnsOf(x);
-  // C3
-  return checkPanels(*this, getTile());
+  return success();
+}
+
+LogicalResult ExpertPairsOp::verifySymbolUses(SymbolTableCollection &) {
+  FailureOr<MatrixOp> matrix = findDown(*this);
+  if (failed(matrix))
+    return failure();
+  // C2
+  auto pairs = findFloats(*this, getPairs(), matrix->getRows());
+  if (!pairs)
+    return failure();
+  if (columnsOf(pairs) != int64_t(matrix->getRows()))
+    return emitOpError() << "writes " << matrix->getRows() << " columns to @"
+                         << getPairs() << ", which has " << columnsOf(pairs);
+  auto h = cast<RowsType>(find<BufferOp>(*this, getH()).getType());
+  int64_t rows = cast<MemRefType>(pairs.getType()).getDimSize(0);
+  if (rows != h.getTokens())
+    return emitOpError() << "has " << h.getTokens() << " pairs in @" << getH()
+                         << ", but @" << getPairs() << " has " << rows
+                         << " rows";
+  return success();
+}
+
+LogicalResult ExpertSumOp::verifySymbolUses(SymbolTableCollection &) {
+  // C1
+  auto pairs = findFloats(*this, getPairs(), 1);
+  auto x = pairs ? findFloats(*this, getX(), 1) : BufferOp();
+  if (!x)
+    return failure();
+  if (columnsOf(pairs) != columnsOf(x))
+    return emitOpError() << "adds " << columnsOf(pairs) << " columns of @"
+                         << getPairs() << " to @" << getX() << ", which has "
+                         << columnsOf(x);
+  return success();
 }

@@ -393,8 +393,36 @@ LogicalResult StepBuilder::expertDown(ExpertDownOp op) {
   int64_t count = type.getShape()[1];
   int64_t tile = std::min(many() ? sizes.manyDownRows : sizes.fewDownRows,
                           roundUp(count, kPanelRows));
-  Value groups = tile::RecallOp::create(
-      b, tile::GroupsType::get(b.getContext()), b.getStringAttr(routingPhase));
+  auto recall = [&]() -> Value {
+    return tile::RecallOp::create(b, tile::GroupsType::get(b.getContext()),
+                                  b.getStringAttr(routingPhase));
+  };
+  Value groups = recall();
+  if (many() && sizes.downByExpert) {
+    int64_t perToken =
+        cast<RankedTensorType>(op.getH().getType()).getDimSize(1);
+    std::string name = phase.getSymName().str();
+    std::string pairs = addBuffer(name + ".pairs",
+                                  f32Buffer({bucket.tokens * perToken, count}));
+    tasks(
+        {extent(tile::ExtentKind::Experts, 1),
+         extent(tile::ExtentKind::Count, (count + tile - 1) / tile)},
+        [&](ValueRange at) {
+          tile::ExpertPairsOp::create(
+              b, groups, at[0], at[1], b.getI64IntegerAttr(tile),
+              symbolOf(op.getDown()), symbol(h->buffer), symbol(pairs));
+        },
+        groups);
+    endPhase();
+    beginPhase(name + ".sum");
+    groups = recall();
+    tasks({extent(tile::ExtentKind::Tokens, stageTile())}, [&](ValueRange at) {
+      tile::ExpertSumOp::create(b, groups, at[0],
+                                b.getI64IntegerAttr(stageTile()), symbol(pairs),
+                                symbol(x->buffer));
+    });
+    return success();
+  }
   tasks({extent(tile::ExtentKind::Count, (count + tile - 1) / tile)},
         [&](ValueRange at) {
           tile::ExpertDownOp::create(

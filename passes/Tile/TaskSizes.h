@@ -20,6 +20,10 @@ struct TaskSizes {
   /// rows of all experts: few enough for many workers, and in steps of many
   /// tokens enough to read those rows less often.
   int64_t fewDownRows = 64, manyDownRows = 128;
+  /// Steps of many tokens: experts' down projections are tasks by expert that
+  /// write their pairs, which others add up. More memory moves, but all workers
+  /// have work; and the order of sums needs no worker to see all experts.
+  bool downByExpert = false;
   /// Pages of a range of split-KV attention, for few tokens.
   int64_t rangePages = 8;
   /// Query tokens of an attention task of a step of many tokens.
@@ -39,7 +43,8 @@ struct TaskSizes {
     sizes.rowUnit = 32;
     sizes.manyRows = 128;
     sizes.fewDownRows = 32;
-    sizes.manyDownRows = 64;
+    sizes.manyDownRows = 128;
+    sizes.downByExpert = true;
     sizes.rangePages = 2;
     return sizes;
   }

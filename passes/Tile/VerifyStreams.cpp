@@ -85,6 +85,8 @@ private:
       int64_t columns = access.columns;
       if (auto down = dyn_cast<ExpertDownOp>(*kernel))
         columns = cast<MatrixOp>(lookUp(down, down.getMatrix())).getRows();
+      if (auto pairs = dyn_cast<ExpertPairsOp>(*kernel))
+        columns = cast<MatrixOp>(lookUp(pairs, pairs.getMatrix())).getRows();
       if (auto up = dyn_cast<ExpertUpOp>(*kernel))
         columns = up.getIntermediate();
       if (auto logits = dyn_cast<StoreLogitsOp>(*kernel))
@@ -136,6 +138,11 @@ private:
       auto matrix = cast<MatrixOp>(lookUp(down, down.getMatrix()));
       add(down, down.getMatrix(), 0, matrix.getRows());
       return checkGrid(down, {down.getIndex()});
+    }
+    if (auto pairs = dyn_cast<ExpertPairsOp>(*kernel)) {
+      auto matrix = cast<MatrixOp>(lookUp(pairs, pairs.getMatrix()));
+      add(pairs, pairs.getMatrix(), 0, matrix.getRows());
+      return checkGrid(pairs, {pairs.getIndex(), pairs.getExpert()});
     }
     return success();
   }

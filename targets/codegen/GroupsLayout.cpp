@@ -19,6 +19,7 @@ GroupsLayout::GroupsLayout(int64_t tokens, int64_t experts, int64_t topK,
   pairWeights = pairTokens + pairs;
   tokenExperts = pairWeights + pairs;
   tokenWeights = tokenExperts + pairs;
-  probabilities = tokenWeights + pairs;
+  tokenPairs = tokenWeights + pairs;
+  probabilities = tokenPairs + pairs;
   bytes = probabilities + alignTo64((experts + shared + 16) * 4);
 }

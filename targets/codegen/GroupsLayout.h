@@ -26,6 +26,8 @@ struct GroupsLayout {
   int64_t pairWeights;  ///< f32 [tokens * perToken]: its weight
   int64_t tokenExperts; ///< i32 [tokens * perToken]: scratch
   int64_t tokenWeights; ///< f32 [tokens * perToken]: scratch
+  /// i32 [tokens * perToken]: each token's pairs, experts ascending; GPUs only.
+  int64_t tokenPairs;
   int64_t probabilities; ///< f32 [experts rounded up to 16]: scratch
   int64_t bytes;
 };

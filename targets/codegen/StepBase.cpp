@@ -166,11 +166,18 @@ LogicalResult StepBase::lowerOp(Operation &op) {
         lower(kernel);
         return success();
       })
-      .Case([&](tile::MatmulOp matmul) { return lower(matmul); })
-      .Default([&](Operation *other) {
-        return other->emitOpError() << "has no lowering for " << machines;
-      });
+      .Case<tile::MatmulOp, tile::ExpertPairsOp, tile::ExpertSumOp>(
+          [&](auto kernel) { return lower(kernel); })
+      .Default([&](Operation *other) { return noLowering(other); });
 }
+
+LogicalResult StepBase::noLowering(Operation *op) const {
+  return op->emitOpError() << "has no lowering for " << machines;
+}
+
+LogicalResult StepBase::lower(tile::ExpertPairsOp op) { return noLowering(op); }
+
+LogicalResult StepBase::lower(tile::ExpertSumOp op) { return noLowering(op); }
 
 void StepBase::lower(tile::StreamOp op) {
   tile::WeightsType type = op.getWeights().getType();

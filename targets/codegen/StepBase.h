@@ -96,11 +96,15 @@ protected:
   virtual void lower(tile::ExpertUpOp op) = 0;
   virtual void lower(tile::ExpertDownOp op) = 0;
   virtual void lower(tile::SampleOp op) = 0;
+  // Of schedules with TaskSizes::downByExpert; errors where a target has none.
+  virtual mlir::LogicalResult lower(tile::ExpertPairsOp op);
+  virtual mlir::LogicalResult lower(tile::ExpertSumOp op);
   /// Before each op of a task.
   virtual void beginOp(mlir::Operation &op) {}
   // What needs no code of a target's own.
   void lower(tile::StreamOp op);
   void lower(tile::RecallOp op);
+  mlir::LogicalResult noLowering(mlir::Operation *op) const;
   mlir::LogicalResult lowerBody(mlir::Block &block);
 
   // The schedule.

@@ -144,6 +144,57 @@ void StepLowering::lower(tile::ExpertDownOp op) {
   });
 }
 
+LogicalResult StepLowering::lower(tile::ExpertPairsOp op) {
+  tile::RouteOp route = routeOf(op.getGroups());
+  GroupsLayout layout = layoutOf(route);
+  V groups = groupData[op.getGroups()];
+  auto matrix = declared<tile::MatrixOp>(op.getMatrix());
+  PackedFormat format = matrix.getPackedFormat();
+  PanelLayout panels(format, matrix.getColumns());
+  int64_t tile = op.getTile(), outputs = matrix.getRows();
+  auto [expert, first, count] =
+      pairsOf(groups, layout, coordinate(op.getExpert()));
+  V index = coordinate(op.getIndex());
+  V data = weightData(op.getMatrix()) +
+           expert * (panels.bytes * panelCount(outputs)) +
+           index * (tile / kPanelRows * panels.bytes);
+  V rowsHere = columnsOfTile(index, tile, outputs);
+  Buffer h = buffer(op.getH()), pairs = buffer(op.getPairs());
+  int64_t most = std::min<int64_t>(kBlockPairs, route.getTokens());
+  V stride = k.i64(tile * 4), acc = localMemory(tile * 4 * most);
+  k.barrier();
+  multiplyPairs(format, matrix.getColumns(),
+                {data, (rowsHere + (kPanelRows - 1)) / kPanelRows},
+                tile / kPanelRows,
+                {h.data + first * h.rowBytes, k.i64(h.rowBytes), count, V()},
+                most, acc, stride);
+  copyRows(k, /*add=*/false, acc, stride,
+           pairs.data + first * pairs.rowBytes + index * (tile * 4),
+           k.i64(pairs.rowBytes), count, rowsHere);
+  return success();
+}
+
+LogicalResult StepLowering::lower(tile::ExpertSumOp op) {
+  GroupsLayout layout = layoutOf(routeOf(op.getGroups()));
+  V groups = groupData[op.getGroups()];
+  TokenRange tokens = tokensOf(op.getToken(), op.getTile(), false);
+  Buffer pairs = buffer(op.getPairs()), x = buffer(op.getX());
+  overElements(k, tokens.count, k.i64(x.rowBytes / 4), [&](V i, V column) {
+    V token = tokens.first + i, at = column * 4;
+    V places = groups + layout.tokenPairs + token * (layout.perToken * 4);
+    V to = token * x.rowBytes + at;
+    V sum = k.load(k.f32(), x.data, to);
+    for (int64_t j = 0; j < layout.perToken; ++j) {
+      V pair = element32(places, k.i64(j));
+      V weight = k.load(k.f32(), groups + layout.pairWeights, pair * 4);
+      sum = k.fma(weight,
+                  k.load(k.f32(), pairs.data, pair * pairs.rowBytes + at), sum);
+    }
+    k.store(sum, x.data, to);
+  });
+  return success();
+}
+
 void StepLowering::lower(tile::SampleOp op) {
   V row = coordinate(op.getRow());
   Buffer maxima = buffer(op.getMaxima());

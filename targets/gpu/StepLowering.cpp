@@ -254,6 +254,9 @@ bool StepLowering::isWide(tile::PhaseOp phase) {
     else if (auto up = dyn_cast<tile::ExpertUpOp>(op))
       found |=
           wants(declared<tile::MatrixOp>(up.getMatrix()).getPackedFormat());
+    else if (auto pairs = dyn_cast<tile::ExpertPairsOp>(op))
+      found |=
+          wants(declared<tile::MatrixOp>(pairs.getMatrix()).getPackedFormat());
   });
   return found;
 }

@@ -61,6 +61,8 @@ private:
   void lower(tile::RouteOp op) override;
   void lower(tile::ExpertUpOp op) override;
   void lower(tile::ExpertDownOp op) override;
+  mlir::LogicalResult lower(tile::ExpertPairsOp op) override;
+  mlir::LogicalResult lower(tile::ExpertSumOp op) override;
   void lower(tile::SampleOp op) override;
   void beginOp(mlir::Operation &op) override;
   /// matmul, or matmulWide where the step and the kernel are made for it.

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 
 namespace quartet::rt {
 
@@ -111,6 +112,13 @@ public:
   bool passed = true;
 
 private:
+  /// Whether a step of \p count sequences runs kernels for many tokens, which
+  /// may add in another order: only a device's have names that say so.
+  bool ofManyTokens(int64_t count) const {
+    const quartet_bucket *bucket = engine.bucketFor(count, count);
+    return bucket->num_launches > 0 &&
+           strncmp(bucket->launches[0].kernel, "step_many", 9) == 0;
+  }
   void line(const std::string &what, const std::vector<float> &found,
             const std::vector<float> &expected, bool sameBits);
 
@@ -148,7 +156,7 @@ bool SelfTest::run(std::string *error) {
     if (!runPrompts(engine, prompts, 1, batch, error))
       return false;
     line("alone and in a batch of " + std::to_string(sequenceCount),
-         batch.back(), alone.back(), true);
+         batch.back(), alone.back(), !ofManyTokens(sequenceCount));
   }
   auto length = int64_t(prompts[0].size());
   for (int64_t chunk : {int64_t(7), int64_t(16), int64_t(64), most}) {

@@ -35,6 +35,8 @@ private:
   /// The lane's probabilities: of experts lane, lane + lanes, ...
   SmallVector<V> softmax(V row);
   void chooseExperts(V token);
+  /// Pair number \p i, as tokens chose them, goes to \p place.
+  void placePair(V experts, V i, V place);
   void rankFew(V experts);
   void countMany(V experts);
   void scanExperts(V counts, V blocks);
@@ -129,6 +131,22 @@ void Route::chooseExperts(V token) {
   });
 }
 
+void Route::placePair(V experts, V i, V place) {
+  k.storeIndex(i / layout.perToken, at(layout.pairTokens), place);
+  k.store(k.load(k.f32(), at(layout.tokenWeights), i * 4),
+          at(layout.pairWeights), place * 4);
+  // A token's pairs are kept by expert: as many come before as it has chosen
+  // smaller ones. A token that is no number has one expert several times.
+  V first = i / layout.perToken * layout.perToken;
+  V mine = k.loadIndex(experts, i), rank = k.i64(0);
+  for (int64_t j = 0; j < layout.perToken; ++j) {
+    V other = k.loadIndex(experts, first + j);
+    V earlier = (other < mine) | ((other == mine) & (first + j < i));
+    rank = rank + k.zeroExtend(earlier, k.i64());
+  }
+  k.storeIndex(place, at(layout.tokenPairs), first + rank);
+}
+
 void Route::rankFew(V experts) {
   // A pair's place is how many come before it; a block begins at the first pair
   // of its expert, for no expert has more pairs than a block holds.
@@ -152,9 +170,7 @@ void Route::rankFew(V experts) {
                      plus(found[2], other < mine), plus(found[3], same)};
                });
     V place = counts[0];
-    k.storeIndex(i / layout.perToken, at(layout.pairTokens), place);
-    k.store(k.load(k.f32(), at(layout.tokenWeights), i * 4),
-            at(layout.pairWeights), place * 4);
+    placePair(experts, i, place);
     // The first pair of an expert knows the expert's block: as many blocks as
     // different smaller experts.
     k.ifThen(counts[1] == 0, [&] {
@@ -233,10 +249,7 @@ void Route::countMany(V experts) {
     });
   });
   overPiece([&](V pair, V e, V before) {
-    V place = k.loadIndex(counts, e) + before;
-    k.storeIndex(pair / layout.perToken, at(layout.pairTokens), place);
-    k.store(k.load(k.f32(), at(layout.tokenWeights), pair * 4),
-            at(layout.pairWeights), place * 4);
+    placePair(experts, pair, k.loadIndex(counts, e) + before);
   });
 }
 

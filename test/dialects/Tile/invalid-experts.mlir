@@ -310,3 +310,78 @@ tile.program @sample_c1 {
     }
   }
 }
+
+// -----
+
+tile.program @expert_pairs_c1 {
+  tile.matrix @w experts 2 rows 64 columns 32 format "int4:32"
+  tile.step @s many tokens 4 sequences 2 {
+    tile.buffer @l : memref<4x16xf32>
+    tile.buffer @h : !tile.rows<4, 64, 32>
+    tile.buffer @y : memref<4x64xf32>
+    tile.phase @p {
+      %g = tile.route @l experts 2 top_k 1 shared 0 tokens 4 : !tile.groups
+      tile.tasks [<experts 1>, <count 2>] groups %g : !tile.groups {
+      ^bb0(%e: index, %r: index):
+        // expected-error @+1 {{needs !tile.rows of 32 columns in @h, not '!tile.rows<4, 64, 32>'}}
+        tile.expert_pairs %g[%e, %r] tile 32 weights @w h @h to @y
+      }
+    }
+  }
+}
+
+// -----
+
+tile.program @expert_pairs_c2_columns {
+  tile.matrix @w experts 2 rows 64 columns 32 format "int4:32"
+  tile.step @s many tokens 4 sequences 2 {
+    tile.buffer @l : memref<4x16xf32>
+    tile.buffer @h : !tile.rows<4, 32, 32>
+    tile.buffer @y : memref<4x96xf32>
+    tile.phase @p {
+      %g = tile.route @l experts 2 top_k 1 shared 0 tokens 4 : !tile.groups
+      tile.tasks [<experts 1>, <count 2>] groups %g : !tile.groups {
+      ^bb0(%e: index, %r: index):
+        // expected-error @+1 {{writes 64 columns to @y, which has 96}}
+        tile.expert_pairs %g[%e, %r] tile 32 weights @w h @h to @y
+      }
+    }
+  }
+}
+
+// -----
+
+tile.program @expert_pairs_c2_rows {
+  tile.matrix @w experts 2 rows 64 columns 32 format "int4:32"
+  tile.step @s many tokens 4 sequences 2 {
+    tile.buffer @l : memref<4x16xf32>
+    tile.buffer @h : !tile.rows<8, 32, 32>
+    tile.buffer @y : memref<4x64xf32>
+    tile.phase @p {
+      %g = tile.route @l experts 2 top_k 1 shared 0 tokens 4 : !tile.groups
+      tile.tasks [<experts 1>, <count 2>] groups %g : !tile.groups {
+      ^bb0(%e: index, %r: index):
+        // expected-error @+1 {{has 8 pairs in @h, but @y has 4 rows}}
+        tile.expert_pairs %g[%e, %r] tile 32 weights @w h @h to @y
+      }
+    }
+  }
+}
+
+// -----
+
+tile.program @expert_sum_c1 {
+  tile.step @s many tokens 4 sequences 2 {
+    tile.buffer @l : memref<4x16xf32>
+    tile.buffer @y : memref<4x64xf32>
+    tile.buffer @x : memref<4x32xf32>
+    tile.phase @p {
+      %g = tile.route @l experts 2 top_k 1 shared 0 tokens 4 : !tile.groups
+      tile.tasks [<tokens 4>] {
+      ^bb0(%t: index):
+        // expected-error @+1 {{adds 64 columns of @y to @x, which has 32}}
+        tile.expert_sum %g[%t] tile 4 from @y to @x
+      }
+    }
+  }
+}

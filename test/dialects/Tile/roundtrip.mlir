@@ -36,6 +36,7 @@ tile.program @p {
     tile.buffer @logits : memref<4x16xf32>
     tile.buffer @h : !tile.rows<12, 32, 0>
     tile.buffer @heads : memref<4x2x16xf32>
+    tile.buffer @pairs : memref<12x64xf32>
     // CHECK: tile.event @done
     tile.event @done
     tile.event @routed
@@ -93,6 +94,18 @@ tile.program @p {
         ^bb0(%r: index):
           // CHECK: tile.expert_down %[[G]][%{{.*}}] tile 16 weights @down h @h to @x
           tile.expert_down %g[%r] tile 16 weights @down h @h to @x
+        }
+        tile.tasks [<experts 1>, <count 4>] groups %g : !tile.groups {
+        // CHECK: ^bb0(%[[E:.*]]: index, %[[R:.*]]: index):
+        ^bb0(%e: index, %r: index):
+          // CHECK: tile.expert_pairs %[[G]][%[[E]], %[[R]]] tile 16 weights @down h @h to @pairs
+          tile.expert_pairs %g[%e, %r] tile 16 weights @down h @h to @pairs
+        }
+        tile.tasks [<tokens 2>] {
+        // CHECK: ^bb0(%[[T:.*]]: index):
+        ^bb0(%t: index):
+          // CHECK: tile.expert_sum %[[G]][%[[T]]] tile 2 from @pairs to @x
+          tile.expert_sum %g[%t] tile 2 from @pairs to @x
         }
         tile.signal @done
       }

@@ -281,7 +281,16 @@ private:
       executeUp(c, up);
     else if (auto down = dyn_cast<ExpertDownOp>(op))
       executeDown(c, down);
-    else if (auto sample = dyn_cast<SampleOp>(op))
+    else if (auto pairs = dyn_cast<ExpertPairsOp>(op))
+      executePairs(c, pairs);
+    else if (auto sum = dyn_cast<ExpertSumOp>(op)) {
+      auto pairs = cast<BufferOp>(lookUp(sum, sum.getPairs()));
+      read(c, sum.getPairs(),
+           {0, cast<MemRefType>(pairs.getType()).getDimSize(0)},
+           {0, widthOf(sum.getPairs())}, &op);
+      write(c, sum.getX(), tile(c, sum.getToken(), sum.getTile()),
+            {0, widthOf(sum.getX())}, &op, /*alsoReads=*/true);
+    } else if (auto sample = dyn_cast<SampleOp>(op))
       read(c, sample.getMaxima(), tile(c, sample.getRow(), 1),
            {0, int64_t(sample.getVocabulary() + sample.getTile() - 1) /
                    int64_t(sample.getTile())},
@@ -435,6 +444,18 @@ private:
     write(c, op.getX(), {0, tokens}, columns, op, /*alsoReads=*/true);
   }
 
+  void executePairs(const Context &c, ExpertPairsOp op) {
+    auto matrix = cast<MatrixOp>(lookUp(op, op.getMatrix()));
+    int64_t expert = at(c, op.getExpert()), index = at(c, op.getIndex());
+    int64_t tile = op.getTile(), rows = matrix.getRows();
+    Span columns{std::min(rows, index * tile),
+                 std::min(rows, (index + 1) * tile)};
+    Span pairs = rowsOf(op.getH(), expert, matrix.getExperts());
+    read(c, op.getH(), pairs, {0, widthOf(op.getH())}, op);
+    useWeights(c, op, op.getMatrix(), expert, columns.begin, columns.end);
+    write(c, op.getPairs(), pairs, columns, op);
+  }
+
   // --- Workers --------------------------------------------------------------
 
   void addRun(PhaseOp phase, LayersOp loop, int64_t repetition) {
@@ -480,6 +501,9 @@ private:
     int64_t experts = 1;
     grid.walk([&](ExpertUpOp up) {
       experts = cast<MatrixOp>(lookUp(up, up.getMatrix())).getExperts();
+    });
+    grid.walk([&](ExpertPairsOp pairs) {
+      experts = cast<MatrixOp>(lookUp(pairs, pairs.getMatrix())).getExperts();
     });
     return experts;
   }

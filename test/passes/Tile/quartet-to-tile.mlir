@@ -2,6 +2,7 @@
 // order, and what a step of few and of many tokens differ in.
 // RUN: quartetc build %quartet_src/test/golden/moe -q --layers 4 --emit=phases -o %t.mlir
 // RUN: quartet-opt %t.mlir -quartet-to-tile=buckets=4,64 | FileCheck %s
+// RUN: quartet-opt %t.mlir -quartet-to-tile="buckets=64 gpu" -tile-verify-schedule | FileCheck %s --check-prefix=GPU
 // RUN: not quartet-opt %s -quartet-to-tile=buckets=1 2>&1 | FileCheck %s --check-prefix=NONE
 
 // NONE: error: {{.*}}has no phases; run quartet-form-phases first
@@ -82,3 +83,21 @@ quartet.model @empty {
 // CHECK-NEXT:    tile.wait @l3.in.stage.done
 // CHECK:         tile.stage plain @l3.in.stage
 // CHECK:         tile.store_head
+
+// On GPUs experts' down projections are tasks by expert, whose pairs are added up behind.
+// GPU:         tile.step @many_64 many tokens 64
+// GPU:         tile.buffer @l0.down.pairs : memref<{{[0-9]+}}x64xf32>
+// GPU:         tile.phase @l0.down {
+// GPU:           %[[G:.*]] = tile.recall "l0.up" : !tile.groups
+// GPU-NEXT:      tile.tasks [<experts 1>, <count 1>] groups %[[G]] : !tile.groups {
+// GPU-NEXT:      ^bb0(%[[E:.*]]: index, %[[I:.*]]: index):
+// GPU-NEXT:        tile.expert_pairs %[[G]][%[[E]], %[[I]]] tile 64 weights @l0.down{{.*}} h @l0.up.h to @l0.down.pairs
+// GPU:           tile.signal @l0.down.done
+// GPU:         tile.phase @l0.down.sum {
+// GPU-NEXT:      tile.wait @l0.down.done
+// GPU-NEXT:      %[[G:.*]] = tile.recall "l0.up" : !tile.groups
+// GPU-NEXT:      tile.tasks [<tokens 8>] {
+// GPU:             tile.expert_sum %[[G]][%{{.*}}] tile 8 from @l0.down.pairs to @x
+// GPU:           tile.signal @l0.down.sum.done
+// GPU:         tile.phase @l1.in
+// GPU-NEXT:      tile.wait @l0.down.sum.done

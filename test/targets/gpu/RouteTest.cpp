@@ -41,8 +41,15 @@ static void testRoute(gpu::GpuFacts gpu, llvm::ArrayRef<RouteShape> shapes,
                   {logits.data(), stride - 1, shape.tokens, memory.data()},
                   uint64_t(i));
     std::vector<int32_t> first;
-    expectGroups({layout, memory.data()}, shape, renormalize, logits, stride,
-                 first);
+    Groups groups{layout, memory.data()};
+    expectGroups(groups, shape, renormalize, logits, stride, first);
+    // A token's pairs, experts ascending.
+    const int32_t *pairs = groups.ints(layout.tokenPairs);
+    for (int64_t p = 0; p < shape.tokens * layout.perToken; ++p) {
+      ASSERT_EQ(groups.ints(layout.pairTokens)[pairs[p]], p / layout.perToken);
+      if (p % layout.perToken)
+        ASSERT_LT(pairs[p - 1], pairs[p]);
+    }
   }
 }
 

@@ -87,7 +87,9 @@ private:
 TEST(GpuSample, MatchesPlainLoops) {
   for (const gpu::GpuFacts &gpu : kernelGpus())
     for (auto [vocabulary, limit, tile, shared] :
-         {std::tuple(9000, 8990, 256, 0), {1000, 990, 64, 0}, {40, 5, 16, 0},
+         {std::tuple(9000, 8990, 256, 0),
+          {1000, 990, 64, 0},
+          {40, 5, 16, 0},
           {3000, 3000, 256, 8 << 10}}) {
       SCOPED_TRACE(testing::Message() << gpu.name << ", " << vocabulary);
       gpu::GpuFacts machine = gpu;

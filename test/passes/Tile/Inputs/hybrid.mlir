@@ -260,6 +260,7 @@ tile.program @hybrid {
     tile.buffer @logits : memref<8x16xf32>
     tile.buffer @xq : !tile.rows<8, 64, 32>
     tile.buffer @h : !tile.rows<24, 32, 32>
+    tile.buffer @pairs : memref<24x64xf32>
     tile.buffer @maxima : memref<8x3xf32>
     tile.event @E
     tile.event @D1
@@ -268,6 +269,7 @@ tile.program @hybrid {
     tile.event @D4
     tile.event @D5
     tile.event @D6
+    tile.event @D7
     tile.event @F1
     tile.phase @embed {
       tile.tasks [<tokens 4>] {
@@ -279,7 +281,7 @@ tile.program @hybrid {
     tile.layers repeat 2 {
       tile.phase @delta_in {
         tile.wait @E
-        tile.wait previous @D6
+        tile.wait previous @D7
         tile.tasks [<tokens 4>, <count 3>] {
         ^bb0(%t: index, %r: index):
           %a = tile.stage rms_norm @x[%t] weight @n0 eps 1.0e-6 : !tile.rows<4, 64, 32>
@@ -352,15 +354,24 @@ tile.program @hybrid {
       tile.phase @experts_down {
         tile.wait @D5
         %g = tile.route @logits experts 4 top_k 2 renormalize shared 1 tokens 8 : !tile.groups
-        tile.tasks [<count 4>] {
-        ^bb0(%r: index):
-          tile.expert_down %g[%r] tile 16 weights @down h @h to @x
+        tile.tasks [<experts 1>, <count 4>] groups %g : !tile.groups {
+        ^bb0(%e: index, %r: index):
+          tile.expert_pairs %g[%e, %r] tile 16 weights @down h @h to @pairs
         }
         tile.signal @D6
       }
+      tile.phase @experts_sum {
+        tile.wait @D6
+        %g = tile.route @logits experts 4 top_k 2 renormalize shared 1 tokens 8 : !tile.groups
+        tile.tasks [<tokens 4>] {
+        ^bb0(%t: index):
+          tile.expert_sum %g[%t] tile 4 from @pairs to @x
+        }
+        tile.signal @D7
+      }
     }
     tile.phase @head {
-      tile.wait @D6
+      tile.wait @D7
       tile.tasks [<rows 4>, <count 3>] {
       ^bb0(%t: index, %r: index):
         %a = tile.stage rms_norm @x[%t] chosen weight @norm eps 1.0e-6 : !tile.rows<4, 64, 64>
