@@ -1,11 +1,8 @@
-// A slab is 128 columns: of the tokens' rows a line of the pattern that warp
-// groups read, of the weights what four warps unpack. All that comes from
-// memory comes by asynchronous copies; those that pass the threads fill up with
-// zeros what lies beyond the columns, so that nothing of it counts.
+// Groups of four warps take turns with slabs of columns: one is multiplied
+// while the copies of some others are under way.
 #include "targets/gpu/kernels/WideMatmul.h"
-#include "dialects/Tile/StagedRow.h"
 #include "targets/gpu/BulkCopies.h"
-#include "targets/gpu/WarpGroup.h"
+#include "targets/gpu/kernels/SlabCopies.h"
 #include "targets/gpu/kernels/WeightFragments.h"
 
 using namespace mlir;
@@ -14,7 +11,6 @@ using namespace quartet::gpu;
 using llvm::ArrayRef;
 using llvm::SmallVector;
 
-static constexpr int64_t kSlabColumns = kGroupRowBytes;
 /// Tokens of a pass: their sums are half of the registers of a thread.
 static constexpr int64_t kMostTokens = 64;
 /// Slabs in shared memory, of which one is being multiplied.
@@ -23,16 +19,6 @@ static constexpr int64_t kFewestStages = 2, kMostStages = 4;
 static constexpr int64_t kTokenPadding = 16;
 
 namespace {
-/// Bytes of the parts of a slab, and where they begin in a stage.
-struct Slab {
-  Slab(const PackedFormat &format, int64_t tokens, int64_t panels);
-
-  int64_t groups;                ///< of columns
-  int64_t values, scales, zeros; ///< of one panel
-  int64_t factorsAt, sumsAt, valuesAt, scalesAt, zerosAt;
-  int64_t bytes;
-};
-
 class WideProduct {
 public:
   WideProduct(DeviceBuilder &k, const PackedFormat &format, int64_t columns,
@@ -44,17 +30,10 @@ public:
 private:
   int64_t blocks() const { return tokens / 8; }
   int64_t panels() const { return kGroupWarps * unit.tilePanels; }
-  int64_t groupThreads() const { return kGroupWarps * k.machine.lanes; }
 
   void pass(V firstPanel, V firstToken);
   /// The barrier of stage \p stage (i64) of the thread's group.
   V barrierOf(V stage) const;
-  void copySlab(V number, V stage, V firstPanel, V barrier);
-  void copyWeights(V number, V stage, V firstPanel);
-  void copyWeightsBulk(V number, V stage, V firstPanel, V barrier);
-  void copyRows(V number, V stage);
-  void copyOfTokens(V number, V to, int64_t part);
-  void copyOfPanels(V firstPanel, V offset, V valid, int64_t bytes, V to);
   SmallVector<V> multiplySlab(V stage, ArrayRef<V> before) const;
   void multiplyGroup(V stage, int64_t chunk, int64_t group, ArrayRef<V> words,
                      SmallVector<V> &totals) const;
@@ -66,39 +45,22 @@ private:
   MatrixUnit unit;
   ColumnPlan plan;
   const PackedFormat &format;
-  tile::StagedRowLayout row;
   WeightsOperand weights;
   RowsOperand rows;
   V acc, accStride;
   int64_t tokens; ///< of a pass
   Slab slab;
-  int64_t share;        ///< slabs of a group of warps
-  bool ragged;          ///< some slab reaches beyond the columns
-  bool bulk;            ///< weights come by bulk copies
-  int64_t warpGroups;   ///< of the block
-  int64_t stages = 0;   ///< slabs of each in shared memory
-  V group, member;      ///< of the warp; its place there
-  V inGroup, warpPanel; ///< of the thread; of its rows of weights in the pass
-  V offsets;            ///< shared: of the tokens' rows, i64
-  V scratch;            ///< shared: stages of all groups
-  V barriers;           ///< shared: one for each stage, of bulk copies
+  int64_t share;      ///< slabs of a group of warps
+  int64_t warpGroups; ///< of the block
+  int64_t stages = 0; ///< slabs of each in shared memory
+  V group;            ///< of the warp
+  V warpPanel;        ///< of the thread's rows of weights in the pass
+  std::optional<SlabCopies> copies;
+  V offsets;  ///< shared: of the tokens' rows, i64
+  V scratch;  ///< shared: stages of all groups
+  V barriers; ///< shared: one for each stage, of bulk copies
 };
 } // namespace
-
-Slab::Slab(const PackedFormat &format, int64_t tokens, int64_t panels) {
-  groups = kSlabColumns / format.group;
-  values = valueBytes(format.value, kSlabColumns);
-  scales = groups * kPanelRows * scaleBytes(format.scale);
-  zeros = format.zero == ZeroKind::None    ? 0
-          : format.zero == ZeroKind::Point ? groups * kPanelRows
-                                           : scales;
-  factorsAt = tokens * kGroupRowBytes;
-  sumsAt = factorsAt + groups * tokens * 4;
-  valuesAt = sumsAt + (format.zero == ZeroKind::None ? 0 : groups * tokens * 4);
-  scalesAt = valuesAt + panels * values;
-  zerosAt = scalesAt + panels * scales;
-  bytes = int64_t(llvm::alignTo(zerosAt + panels * zeros, kSharedAlign));
-}
 
 WideProduct::WideProduct(DeviceBuilder &k, const PackedFormat &format,
                          int64_t columns, const WeightsOperand &weights,
@@ -106,16 +68,14 @@ WideProduct::WideProduct(DeviceBuilder &k, const PackedFormat &format,
                          V accStride)
     : k(k), unit(k, MatrixElement::Int8),
       plan(unit, format, columns, k.machine.warps(), 1), format(plan.format),
-      row(format.group, plan.layout.paddedColumns), weights(weights),
-      rows(rows), acc(acc), accStride(accStride),
+      weights(weights), rows(rows), acc(acc), accStride(accStride),
       tokens(std::min<int64_t>(kMostTokens, llvm::alignTo(mostRows, 8))),
       slab(format, tokens, panels()) {
   warpGroups = k.machine.warps() / kGroupWarps;
   int64_t slabs = llvm::divideCeil(plan.layout.paddedColumns, kSlabColumns);
   share = llvm::divideCeil(slabs, warpGroups);
-  ragged = warpGroups * share * kSlabColumns != plan.layout.paddedColumns;
-  // Bulk copies can't fill up with zeros.
-  bulk = hasBulkCopies(k.machine) && !ragged;
+  bool ragged = warpGroups * share * kSlabColumns != plan.layout.paddedColumns;
+  copies.emplace(k, plan, slab, weights, rows, tokens, ragged);
   int64_t room = k.sharedRoom() - 2 * kSharedAlign - kMostTokens * 8;
   int64_t sums =
       (warpGroups - 1) * tokens * (panels() * kPanelRows * 4 + kTokenPadding);
@@ -123,129 +83,11 @@ WideProduct::WideProduct(DeviceBuilder &k, const PackedFormat &format,
     stages =
         std::min({kMostStages, share + 1, room / (warpGroups * slab.bytes)});
   group = k.warp() >> 2;
-  member = k.warp() & (kGroupWarps - 1);
-  inGroup = k.thread() & (groupThreads() - 1);
-  warpPanel = member * unit.tilePanels + unit.rowPanel;
-}
-
-/// Starts the copies of the parts of \p bytes each that the panels have at \p
-/// offset; \p valid of them are there.
-void WideProduct::copyOfPanels(V firstPanel, V offset, V valid, int64_t bytes,
-                               V to) {
-  int64_t pieces = bytes / 16, count = panels() * pieces;
-  for (int64_t i = 0; i < count; i += groupThreads()) {
-    V number = inGroup + i;
-    auto copy = [&] {
-      V panel = number / pieces, piece = number % pieces;
-      V from = k.min(firstPanel + panel, weights.panels - 1);
-      V there;
-      if (ragged)
-        there = k.max(k.min(valid - piece * 16, k.i64(16)), k.i64(0));
-      k.copyAsync(to + panel * bytes + piece * 16,
-                  weights.data + from * plan.layout.bytes + offset + piece * 16,
-                  16, there);
-    };
-    if (i + groupThreads() <= count)
-      copy();
-    else
-      k.ifThen(number < count, copy);
-  }
-}
-
-/// Of each token's row its part of the slab. A lane has a word of four columns,
-/// which goes where the lane of A with these columns has its own.
-void WideProduct::copyRows(V number, V stage) {
-  int64_t words = plan.unitWords, step = 4 * words; // of a step
-  V lane = k.lane();
-  V inStep = lane % step, inUnit = inStep % words;
-  V place = (lane - inStep) + inUnit / 2 * 8 + inUnit % 2 * 4 + inStep / words;
-  V column = number * kSlabColumns + lane * 4;
-  V there;
-  if (ragged)
-    there = k.select(column < row.paddedColumns, k.i64(4), k.i64(0));
-  // Every other row of a warp has the same place in the pattern.
-  V first = stage + groupRowOffset(member, place * 4),
-    second = stage + groupRowOffset(member + kGroupWarps, place * 4);
-  V source = offsets + member * 8;
-  for (int64_t i = 0; i < tokens; i += kGroupWarps) {
-    V from = rows.data + k.load(k.i64(), source, i * 8) + column;
-    V to = i % (2 * kGroupWarps) ? second + (i - kGroupWarps) * kGroupRowBytes
-                                 : first + i * kGroupRowBytes;
-    k.copyAsync(to, from, 4, there);
-  }
-}
-
-/// Of each token a word for each group of the slab, at \p part of its row.
-void WideProduct::copyOfTokens(V number, V to, int64_t part) {
-  int64_t count = slab.groups * tokens;
-  for (int64_t i = 0; i < count; i += groupThreads()) {
-    V place = inGroup + i;
-    auto copy = [&] {
-      V token = place % tokens;
-      V column = number * slab.groups + place / tokens;
-      V there;
-      if (ragged)
-        there = k.select(column < plan.layout.groups, k.i64(4), k.i64(0));
-      k.copyAsync(to + place * 4,
-                  rows.data + k.load(k.i64(), offsets, token * 8) +
-                      (column * 4 + part),
-                  4, there);
-    };
-    if (i + groupThreads() <= count)
-      copy();
-    else
-      k.ifThen(place < count, copy);
-  }
+  warpPanel = (k.warp() & (kGroupWarps - 1)) * unit.tilePanels + unit.rowPanel;
 }
 
 V WideProduct::barrierOf(V stage) const {
   return barriers + (group * stages + stage) * kTransferBytes;
-}
-
-/// Starts all copies of slab \p number into \p stage.
-void WideProduct::copySlab(V number, V stage, V firstPanel, V barrier) {
-  if (bulk)
-    copyWeightsBulk(number, stage, firstPanel, barrier);
-  else
-    copyWeights(number, stage, firstPanel);
-  copyRows(number, stage);
-  copyOfTokens(number, stage + slab.factorsAt, row.scales);
-  if (format.zero != ZeroKind::None)
-    copyOfTokens(number, stage + slab.sumsAt, row.sums);
-}
-
-/// A thread for each panel, whose parts of a slab are in one piece each.
-void WideProduct::copyWeightsBulk(V number, V stage, V firstPanel, V barrier) {
-  k.ifThen(inGroup < panels(), [&] {
-    V panel = k.min(firstPanel + inGroup, weights.panels - 1);
-    V data = weights.data + panel * plan.layout.bytes;
-    auto part = [&](int64_t begin, int64_t bytes, int64_t at) {
-      if (bytes)
-        copyBulk(k, stage + inGroup * bytes + at, data + number * bytes + begin,
-                 bytes, barrier);
-    };
-    expectBytes(k, barrier, slab.values + slab.scales + slab.zeros);
-    part(plan.layout.valuesOffset, slab.values, slab.valuesAt);
-    part(0, slab.scales, slab.scalesAt);
-    part(plan.layout.zerosOffset, slab.zeros, slab.zerosAt);
-  });
-}
-
-void WideProduct::copyWeights(V number, V stage, V firstPanel) {
-  auto part = [&](int64_t begin, int64_t end, int64_t bytes, int64_t at) {
-    V offset = number * bytes + begin;
-    copyOfPanels(firstPanel, offset, k.i64(end) - offset, bytes, stage + at);
-  };
-  const PanelLayout &layout = plan.layout;
-  int64_t groupBytes = slab.scales / slab.groups;
-  part(layout.valuesOffset,
-       layout.valuesOffset + valueBytes(format.value, layout.paddedColumns),
-       slab.values, slab.valuesAt);
-  part(0, layout.groups * groupBytes, slab.scales, slab.scalesAt);
-  if (slab.zeros)
-    part(layout.zerosOffset,
-         layout.zerosOffset + layout.groups * (slab.zeros / slab.groups),
-         slab.zeros, slab.zerosAt);
 }
 
 /// The lane's four scales (or mins) of a group of the slab.
@@ -424,7 +266,7 @@ void WideProduct::pass(V firstPanel, V firstToken) {
     k.store(number * rows.stride, offsets, token * 8);
   });
   V ofThread = barriers + k.thread() * kTransferBytes;
-  if (bulk) {
+  if (copies->areBulk()) {
     k.ifThen(k.thread() < warpGroups * stages,
              [&] { beginTransfers(k, ofThread, panels()); });
     transferFence(k);
@@ -432,8 +274,8 @@ void WideProduct::pass(V firstPanel, V firstToken) {
   k.barrier();
   V own = scratch + group * (stages * slab.bytes);
   auto copy = [&](V i, V stage) {
-    copySlab(group * share + i, own + stage * slab.bytes, firstPanel,
-             barrierOf(stage));
+    copies->start(group * share + i, own + stage * slab.bytes, firstPanel,
+                  offsets, barrierOf(stage));
   };
   for (int64_t i = 0; i + 1 < stages; ++i) {
     copy(k.i64(i), k.i64(i));
@@ -449,13 +291,13 @@ void WideProduct::pass(V firstPanel, V firstToken) {
     V next = i + (stages - 1), stage = i % stages;
     k.ifThen(next < share, [&] { copy(next, next % stages); });
     k.commitCopies();
-    if (bulk)
+    if (copies->areBulk())
       awaitTransfer(k, barrierOf(stage), i / stages & 1);
     return multiplySlab(own + stage * slab.bytes, before);
   };
   totals = k.fold(k.i64(0), k.i64(share), 1, totals, slabOf);
   k.barrier(); // the stages become room for partial sums
-  if (bulk)
+  if (copies->areBulk())
     k.ifThen(k.thread() < warpGroups * stages,
              [&] { endTransfers(k, ofThread); });
   finish(firstPanel, firstToken, totals);
