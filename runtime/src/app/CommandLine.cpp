@@ -376,7 +376,10 @@ void Parser::declareDeviceCommands() {
   addOption(sub, "--repeat", profile.repeat,
             "Steps; the median of each kernel is reported (default: 5)");
   addOption(sub, "--synthetic-weights", profile.syntheticSeed, synthetic);
-  sub = command("selftest", "Check that all steps of a device agree",
+  sub = command("selftest",
+                "Check that all steps of a device agree, and each phase with "
+                "the emulator's where the executable is for that, too "
+                "(quartetc build --target CHIP,emulator:CHIP --fat)",
                 "  " + name + " selftest\n  " + name +
                     " selftest --synthetic-weights 1\n",
                 Command::SelfTest);

@@ -1,5 +1,6 @@
-// All that comes from memory comes by asynchronous copies: of 16 bytes of weights
-// or of four columns of a token by each thread, or of whole panels by a few.
+// All that comes from memory comes by asynchronous copies: of 16 bytes of
+// weights or of four columns of a token by each thread, or of whole panels by a
+// few.
 #include "targets/gpu/kernels/SlabCopies.h"
 #include "targets/gpu/BulkCopies.h"
 #include "targets/gpu/kernels/WeightFragments.h"
@@ -39,7 +40,7 @@ SlabCopies::SlabCopies(DeviceBuilder &k, const ColumnPlan &plan,
 /// Starts the copies of the parts of \p bytes each that the panels have at \p
 /// offset; \p valid of them are there.
 void SlabCopies::copyOfPanels(V firstPanel, V offset, V valid, int64_t bytes,
-                               V to) const {
+                              V to) const {
   int64_t pieces = bytes / 16, count = slab.panels * pieces;
   for (int64_t i = 0; i < count; i += groupThreads()) {
     V number = inGroup + i;
@@ -84,8 +85,7 @@ void SlabCopies::copyRows(V number, V stage, V offsets) const {
 }
 
 /// Of each token a word for each group of the slab, at \p part of its row.
-void SlabCopies::copyOfTokens(V number, V to, V offsets,
-                              int64_t part) const {
+void SlabCopies::copyOfTokens(V number, V to, V offsets, int64_t part) const {
   int64_t count = slab.groups * tokens;
   for (int64_t i = 0; i < count; i += groupThreads()) {
     V place = inGroup + i;
@@ -154,4 +154,3 @@ void SlabCopies::copyWeights(V number, V stage, V firstPanel) const {
          layout.zerosOffset + layout.groups * (slab.zeros / slab.groups),
          slab.zeros, slab.zerosAt);
 }
-

@@ -1,5 +1,5 @@
-// Slabs of columns on their way into shared memory: of the tokens' rows a line of
-// the pattern that warp groups read, of the weights what four warps unpack.
+// Slabs of columns on their way into shared memory: of the tokens' rows a line
+// of the pattern that warp groups read, of the weights what four warps unpack.
 #ifndef QUARTET_TARGETS_GPU_KERNELS_SLABCOPIES_H
 #define QUARTET_TARGETS_GPU_KERNELS_SLABCOPIES_H
 #include "dialects/Tile/StagedRow.h"
@@ -35,8 +35,8 @@ public:
   /// Weights come by bulk copies: their barrier has slab.panels arrivals.
   bool areBulk() const { return bulk; }
   /// Starts all copies of slab \p number into \p stage (shared): of the panels
-  /// from \p firstPanel on, and of the rows at \p offsets (shared, i64 bytes) from
-  /// the first row. \p barrier is told of bulk copies.
+  /// from \p firstPanel on, and of the rows at \p offsets (shared, i64 bytes)
+  /// from the first row. \p barrier is told of bulk copies.
   void start(V number, V stage, V firstPanel, V offsets, V barrier) const;
 
 private:
