@@ -1,7 +1,6 @@
 // Ops of the NVVM dialect, which has them all.
 #include "targets/gpu/BulkCopies.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
-#include "targets/gpu/WarpGroup.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -23,8 +22,6 @@ void quartet::gpu::beginTransfers(DeviceBuilder &k, V barrier,
 void quartet::gpu::endTransfers(DeviceBuilder &k, V barrier) {
   NVVM::MBarrierInvalOp::create(k.b, barrier.get());
 }
-
-void quartet::gpu::transferFence(DeviceBuilder &k) { groupFence(k); }
 
 void quartet::gpu::expectBytes(DeviceBuilder &k, V barrier, int64_t bytes) {
   NVVM::MBarrierArriveExpectTxOp::create(

@@ -14,13 +14,11 @@ constexpr int64_t kTransferBytes = 8;
 bool hasBulkCopies(const GpuFacts &machine);
 
 /// Makes the 8 bytes at \p barrier (shared) a barrier of \p arrivals arrivals;
-/// others use it behind transferFence and a barrier of the block.
+/// others use it behind groupFence (WarpGroup.h) and a
+/// barrier of the block.
 void beginTransfers(DeviceBuilder &k, V barrier, int64_t arrivals);
 /// Before the bytes are used for something else; nobody uses it any more.
 void endTransfers(DeviceBuilder &k, V barrier);
-/// What this thread has begun is there for copies.
-void transferFence(DeviceBuilder &k);
-
 /// Arrives, and says that \p bytes more will come.
 void expectBytes(DeviceBuilder &k, V barrier, int64_t bytes);
 /// Starts to copy \p bytes (a multiple of 16, like both addresses) from global

@@ -107,6 +107,18 @@ Value EmulatorCalls::words(int place) {
 
 Value EmulatorCalls::groupWords() { return frame(groupScratch, kGroupWords); }
 
+Value EmulatorCalls::loadFields(Type type, Value place) {
+  auto fields = dyn_cast<LLVM::LLVMStructType>(type);
+  if (!fields)
+    return LLVM::LoadOp::create(b, type, place);
+  Value all = LLVM::UndefOp::create(b, type);
+  for (auto [i, field] : llvm::enumerate(fields.getBody())) {
+    Value value = LLVM::LoadOp::create(b, field, gep(place, int64_t(i) * 4));
+    all = LLVM::InsertValueOp::create(b, all, value, int64_t(i));
+  }
+  return all;
+}
+
 void EmulatorCalls::replace(Operation *op, ValueRange values) {
   op->replaceAllUsesWith(values);
   op->erase();

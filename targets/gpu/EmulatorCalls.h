@@ -46,6 +46,9 @@ public:
   mlir::Value groupWords();
   static constexpr int64_t kGroupWords = 192;
 
+  /// A structure of 32-bit fields, or one such value, from memory at \p place.
+  mlir::Value loadFields(mlir::Type type, mlir::Value place);
+
   /// Replaces \p op by \p values and erases it.
   void replace(mlir::Operation *op, mlir::ValueRange values);
   llvm::LogicalResult fail(mlir::Operation *op, const llvm::Twine &why);

@@ -14,15 +14,7 @@ static LogicalResult loadTiles(EmulatorCalls &e, NVVM::LdMatrixOp op) {
   e.callAtSite("ldmatrix", nullptr,
                {place, op.getPtr(), e.constant(e.i32(), tiles),
                 e.constant(e.i32(), op.getLayout() == NVVM::MMALayout::col)});
-  if (tiles == 1) {
-    e.replace(op, LLVM::LoadOp::create(e.b, e.i32(), place).getResult());
-    return success();
-  }
-  Value all = LLVM::UndefOp::create(e.b, op.getType());
-  for (int64_t i = 0; i < tiles; ++i)
-    all = LLVM::InsertValueOp::create(
-        e.b, all, LLVM::LoadOp::create(e.b, e.i32(), e.gep(place, i * 4)), i);
-  e.replace(op, all);
+  e.replace(op, e.loadFields(op.getType(), place));
   return success();
 }
 

@@ -76,14 +76,7 @@ static LogicalResult multiply(EmulatorCalls &e, NVVM::MmaOp op) {
                       "or u8 by s8, and m16n8k16 of bf16 or f16 to f32");
   Value place =
       multiply(e, *kind, op.getOperandA(), op.getOperandB(), op.getOperandC());
-  auto type = cast<LLVM::LLVMStructType>(op.getType());
-  Value all = LLVM::UndefOp::create(e.b, type);
-  for (auto [i, element] : llvm::enumerate(type.getBody())) {
-    Value sum =
-        LLVM::LoadOp::create(e.b, element, e.gep(place, int64_t(i) * 4));
-    all = LLVM::InsertValueOp::create(e.b, all, sum, int64_t(i));
-  }
-  e.replace(op, all);
+  e.replace(op, e.loadFields(op.getType(), place));
   return success();
 }
 

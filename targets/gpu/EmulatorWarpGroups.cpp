@@ -33,14 +33,7 @@ static LogicalResult multiply(EmulatorCalls &e, LLVM::InlineAsmOp op,
                 e.constant(e.i32(), columns.getInt()),
                 e.constant(e.i32(), steps.getInt()), descriptors, words,
                 results});
-  auto type = cast<LLVM::LLVMStructType>(op.getType(0));
-  Value all = LLVM::UndefOp::create(e.b, type);
-  for (auto [i, field] : llvm::enumerate(type.getBody())) {
-    Value sum =
-        LLVM::LoadOp::create(e.b, field, e.gep(results, int64_t(i) * 4));
-    all = LLVM::InsertValueOp::create(e.b, all, sum, int64_t(i));
-  }
-  e.replace(op, all);
+  e.replace(op, e.loadFields(op.getType(0), results));
   return success();
 }
 

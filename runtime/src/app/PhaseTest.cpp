@@ -34,6 +34,13 @@ float asFloat(uint32_t bits) {
 }
 bool isSane(float value) { return std::abs(value) < mostSane; } // no NaN
 
+size_t tokensOf(const std::vector<StepPiece> &pieces) {
+  size_t tokens = 0;
+  for (const StepPiece &piece : pieces)
+    tokens += piece.tokens.size();
+  return tokens;
+}
+
 /// Every byte is at most one apart, as a signed number.
 bool areNeighbours(uint32_t a, uint32_t b) {
   for (int i = 0; i != 32; i += 8) {
@@ -204,9 +211,7 @@ bool PhaseTest::compareLaunch(int64_t launch, const quartet_bucket &bucket,
 
 void PhaseTest::report(const std::vector<StepPiece> &pieces,
                        const quartet_bucket &bucket) {
-  size_t tokens = 0;
-  for (const StepPiece &piece : pieces)
-    tokens += piece.tokens.size();
+  size_t tokens = tokensOf(pieces);
   table += print("\n%zu %s of %zu %s, steps of up to %lld\n", tokens,
                  tokens == 1 ? "token" : "tokens", pieces.size(),
                  pieces.size() == 1 ? "sequence" : "sequences",
@@ -226,9 +231,7 @@ void PhaseTest::report(const std::vector<StepPiece> &pieces,
 
 bool PhaseTest::runStep(const std::vector<StepPiece> &pieces,
                         std::string *error) {
-  size_t tokens = 0;
-  for (const StepPiece &piece : pieces)
-    tokens += piece.tokens.size();
+  size_t tokens = tokensOf(pieces);
   const quartet_bucket &bucket =
       *chooseBucket(program, int64_t(tokens), int64_t(pieces.size()));
   auto rows = int64_t(pieces.size());

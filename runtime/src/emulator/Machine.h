@@ -260,6 +260,11 @@ inline bool isBefore(const Thread &thread, Mark mark) {
              unsigned(thread.machine->options.lanes);
 }
 
+/// Reports that \p thread has a bad \p kind ("instruction"), which \p what
+/// says, and abandons the launch (Report.cpp).
+[[noreturn]] void badInstruction(Thread &thread, const char *site,
+                                 const char *kind, const std::string &what);
+
 // Texts of reports (Report.cpp).
 std::string nameOf(const Thread &thread); ///< "thread 3 of block 0"
 std::string nameOf(const Machine &machine, uint32_t who);

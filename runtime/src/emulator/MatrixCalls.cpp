@@ -4,25 +4,17 @@
 
 using namespace quartet::emu;
 
-[[noreturn]] static void bad(Thread &t, const char *site,
-                             const std::string &what) {
-  t.machine->report(ReportKind::BadInstruction, site, nullptr,
-                    "bad instruction: " + nameOf(t) + " at " + quoted(site) +
-                        " " + what);
-  t.machine->abandon();
-}
-
 void quartet_emu_mma(int32_t kind, const uint32_t *a, const uint32_t *b,
                      const uint32_t *c, uint32_t *d, const char *site) {
   Thread &t = *current;
   int lanes = matrixLanes(kind);
   if (lanes != int(laneCount(t)))
-    bad(t, site,
-        lanes
-            ? "has a matrix instruction of warps of " + std::to_string(lanes) +
-                  " in a warp of " + std::to_string(laneCount(t))
-            : "has matrix instruction " + std::to_string(kind) +
-                  ", which is unknown");
+    badInstruction(t, site, "instruction",
+                   lanes ? "has a matrix instruction of warps of " +
+                               std::to_string(lanes) + " in a warp of " +
+                               std::to_string(laneCount(t))
+                         : "has matrix instruction " + std::to_string(kind) +
+                               ", which is unknown");
   t.operands.words = {a, b, c, d};
   uint32_t together = meetingKind(Together::Matrix, uint32_t(kind));
   if (!meet(t, wholeWarp(t), together, site))
@@ -55,15 +47,16 @@ void quartet_emu_ldmatrix(uint32_t *words, const void *row, int32_t tiles,
   Machine &m = *t.machine;
   auto address = reinterpret_cast<uintptr_t>(row);
   if ((tiles != 1 && tiles != 2 && tiles != 4) || laneCount(t) != 32)
-    bad(t, site,
-        "has an ldmatrix of " + std::to_string(tiles) +
-            " tiles, expected 1, 2 or 4 in a warp of 32");
+    badInstruction(t, site, "instruction",
+                   "has an ldmatrix of " + std::to_string(tiles) +
+                       " tiles, expected 1, 2 or 4 in a warp of 32");
   // Only the lanes whose number is that of a row give an address.
   if (t.lane < uint32_t(8 * tiles)) {
     if (!t.block->shared.holds(address, 16))
       m.outOfBounds(t, address, 16, false, site);
     if (address & 15)
-      bad(t, site,
+      badInstruction(
+          t, site, "instruction",
           "has an ldmatrix of a row whose address isn't a multiple of 16");
   }
   t.operands.words.d = words;

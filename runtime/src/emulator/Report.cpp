@@ -71,6 +71,14 @@ std::string quartet::emu::placeOf(const Space &space, uint64_t offset) {
          " of " + space.name;
 }
 
+void quartet::emu::badInstruction(Thread &t, const char *site, const char *kind,
+                                  const std::string &what) {
+  t.machine->report(ReportKind::BadInstruction, site, nullptr,
+                    "bad " + std::string(kind) + ": " + nameOf(t) + " at " +
+                        quoted(site) + " " + what);
+  t.machine->abandon();
+}
+
 void Machine::report(ReportKind kind, const char *site, const char *otherSite,
                      const std::string &message) {
   // Copies, for a site may be gone when the next launch comes.

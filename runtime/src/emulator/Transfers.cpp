@@ -4,14 +4,6 @@
 
 using namespace quartet::emu;
 
-[[noreturn]] static void bad(Thread &t, const char *site,
-                             const std::string &what) {
-  t.machine->report(ReportKind::BadInstruction, site, nullptr,
-                    "bad transfer: " + nameOf(t) + " at " + quoted(site) + " " +
-                        what);
-  t.machine->abandon();
-}
-
 /// The offset of a barrier in shared memory.
 static uint64_t offsetOf(Thread &t, const void *barrier, const char *site) {
   Space &shared = t.block->shared;
@@ -20,7 +12,8 @@ static uint64_t offsetOf(Thread &t, const void *barrier, const char *site) {
   if (!shared.holds(address, 8))
     t.machine->outOfBounds(t, address, 8, true, site);
   if (address & 7)
-    bad(t, site, "has a barrier whose address isn't a multiple of 8");
+    badInstruction(t, site, "transfer",
+                   "has a barrier whose address isn't a multiple of 8");
   return address - shared.base;
 }
 
@@ -29,7 +22,7 @@ static Transfer &transferAt(Thread &t, const void *barrier, const char *site) {
   uint64_t offset = offsetOf(t, barrier, site);
   auto found = t.block->transfers.find(reinterpret_cast<uintptr_t>(barrier));
   if (found == t.block->transfers.end())
-    bad(t, site, "uses a barrier that has not begun");
+    badInstruction(t, site, "transfer", "uses a barrier that has not begun");
   checkRead(t, t.block->shared, offset, 8, site);
   return found->second;
 }
@@ -42,9 +35,9 @@ static void complete(Thread &t, Transfer &transfer, const char *site) {
   for (const BulkCopy &copy : transfer.copies)
     came += int64_t(copy.snapshot.size());
   if (came != transfer.expected)
-    bad(t, site,
-        "waits for " + std::to_string(transfer.expected) + " bytes, but " +
-            std::to_string(came) + " are copied");
+    badInstruction(t, site, "transfer",
+                   "waits for " + std::to_string(transfer.expected) +
+                       " bytes, but " + std::to_string(came) + " are copied");
   transfer.tick = ++m.now;
   for (const BulkCopy &copy : transfer.copies) {
     if (std::memcmp(copy.from, copy.snapshot.data(), copy.snapshot.size()) != 0)
@@ -69,14 +62,17 @@ void quartet_emu_transfer_begin(void *barrier, int32_t arrivals,
   Thread &t = *current;
   uint64_t offset = offsetOf(t, barrier, site);
   if (arrivals < 1 || arrivals >= 1 << 20)
-    bad(t, site, "has a barrier of " + std::to_string(arrivals) + " arrivals");
+    badInstruction(t, site, "transfer",
+                   "has a barrier of " + std::to_string(arrivals) +
+                       " arrivals");
   checkWrite(t, t.block->shared, offset, 8, site);
   Transfer fresh;
   fresh.arrivals = fresh.missing = uint32_t(arrivals);
   if (!t.block->transfers
            .emplace(reinterpret_cast<uintptr_t>(barrier), std::move(fresh))
            .second)
-    bad(t, site, "begins a barrier that has not been ended");
+    badInstruction(t, site, "transfer",
+                   "begins a barrier that has not been ended");
   t.unfencedBegin = true;
 }
 
@@ -84,7 +80,7 @@ void quartet_emu_transfer_end(void *barrier, const char *site) {
   Thread &t = *current;
   Transfer &transfer = transferAt(t, barrier, site);
   if (!transfer.copies.empty() || transfer.missing != transfer.arrivals)
-    bad(t, site, "ends a barrier that is in use");
+    badInstruction(t, site, "transfer", "ends a barrier that is in use");
   checkWrite(t, t.block->shared, offsetOf(t, barrier, site), 8, site);
   t.block->transfers.erase(reinterpret_cast<uintptr_t>(barrier));
 }
@@ -116,9 +112,9 @@ void quartet_emu_transfer_copy(void *to, const void *from, void *barrier,
   auto target = reinterpret_cast<uintptr_t>(to);
   if (bytes < 16 || bytes % 16 != 0 ||
       (target | reinterpret_cast<uintptr_t>(from)) & 15)
-    bad(t, site,
-        "copies " + std::to_string(bytes) +
-            " bytes, expected a multiple of 16, both addresses too");
+    badInstruction(t, site, "transfer",
+                   "copies " + std::to_string(bytes) +
+                       " bytes, expected a multiple of 16, both addresses too");
   Space &shared = t.block->shared;
   if (!shared.holds(target, uint64_t(bytes)))
     t.machine->outOfBounds(t, target, bytes, true, site);

@@ -75,21 +75,14 @@ void multiply(const LaneWords *lanes, int columns, int steps,
 }
 } // namespace
 
-[[noreturn]] static void bad(Thread &t, const char *site,
-                             const std::string &what) {
-  t.machine->report(ReportKind::BadInstruction, site, nullptr,
-                    "bad instruction: " + nameOf(t) + " at " + quoted(site) +
-                        " " + what);
-  t.machine->abandon();
-}
-
 /// Reads 32 bytes of each of \p columns rows of shared memory.
 static void readRows(Thread &t, uint64_t bits, int columns, uint8_t *to,
                      const char *site) {
   Descriptor from(bits);
   Space &shared = t.block->shared;
   if (!from.known)
-    bad(t, site, "has a matrix descriptor without the pattern of 128 bytes");
+    badInstruction(t, site, "instruction",
+                   "has a matrix descriptor without the pattern of 128 bytes");
   for (int column = 0; column < columns; ++column)
     for (uint64_t piece = 0; piece < 32; piece += 16, to += 16) {
       // 18 bits are an address in shared memory.
@@ -110,12 +103,13 @@ void quartet_emu_group_multiply(int32_t element, int32_t columns, int32_t steps,
                                 uint32_t *d, const char *site) {
   Thread &t = *current;
   if (laneCount(t) != 32 || t.block->warps.size() % kGroupWarps != 0)
-    bad(t, site, "has a matrix instruction of groups of four warps of 32");
+    badInstruction(t, site, "instruction",
+                   "has a matrix instruction of groups of four warps of 32");
   if ((element != QUARTET_EMU_GROUP_S8 && element != QUARTET_EMU_GROUP_BF16) ||
       columns < 8 || columns > 256 || columns % 8 != 0 || steps < 1)
-    bad(t, site,
-        "has a matrix instruction of " + std::to_string(columns) +
-            " columns, expected a multiple of 8 up to 256");
+    badInstruction(t, site, "instruction",
+                   "has a matrix instruction of " + std::to_string(columns) +
+                       " columns, expected a multiple of 8 up to 256");
   t.operands.words = {a, nullptr, nullptr, d};
   t.operands.row = descriptors;
   if (!meet(t, wholeWarp(t),
@@ -136,7 +130,8 @@ void quartet_emu_group_multiply(int32_t element, int32_t columns, int32_t steps,
     const Operands &operands = laneOf(t, lane).operands;
     words[lane] = operands.words;
     if (std::memcmp(operands.row, descriptors, size_t(steps) * 8) != 0)
-      bad(t, site, "has another matrix descriptor than others of its warp");
+      badInstruction(t, site, "instruction",
+                     "has another matrix descriptor than others of its warp");
   }
   std::vector<uint8_t> b(size_t(steps * columns) * 32);
   for (int32_t step = 0; step < steps; ++step)

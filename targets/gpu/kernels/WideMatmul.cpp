@@ -30,6 +30,11 @@ public:
 private:
   int64_t blocks() const { return tokens / 8; }
   int64_t panels() const { return kGroupWarps * unit.tilePanels; }
+  /// Of a token's partial sums of one group of warps, and of all that meet.
+  int64_t tokenBytes() const {
+    return panels() * kPanelRows * 4 + kTokenPadding;
+  }
+  int64_t sumsBytes() const { return (warpGroups - 1) * tokens * tokenBytes(); }
 
   void pass(V firstPanel, V firstToken);
   /// The barrier of stage \p stage (i64) of the thread's group.
@@ -77,9 +82,7 @@ WideProduct::WideProduct(DeviceBuilder &k, const PackedFormat &format,
   bool ragged = warpGroups * share * kSlabColumns != plan.layout.paddedColumns;
   copies.emplace(k, plan, slab, weights, rows, tokens, ragged);
   int64_t room = k.sharedRoom() - 2 * kSharedAlign - kMostTokens * 8;
-  int64_t sums =
-      (warpGroups - 1) * tokens * (panels() * kPanelRows * 4 + kTokenPadding);
-  if (sums <= room)
+  if (sumsBytes() <= room)
     stages =
         std::min({kMostStages, share + 1, room / (warpGroups * slab.bytes)});
   group = k.warp() >> 2;
@@ -216,7 +219,6 @@ SmallVector<V> WideProduct::multiplySlab(V stage, ArrayRef<V> before) const {
 
 /// Adds the groups' sums and writes them to acc.
 void WideProduct::finish(V firstPanel, V firstToken, ArrayRef<V> totals) {
-  int64_t tokenBytes = panels() * kPanelRows * 4 + kTokenPadding;
   V quadBytes = warpPanel * (kPanelRows * 4) + unit.rowQuad * 16;
   // Quads of rows, as they lie in memory.
   auto overQuads = [&](llvm::function_ref<void(V token, V quad)> body) {
@@ -231,7 +233,7 @@ void WideProduct::finish(V firstPanel, V firstToken, ArrayRef<V> totals) {
       }
   };
   auto partial = [&](V ofGroup, V token) {
-    return scratch + (ofGroup * tokens + token) * tokenBytes + quadBytes;
+    return scratch + (ofGroup * tokens + token) * tokenBytes() + quadBytes;
   };
   if (warpGroups > 1) {
     k.ifThen(group > k.i64(0), [&] {
@@ -269,7 +271,7 @@ void WideProduct::pass(V firstPanel, V firstToken) {
   if (copies->areBulk()) {
     k.ifThen(k.thread() < warpGroups * stages,
              [&] { beginTransfers(k, ofThread, panels()); });
-    transferFence(k);
+    groupFence(k);
   }
   k.barrier();
   V own = scratch + group * (stages * slab.bytes);
@@ -305,10 +307,8 @@ void WideProduct::pass(V firstPanel, V firstToken) {
 
 void WideProduct::all(int64_t mostPanels) {
   DeviceBuilder::SharedScope scope(k);
-  int64_t sums =
-      (warpGroups - 1) * tokens * (panels() * kPanelRows * 4 + kTokenPadding);
-  scratch =
-      k.shared(std::max(warpGroups * stages * slab.bytes, sums), kSharedAlign);
+  scratch = k.shared(std::max(warpGroups * stages * slab.bytes, sumsBytes()),
+                     kSharedAlign);
   offsets = k.shared(tokens * 8);
   barriers = k.shared(warpGroups * stages * kTransferBytes);
   k.loop(k.i64(0), rows.count, tokens, [&](V token) {

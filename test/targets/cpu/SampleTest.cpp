@@ -2,7 +2,7 @@
 #include "targets/cpu/kernels/Sample.h"
 #include "test/targets/cpu/KernelRunner.h"
 #include "test/targets/cpu/MixerInputs.h"
-#include <algorithm>
+#include "test/targets/cpu/SampleRow.h"
 
 using namespace quartet;
 using namespace quartet::test;
@@ -11,45 +11,14 @@ namespace {
 using SampleFunction = void(const float *logits, const float *maxima,
                             int64_t limit, int64_t tile, int64_t topK,
                             const float *options, int32_t *id);
-constexpr int64_t kCandidates = 24;
+using Options = SampleOptions;
+constexpr int64_t kCandidates = kSampleCandidates;
 
-struct Options {
-  float temperature, topP, minP, uniform;
-  int32_t topK;
-};
-
-/// One row of logits, ids below limit, in tiles.
-struct Row {
-  std::vector<float> logits;
-  int64_t limit, tile;
-
-  std::vector<float> maxima() const {
-    std::vector<float> result;
-    for (int64_t first = 0; first < limit; first += tile)
-      result.push_back(
-          *std::max_element(logits.begin() + first,
-                            logits.begin() + std::min(first + tile, limit)));
-    return result;
-  }
+struct Row : SampleRow {
   int32_t draw(SampleFunction *sample, const Options &o) const {
     const float options[] = {o.temperature, o.topP, o.minP, o.uniform};
     int32_t id = -1;
     sample(logits.data(), maxima().data(), limit, tile, o.topK, options, &id);
-    return id;
-  }
-  int32_t expected(const Options &o) const {
-    int32_t id = -1;
-    reference::Sample op{logits.data(),
-                         &o.temperature,
-                         &o.topK,
-                         &o.topP,
-                         &o.minP,
-                         &o.uniform,
-                         1,
-                         static_cast<int64_t>(logits.size()),
-                         limit,
-                         kCandidates};
-    reference::sample(op, &id);
     return id;
   }
 };
@@ -67,7 +36,7 @@ TEST(Sample, MatchesPlainLoops) {
     for (auto [vocabulary, limit, tile] :
          {std::tuple(1000, 990, 64), {300, 300, 16}, {40, 5, 16}, {9, 9, 16}}) {
       Random random(static_cast<uint32_t>(vocabulary));
-      Row row{random.floats(vocabulary, -4, 4), limit, tile};
+      Row row{{random.floats(vocabulary, -4, 4), limit, tile}};
       row.logits[vocabulary - 1] += limit < vocabulary ? 100.0f : 0.0f;
       std::vector<int32_t> drawn;
       for (int draws = 0; draws < 400; ++draws) {
@@ -91,7 +60,7 @@ TEST(Sample, MatchesPlainLoops) {
 TEST(Sample, Greedy) {
   KernelRunner runner;
   auto *sample = compile(runner);
-  Row row{Random(2).floats(200, -4, 4), 200, 16};
+  Row row{{Random(2).floats(200, -4, 4), 200, 16}};
   for (int32_t id : {199, 150, 16, 0}) {
     row.logits[id] = 5.0f;
     EXPECT_EQ(row.draw(sample, {0.0f, 0.1f, 0.9f, 0.999f, 20}), id);
@@ -102,7 +71,7 @@ TEST(Sample, Greedy) {
 TEST(Sample, EqualLogits) {
   KernelRunner runner;
   auto *sample = compile(runner);
-  Row row{std::vector<float>(100, 1.0f), 100, 8};
+  Row row{{std::vector<float>(100, 1.0f), 100, 8}};
   for (float uniform : {0.0f, 0.24f, 0.26f, 0.51f, 0.76f, 0.99f})
     EXPECT_EQ(row.draw(sample, {1.0f, 1.0f, 0.0f, uniform, 4}),
               static_cast<int32_t>(uniform * 4));

@@ -1,27 +1,23 @@
 // Draws by a block against plain loops that sort all logits.
 #include "targets/gpu/kernels/Sample.h"
 #include "test/targets/cpu/MixerInputs.h"
+#include "test/targets/cpu/SampleRow.h"
 #include "test/targets/gpu/DeviceRunner.h"
 #include <algorithm>
-#include <limits>
 
 using namespace quartet;
 using namespace quartet::test;
 using emu::RegionKind;
 
 namespace {
-constexpr int64_t kCandidates = 24;
-
-struct Options {
-  float temperature, topP, minP, uniform;
-  int32_t topK;
-};
+using Options = SampleOptions;
+constexpr int64_t kCandidates = kSampleCandidates;
 
 /// Rows of logits, ids below limit, in tiles.
-class Sampler {
+class Sampler : public SampleRow {
 public:
   Sampler(gpu::GpuFacts gpu, int64_t vocabulary, int64_t limit, int64_t tile)
-      : logits(vocabulary), limit(limit), tile(tile), runner(gpu) {
+      : SampleRow{std::vector<float>(vocabulary), limit, tile}, runner(gpu) {
     runner.add("sample", "ppipp", [&](llvm::ArrayRef<V> a) {
       gpu::DeviceBuilder &k = runner.k();
       auto option = [&](int64_t i) { return k.load(k.f32(), a[3], i * 4); };
@@ -40,13 +36,7 @@ public:
 
   int32_t draw(const Options &o) {
     std::vector<float> options = {o.temperature, o.topP, o.minP, o.uniform};
-    std::vector<float> maxima;
-    for (int64_t first = 0; first < limit; first += tile) {
-      float most = -std::numeric_limits<float>::infinity();
-      for (int64_t i = first; i < std::min(first + tile, limit); ++i)
-        most = std::max(most, logits[i]); // no NaN
-      maxima.push_back(most);
-    }
+    std::vector<float> maxima = this->maxima();
     std::vector<int32_t> id = {-1};
     runner.forget();
     runner.know(logits, "logits");
@@ -60,26 +50,7 @@ public:
     return id[0];
   }
 
-  int32_t expected(const Options &o) const {
-    int32_t id = -1;
-    reference::Sample op{logits.data(),
-                         &o.temperature,
-                         &o.topK,
-                         &o.topP,
-                         &o.minP,
-                         &o.uniform,
-                         1,
-                         static_cast<int64_t>(logits.size()),
-                         limit,
-                         kCandidates};
-    reference::sample(op, &id);
-    return id;
-  }
-
-  std::vector<float> logits;
-
 private:
-  int64_t limit, tile;
   DeviceRunner runner;
 };
 } // namespace
