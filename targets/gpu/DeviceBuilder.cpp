@@ -61,6 +61,14 @@ void DeviceBuilder::setSite(llvm::StringRef name) {
 
 void DeviceBuilder::barrier() { mlir::gpu::BarrierOp::create(b); }
 
+void DeviceBuilder::groupBarrier() {
+  // Barrier 0 is the block's.
+  V number = truncate(warp() / kGroupWarps + 1, i32());
+  NVVM::BarrierOp::create(b, TypeRange(), number.get(),
+                          i32(kGroupWarps * machine.lanes).get(),
+                          NVVM::BarrierReductionAttr(), Value());
+}
+
 void DeviceBuilder::forThreads(V count, Body1 body) {
   loop(thread(), count, machine.threads, body);
 }

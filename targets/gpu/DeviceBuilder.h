@@ -23,6 +23,8 @@ constexpr llvm::StringLiteral kBlocksPerUnitAttr = "quartet.blocks_per_unit";
 constexpr llvm::StringLiteral kSharedSymbol = "quartet_shared";
 /// Its alignment, which the patterns of warp-group operands need.
 constexpr int64_t kSharedAlign = 1024;
+/// Warps of a warp group.
+constexpr int64_t kGroupWarps = 4;
 
 /// What is written with it runs on every thread of every block. Functions that
 /// "meet" have a barrier: all threads of the block must come to them, so they
@@ -61,6 +63,9 @@ public:
   // The block.
   /// Meets; orders shared and device memory between the block's threads.
   void barrier();
+  /// The warps of a warp group meet (NVIDIA; four each, from warp 0 on); orders
+  /// memory between their threads.
+  void groupBarrier();
   /// body(i) for i in [0, count), i = thread, thread + threads, ...
   void forThreads(V count, Body1 body);
   void forThreads(int64_t count, Body1 body);

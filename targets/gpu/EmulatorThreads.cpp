@@ -41,6 +41,13 @@ static bool isBarrier(Operation *op) {
   return isa<mlir::gpu::BarrierOp, NVVM::Barrier0Op, ROCDL::BarrierOp>(op);
 }
 
+/// Whether \p op is a barrier of some of the block's warps.
+static bool isGroupBarrier(Operation *op) {
+  auto barrier = dyn_cast<NVVM::BarrierOp>(op);
+  return barrier && barrier.getBarrierId() && barrier.getNumberOfThreads() &&
+         !barrier.getReductionOp();
+}
+
 /// Hints that change when things happen, not what.
 static bool isHint(Operation *op) {
   static constexpr StringLiteral known[] = {"s.sleep", "s.setprio",
@@ -63,6 +70,10 @@ Translated quartet::gpu::emulateThreads(EmulatorCalls &e, Operation *op) {
   }
   if (isBarrier(op)) {
     e.callAtSite("barrier", nullptr, {});
+  } else if (isGroupBarrier(op)) {
+    auto barrier = cast<NVVM::BarrierOp>(op);
+    e.callAtSite("group_barrier", nullptr,
+                 {barrier.getBarrierId(), barrier.getNumberOfThreads()});
   } else if (auto control = dyn_cast<NVVM::GriddepcontrolOp>(op)) {
     e.call(control.getKind() == NVVM::GridDepActionKind::wait
                ? "dependency_wait"

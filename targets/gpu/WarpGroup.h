@@ -7,8 +7,6 @@
 
 namespace quartet::gpu {
 
-/// Warps of a group.
-constexpr int64_t kGroupWarps = 4;
 /// Bytes of a row of B in shared memory, of which an instruction takes 32.
 constexpr int64_t kGroupRowBytes = 128;
 /// On the llvm.inline_asm of a product, for the emulator: {columns, steps,

@@ -30,6 +30,10 @@ void quartet_emu_write(void *address, int64_t bytes, const char *site);
 /// All threads of the block meet; orders what they did before it in front of
 /// what they do behind it.
 void quartet_emu_barrier(const char *site);
+/// The threads of a warp group (\p threads: 128) meet at their own barrier
+/// number \p barrier, 1 to 15; orders what they did before and do behind it.
+void quartet_emu_group_barrier(int32_t barrier, int32_t threads,
+                               const char *site);
 /// The lanes of \p mask of a warp meet (__syncwarp).
 void quartet_emu_warp_barrier(uint64_t mask, const char *site);
 /// Value of lane `lane ^ mask` (of lane `index`) of the warp; lanes of the

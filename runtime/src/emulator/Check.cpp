@@ -143,10 +143,20 @@ static void joinReader(Mark &one, const char *&itsSite, const Thread &t,
     one = {b.tick, t.me};
   } else {
     uint32_t lanes = uint32_t(t.machine->options.lanes);
-    bool sameWarp = (one.who & who::kKind) != who::kBlock &&
-                    who::thread(one.who) / lanes == t.index / lanes;
-    one = {b.tick, sameWarp ? who::make(b.index, t.warp->first) | who::kWarp
-                            : who::make(b.index, 0) | who::kBlock};
+    uint32_t group = lanes * uint32_t(kGroupWarps),
+             other = who::thread(one.who);
+    bool single = (one.who & who::kKind) != who::kBlock;
+    bool sameWarp = single && other / lanes == t.index / lanes;
+    bool sameGroup = (single || one.who & who::kGroup) &&
+                     other / group == t.index / group && !b.groups.empty();
+    one.tick = b.tick;
+    if (sameWarp)
+      one.who = who::make(b.index, t.warp->first) | who::kWarp;
+    else if (sameGroup)
+      one.who = who::make(b.index, t.index / group * group) | who::kBlock |
+                who::kGroup;
+    else
+      one.who = who::make(b.index, 0) | who::kBlock;
   }
   itsSite = site;
 }

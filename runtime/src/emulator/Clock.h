@@ -19,7 +19,8 @@ constexpr uint32_t kBlocks = 3;   ///< several blocks; slot << 6 instead
 constexpr uint32_t kAtomic = 4;   ///< by atomic operations
 constexpr uint32_t kInFlight = 8; ///< an asynchronous copy will write
 constexpr uint32_t kSplit = 16;   ///< its bytes differ: see their cells
-constexpr uint32_t kFlags = 31;
+constexpr uint32_t kGroup = 32;   ///< of kBlock: all of the thread's warp group
+constexpr uint32_t kFlags = 63;
 
 inline uint32_t make(uint32_t block, uint32_t thread) {
   return block << 16 | thread << 6;

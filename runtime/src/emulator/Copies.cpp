@@ -50,7 +50,7 @@ void quartet_emu_wait_group(int32_t pending) {
     if (copy.group + uint64_t(pending < 0 ? 0 : pending) >= t.committed)
       break;
     ++arrived;
-    t.unfenced = true;
+    changesShared(t);
     if (std::memcmp(copy.from, copy.snapshot, copy.sourceBytes) != 0)
       t.machine->report(ReportKind::SourceChanged, copy.site, nullptr,
                         "source changed: what " + nameOf(t) +

@@ -17,7 +17,10 @@ struct Block;
 struct Machine;
 
 /// What a thread waits for.
-enum class Wait : uint8_t { Nothing, Barrier, Warp, Ended };
+enum class Wait : uint8_t { Nothing, Barrier, GroupBarrier, Warp, Ended };
+
+/// Warps of a warp group.
+constexpr size_t kGroupWarps = 4;
 
 /// An asynchronous copy that has not arrived.
 struct Copy {
@@ -59,6 +62,7 @@ struct Warp {
   uint64_t ended = 0;         ///< lanes whose thread has ended
   uint64_t atBarrier = 0;     ///< lanes that wait at the block's barrier
   uint32_t tick = 0;          ///< when its lanes last met at a warp barrier
+  uint32_t groupTick = 0;     ///< when its group last met at a barrier
   uint64_t groupProducts = 0; ///< instructions with its warp group
   std::vector<Meeting> meetings;
   // Lanes that can run, as a ring.
@@ -72,6 +76,13 @@ struct Operands {
   uint32_t from;  ///< the lane whose value it takes
   LaneWords words;
   const void *row;
+};
+
+/// Four warps, where a block has such: those that wait at their own barrier.
+struct Group {
+  uint32_t arrived = 0; ///< threads
+  int32_t barrier = 0;  ///< its number; since the block's last barrier, or 0
+  const char *site = nullptr;
 };
 
 struct Thread {
@@ -92,9 +103,11 @@ struct Thread {
   const uint32_t *spinAddress = nullptr;
   uint32_t spinValue = 0;
   std::vector<Copy> copies; ///< ascending group
-  /// Since its last group fence copies have arrived, barriers of bulk copies
-  /// have begun.
+  /// Since its last group fence it has written shared memory, or copies have
+  /// arrived there; the first of it at a tick. Barriers of bulk copies have
+  /// begun.
   bool unfenced = false, unfencedBegin = false;
+  uint32_t unfencedTick = 0;
   uint64_t committed = 0; ///< groups
   Clock acquired;         ///< since the block's last barrier
   Clock relaxed;          ///< seen by relaxed atomics: a fence acquires it
@@ -110,6 +123,7 @@ struct Block {
   char *memory = nullptr; ///< sharedLimit bytes
   std::vector<Thread> threads;
   std::vector<Warp> warps;
+  std::vector<Group> groups;
   Clock known; ///< accesses of other blocks that are before the last barrier
   uint32_t arrived = 0, ended = 0;
   const char *barrierSite = nullptr;
@@ -251,14 +265,23 @@ inline bool isBefore(const Thread &thread, Mark mark) {
   if (mark.tick < block.barrierTick)
     return true;
   uint32_t kind = mark.who & who::kKind;
+  uint32_t lanes = unsigned(thread.machine->options.lanes);
+  if (mark.tick < thread.warp->groupTick &&
+      (kind != who::kBlock || mark.who & who::kGroup) &&
+      who::thread(mark.who) / (lanes * kGroupWarps) ==
+          thread.index / (lanes * kGroupWarps))
+    return true;
   if (kind == who::kBlock)
     return false;
   if (kind == who::kThread && (mark.who & ~who::kFlags) == thread.me)
     return true;
   return mark.tick < thread.warp->tick &&
-         who::thread(mark.who) - thread.warp->first <
-             unsigned(thread.machine->options.lanes);
+         who::thread(mark.who) - thread.warp->first < lanes;
 }
+
+/// \p thread has changed shared memory, which warp groups don't see before its
+/// next group fence.
+void changesShared(Thread &thread);
 
 /// Reports that \p thread has a bad \p kind ("instruction"), which \p what
 /// says, and abandons the launch (Report.cpp).

@@ -36,6 +36,8 @@ static std::string stateOf(const Thread &thread) {
                        : "can run";
   case Wait::Barrier:
     return "at the barrier at " + quoted(thread.site);
+  case Wait::GroupBarrier:
+    return "at the barrier of its warp group at " + quoted(thread.site);
   case Wait::Ended:
     return "ended";
   case Wait::Warp:
@@ -107,6 +109,8 @@ static void completeBarrier(Machine &m, Block &block) {
   }
   for (Warp &warp : block.warps)
     warp.atBarrier = 0;
+  for (Group &group : block.groups)
+    group.barrier = 0;
   if (m.options.seed)
     block.turn = m.nextRandom() % block.warps.size();
   m.inSomeOrder(block.threads.size(), [&](uint64_t i) {
@@ -141,6 +145,71 @@ void quartet_emu_barrier(const char *site) {
   m.suspend(t);
 }
 
+/// The group of \p thread: it waits together with its warps.
+static Group &groupOf(const Thread &t) {
+  return t.block->groups[(t.warp - t.block->warps.data()) / kGroupWarps];
+}
+
+/// What four warps have done is before what they do now.
+static void completeGroup(Machine &m, Block &block, Group &group) {
+  size_t first = size_t(&group - block.groups.data()) * kGroupWarps;
+  size_t lanes = size_t(m.options.lanes);
+  group.arrived = 0;
+  block.tick = ++m.now;
+  m.idle = 0;
+  bool waited = false;
+  Clock acquired;
+  for (size_t i = first * lanes; i < (first + kGroupWarps) * lanes; ++i) {
+    waited |= block.threads[i].waited;
+    acquired.join(block.threads[i].acquired);
+  }
+  for (size_t i = first; i < first + kGroupWarps; ++i) {
+    block.warps[i].atBarrier = 0;
+    block.warps[i].groupTick = block.tick;
+  }
+  m.inSomeOrder(kGroupWarps * lanes, [&](uint64_t i) {
+    Thread &thread = block.threads[first * lanes + i];
+    thread.waited = waited;
+    thread.acquired = acquired;
+    m.makeReady(thread);
+  });
+}
+
+void quartet_emu_group_barrier(int32_t barrier, int32_t threads,
+                               const char *site) {
+  Thread &t = *current;
+  Machine &m = *t.machine;
+  Block &block = *t.block;
+  if (block.groups.empty() ||
+      threads != m.options.lanes * int32_t(kGroupWarps) || barrier < 1 ||
+      barrier > 15)
+    badInstruction(t, site, "barrier",
+                   "has barrier " + std::to_string(barrier) + " of " +
+                       std::to_string(threads) +
+                       " threads, expected number 1 to 15 of four warps of 32");
+  Group &group = groupOf(t);
+  t.site = site;
+  t.wait = Wait::GroupBarrier;
+  t.warp->atBarrier |= uint64_t(1) << t.lane;
+  auto diverge = [&](const std::string &why) {
+    m.diverge(t, nameOf(t) + " comes to the barrier of its warp group at " +
+                     quoted(site) + why);
+  };
+  if (group.arrived &&
+      (group.barrier != barrier || !sameSite(group.site, site)))
+    diverge(", others wait at another one at " + quoted(group.site));
+  for (const Group &other : block.groups)
+    if (&other != &group && other.barrier == barrier)
+      diverge(", whose number another group uses at " + quoted(other.site));
+  if (std::string others = awaited(t); !others.empty())
+    diverge(", " + others);
+  group.barrier = barrier;
+  group.site = site;
+  if (++group.arrived == uint32_t(threads))
+    completeGroup(m, block, group);
+  m.suspend(t);
+}
+
 void Machine::threadEnds(Thread &t) {
   Block &block = *t.block;
   t.wait = Wait::Ended;
@@ -151,6 +220,11 @@ void Machine::threadEnds(Thread &t) {
            "missing wait: " + nameOf(t) +
                " ends before its asynchronous copy at " +
                quoted(t.copies[0].site) + " has arrived");
+  if (!block.groups.empty() && groupOf(t).arrived)
+    diverge(t, nameOf(t) +
+                   " ends, others of its warp group wait for it at the "
+                   "barrier at " +
+                   quoted(groupOf(t).site));
   if (block.arrived)
     diverge(t, nameOf(t) + " ends, others wait for it at the barrier at " +
                    quoted(block.barrierSite));

@@ -16,8 +16,6 @@ enum class Together : uint32_t {
   LoadMatrix,
   GroupMatrix
 };
-/// Warps of a warp group.
-constexpr size_t kGroupWarps = 4;
 inline uint32_t meetingKind(Together what, uint32_t detail = 0) {
   return uint32_t(what) | detail << 8;
 }

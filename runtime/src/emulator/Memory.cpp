@@ -139,7 +139,11 @@ void quartet_emu_read(const void *address, int64_t bytes, const char *site) {
 void quartet_emu_write(void *address, int64_t bytes, const char *site) {
   Thread &t = *current;
   t.site = site;
-  if (Space *space = t.machine->locate(t, address, bytes, true, site))
-    checkWrite(t, *space, reinterpret_cast<uintptr_t>(address) - space->base,
-               uint64_t(bytes), site);
+  Space *space = t.machine->locate(t, address, bytes, true, site);
+  if (!space)
+    return;
+  checkWrite(t, *space, reinterpret_cast<uintptr_t>(address) - space->base,
+             uint64_t(bytes), site);
+  if (space->shared)
+    changesShared(t);
 }

@@ -60,6 +60,9 @@ std::string quartet::emu::nameOf(const Machine &machine, uint32_t who) {
     return "threads of warp " + std::to_string(thread / machine.options.lanes) +
            block;
   case who::kBlock:
+    if (who & who::kGroup)
+      return "threads of the warp group of thread " + std::to_string(thread) +
+             block;
     return "threads" + block;
   default:
     return "threads of several blocks";

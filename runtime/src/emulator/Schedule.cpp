@@ -74,6 +74,9 @@ bool Machine::prepare() {
     block.shared.shadow.resize(bytes);
     block.threads.resize(size_t(o.threads));
     block.warps.resize(size_t((o.threads + o.lanes - 1) / o.lanes));
+    // Warp groups are an instruction set's of warps of 32.
+    if (o.lanes == 32 && o.threads % int32_t(32 * kGroupWarps) == 0)
+      block.groups.resize(block.warps.size() / kGroupWarps);
     for (uint32_t w = 0; w < block.warps.size(); ++w) {
       block.warps[w].first = w * uint32_t(o.lanes);
       int64_t lanes = std::min(o.lanes, o.threads - int64_t(w) * o.lanes);
@@ -109,11 +112,13 @@ static void startBlock(Machine &m, Block &block, int64_t sharedBytes) {
   std::memset(block.memory, 0xff, size_t(sharedBytes));
   for (Warp &warp : block.warps) {
     warp.ended = warp.atBarrier = 0;
-    warp.tick = 0;
+    warp.tick = warp.groupTick = 0;
     warp.groupProducts = 0;
     warp.meetings.clear();
     warp.readyFirst = warp.readyCount = 0;
   }
+  for (Group &group : block.groups)
+    group = {};
   for (Thread &t : block.threads) {
     t.sp = m.stacks.prepare(Machine::stackOf(t), fibre);
     t.waited = !m.what.overlap;

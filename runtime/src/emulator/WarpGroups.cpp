@@ -2,6 +2,7 @@
 // B is read where the hardware reads it, as the PTX manual describes matrix
 // descriptors ("Matrix Descriptor", "Strides", "128B swizzling").
 #include "runtime/src/emulator/Meet.h"
+#include <algorithm>
 
 using namespace quartet::emu;
 
@@ -98,6 +99,26 @@ static void readRows(Thread &t, uint64_t bits, int columns, uint8_t *to,
     }
 }
 
+/// What threads have changed in shared memory before they last met this one, at
+/// a barrier of the block or of the group, has to be fenced.
+static void checkFences(const Thread &t, const char *site) {
+  const Block &block = *t.block;
+  size_t group = size_t(t.machine->options.lanes) * kGroupWarps;
+  for (const Thread &other : block.threads) {
+    uint32_t met = block.barrierTick;
+    if (other.index / group == t.index / group)
+      met = std::max(met, t.warp->groupTick);
+    if (!other.unfenced || other.unfencedTick >= met)
+      continue;
+    t.machine->report(ReportKind::MissingWait, site, nullptr,
+                      "missing wait: " + nameOf(other) +
+                          " has changed shared memory without a fence for the "
+                          "matrix instruction at " +
+                          quoted(site));
+    t.machine->abandon();
+  }
+}
+
 void quartet_emu_group_multiply(int32_t element, int32_t columns, int32_t steps,
                                 const uint64_t *descriptors, const uint32_t *a,
                                 uint32_t *d, const char *site) {
@@ -116,15 +137,7 @@ void quartet_emu_group_multiply(int32_t element, int32_t columns, int32_t steps,
             meetingKind(Together::GroupMatrix, uint32_t(columns)), site))
     return;
   ++t.warp->groupProducts;
-  for (Thread &other : t.block->threads)
-    if (other.unfenced) {
-      t.machine->report(ReportKind::MissingWait, site, nullptr,
-                        "missing wait: " + nameOf(other) +
-                            " has had copies arrive in shared memory without a "
-                            "fence for the matrix instruction at " +
-                            quoted(site));
-      t.machine->abandon();
-    }
+  checkFences(t, site);
   LaneWords words[32];
   for (uint32_t lane = 0; lane < 32; ++lane) {
     const Operands &operands = laneOf(t, lane).operands;
@@ -142,6 +155,13 @@ void quartet_emu_group_multiply(int32_t element, int32_t columns, int32_t steps,
   else
     multiply<Halves>(words, columns, steps, b);
   release(t, wholeWarp(t));
+}
+
+void quartet::emu::changesShared(Thread &t) {
+  if (t.unfenced)
+    return;
+  t.unfenced = true;
+  t.unfencedTick = t.block->tick;
 }
 
 void quartet_emu_group_fence(void) {

@@ -9,10 +9,18 @@ using namespace mlir;
 using namespace quartet;
 using namespace quartet::gpu;
 
-Slab::Slab(const PackedFormat &format, int64_t tokens, int64_t panels)
+Slab::Slab(const PackedFormat &format, int64_t tokens, int64_t panels,
+           int parts)
     : panels(panels) {
-  groups = kSlabColumns / format.group;
-  values = valueBytes(format.value, kSlabColumns);
+  bool integer = format.isInteger();
+  columns = kGroupRowBytes / (integer ? 1 : 2);
+  values = valueBytes(format.value, columns);
+  ownBytes = integer ? 0 : parts * tokens * kGroupRowBytes;
+  groups = scales = zeros = factorsAt = sumsAt = valuesAt = 0;
+  scalesAt = zerosAt = bytes = panels * values;
+  if (!integer)
+    return;
+  groups = columns / format.group;
   scales = groups * kPanelRows * scaleBytes(format.scale);
   zeros = format.zero == ZeroKind::None    ? 0
           : format.zero == ZeroKind::Point ? groups * kPanelRows
@@ -29,8 +37,8 @@ SlabCopies::SlabCopies(DeviceBuilder &k, const ColumnPlan &plan,
                        const Slab &slab, const WeightsOperand &weights,
                        const RowsOperand &rows, int64_t tokens, bool ragged)
     : k(k), plan(plan), slab(slab), format(plan.format),
-      row(format.group, plan.layout.paddedColumns), weights(weights),
-      rows(rows), tokens(tokens), ragged(ragged),
+      row(format.activationGroup(), plan.layout.paddedColumns),
+      weights(weights), rows(rows), tokens(tokens), ragged(ragged),
       // Bulk copies can't fill up with zeros.
       bulk(hasBulkCopies(k.machine) && !ragged) {
   member = k.warp() & (kGroupWarps - 1);
@@ -68,7 +76,7 @@ void SlabCopies::copyRows(V number, V stage, V offsets) const {
   V lane = k.lane();
   V inStep = lane % step, inUnit = inStep % words;
   V place = (lane - inStep) + inUnit / 2 * 8 + inUnit % 2 * 4 + inStep / words;
-  V column = number * kSlabColumns + lane * 4;
+  V column = number * slab.columns + lane * 4;
   V there;
   if (ragged)
     there = k.select(column < row.paddedColumns, k.i64(4), k.i64(0));
@@ -114,6 +122,8 @@ void SlabCopies::start(V number, V stage, V firstPanel, V offsets,
     copyWeightsBulk(number, stage, firstPanel, barrier);
   else
     copyWeights(number, stage, firstPanel);
+  if (!format.isInteger())
+    return; // groups of warps load rows themselves
   copyRows(number, stage, offsets);
   copyOfTokens(number, stage + slab.factorsAt, offsets, row.scales);
   if (format.zero != ZeroKind::None)
@@ -144,11 +154,12 @@ void SlabCopies::copyWeights(V number, V stage, V firstPanel) const {
     copyOfPanels(firstPanel, offset, k.i64(end) - offset, bytes, stage + at);
   };
   const PanelLayout &layout = plan.layout;
-  int64_t groupBytes = slab.scales / slab.groups;
   part(layout.valuesOffset,
        layout.valuesOffset + valueBytes(format.value, layout.paddedColumns),
        slab.values, slab.valuesAt);
-  part(0, layout.groups * groupBytes, slab.scales, slab.scalesAt);
+  if (slab.scales)
+    part(0, layout.groups * (slab.scales / slab.groups), slab.scales,
+         slab.scalesAt);
   if (slab.zeros)
     part(layout.zerosOffset,
          layout.zerosOffset + layout.groups * (slab.zeros / slab.groups),

@@ -9,18 +9,19 @@
 
 namespace quartet::gpu {
 
-/// Columns of a slab.
-constexpr int64_t kSlabColumns = kGroupRowBytes;
-
-/// Bytes of the parts of a slab, and where they begin in a stage.
+/// Bytes of the parts of a slab, and where they begin in a stage. In front of
+/// floats, a stage has weights alone.
 struct Slab {
-  Slab(const PackedFormat &format, int64_t tokens, int64_t panels);
+  Slab(const PackedFormat &format, int64_t tokens, int64_t panels, int parts);
 
+  int64_t columns;               ///< those of a row of B
   int64_t panels;                ///< of four warps
-  int64_t groups;                ///< of columns
+  int64_t groups;                ///< of columns; of integers
   int64_t values, scales, zeros; ///< of one panel
   int64_t factorsAt, sumsAt, valuesAt, scalesAt, zerosAt;
   int64_t bytes;
+  /// Floats: of the rows of B that a group of warps makes itself, once.
+  int64_t ownBytes;
 };
 
 /// What starts a slab's copies. All threads of a group of warps do it together.

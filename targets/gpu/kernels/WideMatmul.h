@@ -6,13 +6,14 @@
 
 namespace quartet::gpu {
 
-/// As matmul of whole groups of integers, with the operands of the same. A pass
-/// takes 128 rows of weights and up to 64 tokens; groups of four warps share
-/// the columns, slab by slab, and weights and activations are copied into
-/// shared memory some slabs ahead. Within a group of warps columns are added up
-/// in order, so that bits differ from matmul's; they too depend on nothing
-/// else. False, and nothing is done, where the machine, the kernel (it shall be
-/// alone in its unit), the format or the operands are not made for it.
+/// As matmul, with the operands of the same. A pass takes 128 rows of weights
+/// and up to 64 tokens (floats: 128); groups of four warps share the columns,
+/// slab by slab, and weights are copied into shared memory some slabs ahead.
+/// Within a group of warps columns are added up in order, so that bits differ
+/// from matmul's; they too depend on nothing else. Activations in front of
+/// floats are sums of two bf16 here, not three. False, and nothing is done,
+/// where the machine, the kernel (it shall be alone in its unit), the format
+/// (f32) or the operands are not made for it.
 bool matmulWide(DeviceBuilder &k, PackedFormat format, int64_t columns,
                 const WeightsOperand &weights, int64_t mostPanels,
                 const RowsOperand &rows, int64_t mostRows, V acc, V accStride);

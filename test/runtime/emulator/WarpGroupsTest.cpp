@@ -75,6 +75,7 @@ TEST_F(EmulatorWarpGroups, Multiply) {
           int me = int(thread()), lane = me % 32, warp = me / 32;
           if (me < test.columns)
             storeRow(test, &b[size_t(me * test.k())], me);
+          quartet_emu_group_fence();
           quartet_emu_barrier("rows");
           uint64_t descriptors[4];
           uint32_t words[16] = {}, d[32];
@@ -126,6 +127,7 @@ void product(uint64_t at, int64_t warps = 4, int32_t columns = 8) {
 void writeRows() {
   for (int64_t i = thread(); i < 256; i += kThreads)
     store(shared(1024 + i * 4), 0u);
+  quartet_emu_group_fence();
 }
 } // namespace
 
@@ -157,6 +159,13 @@ TEST_F(EmulatorWarpGroups, Reports) {
          product(descriptor(kRows));
        },
        ReportKind::MissingWait, "without a fence"},
+      {[] { // nor between ordinary writes and it
+         writeRows();
+         store(shared(1024 + thread() * 4), 0u);
+         quartet_emu_barrier("rows");
+         product(descriptor(kRows));
+       },
+       ReportKind::MissingWait, "without a fence"},
       {[] { product(descriptor(kRows) & ~(uint64_t(3) << 62)); },
        ReportKind::BadInstruction, "without the pattern"},
       {[] { product(descriptor(15 << 10)); }, ReportKind::OutOfBounds,
@@ -170,6 +179,105 @@ TEST_F(EmulatorWarpGroups, Reports) {
     Device device(small(0, kThreads));
     device.addRegion(weights, sizeof weights, "weights", RegionKind::ReadOnly);
     device.run(wrong.kernel, 15 << 10);
+    EXPECT_TRUE(device.has(wrong.kind)) << wrong.part << "\n" << device.text();
+    EXPECT_NE(device.text().find(wrong.part), std::string::npos)
+        << device.text();
+  }
+}
+
+namespace {
+void groupBarrier(const char *site = "group") {
+  quartet_emu_group_barrier(int32_t(1 + thread() / 128), 128, site);
+}
+} // namespace
+
+// Both groups pass values on inside, at their own pace.
+TEST_F(EmulatorWarpGroups, Barriers) {
+  for (uint64_t seed : {0, 1, 2}) {
+    Options options = small(1, 256);
+    options.seed = seed;
+    Device device(options);
+    EXPECT_TRUE(device.run(
+        [&] {
+          int64_t me = thread(), group = me / 128, member = me % 128;
+          for (int round = 0; round < 3 + group; ++round) {
+            store(shared(me * 4), uint32_t(me + round));
+            groupBarrier();
+            // All of a group read one word, and some threads all of them.
+            EXPECT_EQ(load(shared(group * 512)), uint32_t(group * 128 + round));
+            int64_t other = group * 128 + (member + 77) % 128;
+            EXPECT_EQ(load(shared(other * 4)), uint32_t(other + round));
+            groupBarrier();
+          }
+          quartet_emu_barrier("all");
+          EXPECT_EQ(load(shared((255 - me) * 4)),
+                    uint32_t(255 - me + (me < 128 ? 3 : 2)));
+        },
+        1024));
+    EXPECT_CLEAN(device);
+  }
+}
+
+TEST_F(EmulatorWarpGroups, BadBarriers) {
+  struct Wrong {
+    std::function<void()> kernel;
+    ReportKind kind;
+    const char *part;
+  };
+  const Wrong cases[] = {
+      {[] { // the other group is not ordered
+         store(shared(thread() * 4), 1u);
+         groupBarrier();
+         load(shared((thread() + 128) % 256 * 4));
+       },
+       ReportKind::Race, "no barrier is between them"},
+      {[] { // nor what it reads
+         if (thread() == 0)
+           store(shared(0), 1u);
+         quartet_emu_barrier("first");
+         load(shared(0));
+         groupBarrier();
+         if (thread() == 0)
+           store(shared(0), 2u);
+       },
+       ReportKind::Race, "no barrier is between them"},
+      {[] { // nor what it alone reads
+         if (thread() == 0)
+           store(shared(0), 1u);
+         quartet_emu_barrier("first");
+         if (thread() >= 128)
+           load(shared(0));
+         groupBarrier();
+         if (thread() == 0)
+           store(shared(0), 2u);
+       },
+       ReportKind::Race, "threads of the warp group of thread 128"},
+      {[] { quartet_emu_group_barrier(1, 128, "group"); },
+       ReportKind::Divergence, "another group uses"},
+      {[] { groupBarrier(thread() < 32 ? "one" : "other"); },
+       ReportKind::Divergence, "another one at"},
+      {[] {
+         if (thread() != 3)
+           groupBarrier();
+       },
+       ReportKind::Divergence, "wait"},
+      {[] {
+         if (thread() < 128 && thread() >= 64)
+           quartet_emu_barrier("block");
+         else
+           groupBarrier();
+         if (thread() >= 128)
+           quartet_emu_barrier("block");
+       },
+       ReportKind::Deadlock, "at the barrier of its warp group"},
+      {[] { quartet_emu_group_barrier(0, 128, "group"); },
+       ReportKind::BadInstruction, "number 1 to 15"},
+      {[] { quartet_emu_group_barrier(1, 64, "group"); },
+       ReportKind::BadInstruction, "four warps"},
+  };
+  for (const Wrong &wrong : cases) {
+    Device device(small(1, 256));
+    device.run(wrong.kernel, 1024);
     EXPECT_TRUE(device.has(wrong.kind)) << wrong.part << "\n" << device.text();
     EXPECT_NE(device.text().find(wrong.part), std::string::npos)
         << device.text();

@@ -24,6 +24,7 @@ llvm::orc::SymbolMap quartet::test::emulatorSymbols(llvm::orc::LLJIT &jit) {
   ADD(mma);
   ADD(ldmatrix);
   ADD(group_multiply);
+  ADD(group_barrier);
   ADD(group_fence);
   ADD(copy_async);
   ADD(commit_group);

@@ -135,6 +135,15 @@ TEST(DeviceMatmulCode, Wide) {
   }
 }
 
+TEST(DeviceMatmulCode, WideFloats) {
+  for (const char *format : {"bf16", "fp8:128:f32"}) {
+    expectWide("sm_90a", format, "cp.async.bulk.shared::cluster.global",
+               "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16", 0);
+    expectWide("sm_80", format, "cp.async.cg.shared.global",
+               "mma.sync.aligned.m16n8k16", 0);
+  }
+}
+
 TEST(DeviceMatmulCode, Amd) {
   Code code("gfx942", "int4:64", 8);
   EXPECT_GE(countOf(code.assembly, "global_load_dwordx4"), 8u);

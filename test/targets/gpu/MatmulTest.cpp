@@ -105,6 +105,7 @@ private:
   PackedMatrix matrix;
   StagedRows rows;
   std::vector<float> results; ///< bits of [row][weight row] seen so far
+  double accuracy;            ///< of a sum, by its magnitudes
 };
 } // namespace
 
@@ -112,7 +113,9 @@ Case::Case(DeviceRunner &runner, const char *text, Shape shape, Way way)
     : runner(runner), format(*PackedFormat::parse(text)), shape(shape),
       way(way), matrix(format, shape.panels * 16, shape.columns, random),
       rows(format, shape.rows, shape.columns, random),
-      results(shape.rows * shape.panels * 16, NAN) {
+      results(shape.rows * shape.panels * 16, NAN),
+      // Wide products of floats have 16 bits of an activation.
+      accuracy(way == Way::Wide && !format.isInteger() ? 1.6e-5 : 2e-6) {
   name = std::string(text) + "_" + std::to_string(shape.columns) +
          (way == Way::Local  ? "_local"
           : way == Way::Wide ? "_wide"
@@ -153,7 +156,7 @@ void Case::run(int64_t count, int64_t panels) {
       }
       int64_t row = way == Way::Global ? t : count - 1 - t;
       double size, expected = exactDot(matrix, rows, r, row, size);
-      ASSERT_NEAR(got, expected, 2e-6 * size) << "row " << t << ", " << r;
+      ASSERT_NEAR(got, expected, accuracy * size) << "row " << t << ", " << r;
       // Whatever else was multiplied, the bits are the same.
       float &before = results[row * shape.panels * 16 + r];
       if (!std::isnan(before))
@@ -207,14 +210,16 @@ TEST(DeviceMatmul, LongMfma) { expectFormats("gfx950", kSome); }
 TEST(DeviceMatmul, Wmma11) { expectFormats("gfx1100", kSome); }
 TEST(DeviceMatmul, Wmma12) { expectFormats("gfx1201", kSome); }
 
-/// \p formats by wide products: several passes of tokens and of weights, and
-/// columns that are no whole slabs and that do not fill the groups' shares.
-static void expectWide(llvm::StringRef name, ArrayRef<const char *> formats) {
+/// \p formats by wide products: several passes of tokens (in kernels for up to
+/// \p rows of them) and of weights, and columns that are no whole slabs and
+/// that do not fill the groups' shares.
+static void expectWide(llvm::StringRef name, ArrayRef<const char *> formats,
+                       int64_t rows = 80) {
   for (const char *format : formats) {
     DeviceRunner runner(facts(name));
-    Case even(runner, format, {1024, 17, 80}, Way::Wide);
+    Case even(runner, format, {1024, 17, rows}, Way::Wide);
     Case odd(runner, format, {336, 3, 16}, Way::Wide);
-    even.run(80, 17);
+    even.run(rows, 17);
     even.run(33, 8);
     even.run(1, 1);
     even.run(0, 1);
@@ -235,6 +240,15 @@ TEST(DeviceMatmul, WideWithMma) {
   expectWide("sm_80", {"int4:64", "int6:16", "int8:32:point"});
 }
 
+TEST(DeviceMatmul, WideFloatsWithWarpGroups) {
+  expectWide("sm_90a",
+             {"bf16", "f16", "fp8", "fp8:16:f32", "fp8:32", "fp8:128:f32"},
+             144);
+}
+TEST(DeviceMatmul, WideFloatsWithMma) {
+  expectWide("sm_80", {"bf16", "f16", "fp8:64:bf16"});
+}
+
 // Where it can't be made, nothing is.
 TEST(DeviceMatmul, WideRefuses) {
   auto made = [](llvm::StringRef chip, const char *format, bool alone,
@@ -253,7 +267,8 @@ TEST(DeviceMatmul, WideRefuses) {
   };
   EXPECT_TRUE(made("sm_90a", "int4:64", true, 16));
   EXPECT_FALSE(made("sm_90a", "int4:64", false, 16));
-  EXPECT_FALSE(made("sm_90a", "bf16", true, 16));
+  EXPECT_TRUE(made("sm_90a", "bf16", true, 16));
+  EXPECT_FALSE(made("sm_90a", "f32", true, 16));
   EXPECT_FALSE(made("sm_90a", "int4:64", true, 4));
   EXPECT_FALSE(made("sm_90a", "int4:64", true, 16, gpu::kSharedSpace));
   EXPECT_FALSE(made("gfx942", "int4:64", true, 16));

@@ -110,6 +110,8 @@ llvm.func @transfers(%src: !llvm.ptr<1>, %layer: i64) attributes {quartet.kernel
 // CHECK-LABEL: llvm.func @groups
 llvm.func @groups(%args: !llvm.ptr<1>, %layer: i64) attributes {quartet.kernel} {
   %a = llvm.mlir.constant(7 : i32) : i32
+  // CHECK: llvm.call @quartet_emu_group_barrier(%{{.*}}, %{{.*}}, %{{.*}}) : (i32, i32, !llvm.ptr) -> ()
+  nvvm.barrier id = %a number_of_threads = %a
   // CHECK: llvm.call @quartet_emu_group_fence() : () -> ()
   nvvm.fence.proxy {kind = #nvvm.proxy_kind<async.shared>, space = #nvvm.shared_space<cta>}
   // CHECK-COUNT-5: llvm.store

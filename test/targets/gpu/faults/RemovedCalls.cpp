@@ -68,6 +68,13 @@ void quartet_emu_wait_group(int32_t pending) {
     real_emu_wait_group(pending);
 }
 
+void real_emu_group_barrier(int32_t barrier, int32_t threads, const char *site);
+void quartet_emu_group_barrier(int32_t barrier, int32_t threads,
+                               const char *site) {
+  if (!REMOVED("group-barrier", site))
+    real_emu_group_barrier(barrier, threads, site);
+}
+
 void real_emu_group_fence();
 void quartet_emu_group_fence() {
   if (!REMOVED("group-fence", ""))

@@ -20,7 +20,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCES = HERE.parent.parent.parent.parent
 MOE = SOURCES / "test" / "golden" / "moe-f16"
-CALLS = ["barrier", "warp_barrier", "wait_group", "group_fence", "transfer_wait",
+CALLS = ["barrier", "group_barrier", "warp_barrier", "wait_group", "group_fence", "transfer_wait",
          "dependency_wait", "atomic_load", "atomic_add", "fence"]
 KERNELS_FAULTY = 3  # exit status of an executable whose kernels the emulator reports
 
@@ -35,7 +35,7 @@ CASES = {
                     "--buckets", "4"], 2, 3, ()),
     "many": ([MOE, "--target", "emulator:sm_90a", "--buckets", "64"], 1, 45, ()),
     "bulk": ([SOURCES / "models" / "tiny", "--target", "emulator:sm_90a", "--buckets", "32",
-              "--layers", "4"], 1, 20, ("wait-group", "group-fence", "transfer-wait")),
+              "--layers", "4"], 1, 20, ("group-barrier", "wait-group", "group-fence", "transfer-wait")),
 }
 
 # How many places of a kind and site, over all layers, may go unnoticed. Why:

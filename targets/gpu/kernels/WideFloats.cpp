@@ -1,0 +1,226 @@
+// Floats of many tokens: weights are bf16 already or become one or two; rows
+// of tokens become sums of two in shared memory, as in front of AMX, which
+// keeps 16 of an activation's bits.
+#include "targets/gpu/kernels/WeightFragments.h"
+#include "targets/gpu/kernels/WideProduct.h"
+
+using namespace mlir;
+using namespace quartet;
+using namespace quartet::gpu;
+using llvm::ArrayRef;
+using llvm::SmallVector;
+
+/// bf16 parts of an activation.
+static constexpr int kParts = 2;
+/// Columns of one matrix instruction.
+static constexpr int64_t kStepColumns = 16;
+
+namespace {
+class WideFloats : public WideProduct {
+public:
+  WideFloats(DeviceBuilder &k, const PackedFormat &format, int64_t columns,
+             const WeightsOperand &weights, const RowsOperand &rows,
+             int64_t tokens, V acc, V accStride);
+
+private:
+  SmallVector<V> loadRows(V number) const override;
+  void storeRows(ArrayRef<V> rows) const override;
+  SmallVector<V> multiplySlab(V number, V stage,
+                              ArrayRef<V> before) const override;
+
+  /// Parts of weights and of activations whose product counts.
+  struct Pair {
+    int weight, row;
+  };
+  /// Words of A of some steps: [part][step * unit.kWords + word], 4 x i32.
+  using Words = SmallVector<SmallVector<V>>;
+  Words wordsOf(V stage, int64_t firstStep, int64_t steps) const;
+  V scalesOf(V number, int64_t column) const;
+  SmallVector<V> operand(const Words &words, int part, int64_t step,
+                         int64_t half) const;
+  /// Sums of the steps, [half][block * 4 + i].
+  SmallVector<SmallVector<V>> byGroups(const Words &words, int64_t firstStep,
+                                       int64_t steps) const;
+  SmallVector<SmallVector<V>> byWarps(const Words &words, int64_t firstStep,
+                                      int64_t steps) const;
+
+  V partAt(int part) const {
+    return ownRows() + part * tokens * kGroupRowBytes;
+  }
+
+  SmallVector<Pair> pairs;
+  int64_t rowColumns; ///< that a token's row has
+  V quad,
+      firstToken; ///< four columns that the thread brings, of each 8th token
+};
+} // namespace
+
+WideFloats::WideFloats(DeviceBuilder &k, const PackedFormat &format,
+                       int64_t columns, const WeightsOperand &weights,
+                       const RowsOperand &rows, int64_t tokens, V acc,
+                       V accStride)
+    : WideProduct(k, MatrixElement::BF16, format, columns, weights, rows,
+                  tokens, kParts, acc, accStride),
+      rowColumns(tile::StagedRowLayout(0, columns).paddedColumns) {
+  // Products beyond the accuracy of the smallest part are left out.
+  for (int row = 0; row < kParts; ++row)
+    for (int weight = 0; weight < plan.weightParts && weight + row < kParts;
+         ++weight)
+      pairs.push_back({weight, row});
+  V inGroup = k.thread() & (kGroupWarps * k.machine.lanes - 1);
+  quad = inGroup & 15;
+  firstToken = inGroup >> 4;
+}
+
+SmallVector<V> WideFloats::loadRows(V number) const {
+  V column = number * slab.columns + quad * 4, inside;
+  if (ragged || rowColumns % slab.columns != 0) {
+    inside = column < rowColumns;
+    column = k.select(inside, column, k.i64(0));
+  }
+  SmallVector<V> loaded;
+  V source = offsets + firstToken * 8, data = rows.data + column * 4;
+  for (int64_t i = 0; i < tokens; i += 8) {
+    V four = k.load(k.vec(4, k.f32()), data + k.load(k.i64(), source, i * 8),
+                    V(), 16);
+    loaded.push_back(inside ? k.select(inside, four, k.zero(four.type()))
+                            : four);
+  }
+  return loaded;
+}
+
+void WideFloats::storeRows(ArrayRef<V> loaded) const {
+  // The lane of A with these four columns of a step has two words of them, for
+  // which the instruction takes places 16 bytes apart.
+  V byte = (quad >> 2) * 32 + (quad & 3) * 4;
+  V low = ownRows() + groupRowOffset(firstToken, byte),
+    high = ownRows() + groupRowOffset(firstToken, byte + 16);
+  for (auto [i, four] : llvm::enumerate(loaded)) {
+    SmallVector<V> parts = bf16Parts(k, four, kParts, /*rounded=*/true);
+    for (auto [part, bits] : llvm::enumerate(parts)) {
+      int64_t at = (int64_t(part) * tokens + int64_t(i) * 8) * kGroupRowBytes;
+      k.store(bf16Pair(k.extract(bits, 0), k.extract(bits, 1)), low, at, 4);
+      k.store(bf16Pair(k.extract(bits, 2), k.extract(bits, 3)), high, at, 4);
+    }
+  }
+}
+
+WideFloats::Words WideFloats::wordsOf(V stage, int64_t firstStep,
+                                      int64_t steps) const {
+  int64_t unitBytes = plan.unitLines * kPanelAlign;
+  V values = stage + warpPanel * slab.values + unit.rowQuad * 16 +
+             unit.kLane * unitBytes;
+  Words words(size_t(plan.weightParts), SmallVector<V>());
+  for (int64_t step = firstStep; step < firstStep + steps; ++step) {
+    SmallVector<V> lines;
+    for (int64_t line = 0; line < plan.unitLines; ++line)
+      lines.push_back(
+          k.load(k.vec(4, k.i32()), values,
+                 step * plan.kLanes * unitBytes + line * kPanelAlign, 16));
+    for (auto [all, more] : llvm::zip(words, weightWords(k, plan, lines)))
+      all.append(more);
+  }
+  return words;
+}
+
+/// The lane's four scales of the group that column \p column of a slab is in;
+/// null when there are none.
+V WideFloats::scalesOf(V number, int64_t column) const {
+  if (!format.group)
+    return V();
+  V panel = k.min(firstPanel + warpPanel, weights.panels - 1);
+  V group = (number * slab.columns + column) >>
+            int(llvm::Log2_64(uint64_t(format.group)));
+  int64_t bytes = scaleBytes(format.scale);
+  return loadFourScales(
+      k, format.scale,
+      weights.data + panel * plan.layout.bytes + unit.rowQuad * (4 * bytes),
+      k.min(group, k.i64(plan.layout.groups - 1)) * (kPanelRows * bytes));
+}
+
+SmallVector<V> WideFloats::operand(const Words &words, int part, int64_t step,
+                                   int64_t half) const {
+  return unit.operandA(
+      half,
+      ArrayRef<V>(words[size_t(part)]).slice(step * unit.kWords, unit.kWords));
+}
+
+SmallVector<SmallVector<V>> WideFloats::byGroups(const Words &words,
+                                                 int64_t firstStep,
+                                                 int64_t steps) const {
+  SmallVector<V> bases, descriptors;
+  for (int part = 0; part < kParts; ++part)
+    bases.push_back(groupDescriptor(k, partAt(part)));
+  for (const Pair &pair : pairs)
+    for (int64_t step = 0; step < steps; ++step)
+      descriptors.push_back(bases[size_t(pair.row)] + (firstStep + step) * 2);
+  SmallVector<SmallVector<V>> sums;
+  for (int64_t half = 0; half < unit.together; ++half) {
+    SmallVector<V> a;
+    for (const Pair &pair : pairs)
+      for (int64_t step = 0; step < steps; ++step)
+        a.append(operand(words, pair.weight, step, half));
+    sums.push_back(
+        groupMultiply(k, MatrixElement::BF16, tokens, a, descriptors));
+  }
+  return sums;
+}
+
+SmallVector<SmallVector<V>> WideFloats::byWarps(const Words &words,
+                                                int64_t firstStep,
+                                                int64_t steps) const {
+  SmallVector<SmallVector<V>> all(size_t(unit.together), SmallVector<V>());
+  for (int64_t block = 0; block < blocks(); ++block) {
+    SmallVector<MatrixUnit::Sum> sums(unit.together, unit.zero());
+    for (const Pair &pair : pairs)
+      for (int64_t step = 0; step < steps; ++step) {
+        SmallVector<V> b;
+        for (int64_t word = 0; word < unit.kWords; ++word) {
+          V byte = unit.kLane * 4 + ((firstStep + step) * 32 + word * 16);
+          b.push_back(k.load(
+              k.i32(), partAt(pair.row) + groupRowOffset(unit.token, byte),
+              block * 8 * kGroupRowBytes, 4));
+        }
+        for (int64_t half = 0; half < unit.together; ++half)
+          sums[half] = unit.multiply(operand(words, pair.weight, step, half), b,
+                                     sums[half]);
+      }
+    for (int64_t half = 0; half < unit.together; ++half)
+      all[half].append(sums[half]);
+  }
+  return all;
+}
+
+SmallVector<V> WideFloats::multiplySlab(V number, V stage,
+                                        ArrayRef<V> before) const {
+  SmallVector<V> totals(before);
+  int64_t columns = slab.columns; // that share their scales
+  if (format.group && format.group < columns)
+    columns = format.group;
+  int64_t steps = columns / kStepColumns;
+  for (int64_t first = 0; first < slab.columns; first += columns) {
+    int64_t firstStep = first / kStepColumns;
+    V scales = scalesOf(number, first);
+    Words words = wordsOf(stage, firstStep, steps);
+    auto sums = k.machine.wgmma ? byGroups(words, firstStep, steps)
+                                : byWarps(words, firstStep, steps);
+    for (int64_t half = 0; half < unit.together; ++half)
+      for (int64_t i = 0; i < blocks() * 4; ++i) {
+        V &total = totals[half * blocks() * 4 + i];
+        V sum = sums[half][i];
+        total = scales
+                    ? k.fma(sum, k.extract(scales, 2 * half + i % 4 / 2), total)
+                    : total + sum;
+      }
+  }
+  return totals;
+}
+
+std::unique_ptr<WideProduct>
+quartet::gpu::makeWideFloats(DeviceBuilder &k, const PackedFormat &format,
+                             int64_t columns, const WeightsOperand &weights,
+                             const RowsOperand &rows, int64_t tokens, V acc,
+                             V accStride) {
+  return std::make_unique<WideFloats>(k, format, columns, weights, rows, tokens,
+                                      acc, accStride);
+}
