@@ -35,6 +35,8 @@ public:
 
   /// Weights come by bulk copies: their barrier has slab.panels arrivals.
   bool areBulk() const { return bulk; }
+  /// Some come by asynchronous copies that threads wait for.
+  bool areAsync() const { return !bulk || format.isInteger(); }
   /// Starts all copies of slab \p number into \p stage (shared): of the panels
   /// from \p firstPanel on, and of the rows at \p offsets (shared, i64 bytes)
   /// from the first row. \p barrier is told of bulk copies.

@@ -112,20 +112,23 @@ void WideProduct::pass(V firstToken) {
   k.barrier();
   for (int64_t i = 0; i + 1 < stages; ++i) {
     copy(k.i64(i), k.i64(i));
-    k.commitCopies();
+    if (copies->areAsync())
+      k.commitCopies();
   }
   SmallVector<V> totals(size_t(blocks() * 4 * unit.together), k.f32(0));
   auto slabOf = [&](V i, ArrayRef<V> before) {
     V number = group * share + i;
     SmallVector<V> mine = loadRows(number);
-    k.waitCopies(stages - 2);
+    if (copies->areAsync())
+      k.waitCopies(stages - 2);
     if (k.machine.wgmma && mine.empty())
       groupFence(k);
     // The group has the slab, and has done with the one before.
     k.groupBarrier();
     V next = i + (stages - 1), stage = i % stages;
     k.ifThen(next < share, [&] { copy(next, next % stages); });
-    k.commitCopies();
+    if (copies->areAsync())
+      k.commitCopies();
     if (!mine.empty()) {
       storeRows(mine);
       if (k.machine.wgmma)

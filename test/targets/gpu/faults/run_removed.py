@@ -28,14 +28,18 @@ KERNELS_FAULTY = 3  # exit status of an executable whose kernels the emulator re
 # block has every task of a phase, so that all that lies between tasks counts; waits need
 # several. Prompts longer than 32 tokens have two chunks of the delta rule. Bulk copies need
 # rows of 256 columns, which the golden checkpoints have not.
-FLAGS = ["--dtype", "f32", "--quant", "int4"]
+INT4 = ["--dtype", "f32", "--quant", "int4"]
+TINY = SOURCES / "models" / "tiny"
+WIDE = ("group-barrier", "wait-group", "group-fence", "transfer-wait")
 CASES = {
-    "graph": ([MOE, "--target", "emulator:sm_90a", "--buckets", "4"], 1, 3, ()),
-    "persistent": ([MOE, "--target", "emulator:gfx942", "--launch", "persistent",
+    "graph": ([MOE, *INT4, "--target", "emulator:sm_90a", "--buckets", "4"], 1, 3, ()),
+    "persistent": ([MOE, *INT4, "--target", "emulator:gfx942", "--launch", "persistent",
                     "--buckets", "4"], 2, 3, ()),
-    "many": ([MOE, "--target", "emulator:sm_90a", "--buckets", "64"], 1, 45, ()),
-    "bulk": ([SOURCES / "models" / "tiny", "--target", "emulator:sm_90a", "--buckets", "32",
-              "--layers", "4"], 1, 20, ("group-barrier", "wait-group", "group-fence", "transfer-wait")),
+    "many": ([MOE, *INT4, "--target", "emulator:sm_90a", "--buckets", "64"], 1, 45, ()),
+    "bulk": ([TINY, *INT4, "--target", "emulator:sm_90a", "--buckets", "32",
+              "--layers", "4"], 1, 20, WIDE),
+    "floats": ([TINY, "--target", "emulator:sm_90a", "--buckets", "32",
+                "--layers", "4"], 1, 20, WIDE),
 }
 
 # How many places of a kind and site, over all layers, may go unnoticed. Why:
@@ -51,6 +55,7 @@ CASES = {
 #                              blocks that share a key head count who has read its window:
 #                              here they are one block, or ordered by that count already
 #   attend / attend            joins of several groups of heads or runs of tokens
+#   down / expert_pairs        rows of one slab, before which nobody has written
 #   up / route                 one warp has all 16 experts, where models have more
 #   acquire                    another wait of the phase, for something later, includes it
 #   signal, release            phases of one task: the same block goes on; and nobody waits
@@ -80,6 +85,7 @@ EXPECTED = {
         "barrier out / stage": 2, "barrier route / stage": 4,
         "barrier up / expert_up": 2, "barrier up / route": 2},
     "bulk": {},
+    "floats": {"group-barrier down / expert_pairs": 1},
 }
 
 
@@ -136,7 +142,7 @@ def main():
     args.scratch.mkdir(parents=True, exist_ok=True)
     flags, blocks, prompt, kinds = CASES[args.case]
     program = args.scratch / "model"
-    check([make_compiler(args), "build", *flags, "-o", program, *FLAGS])
+    check([make_compiler(args), "build", *flags, "-o", program])
 
     words = [program, "run", "--tokens", ",".join(map(str, range(1, prompt + 1))), "-n", 2,
              "--temperature", 1.3, "--top-k", 20, "--seed", 7, "--ignore-eos",
