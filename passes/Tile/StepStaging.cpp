@@ -156,6 +156,12 @@ LogicalResult StepBuilder::publish(PhaseOp from) {
         return;
       int64_t hidden = cast<RankedTensorType>(norm.getType()).getDimSize(1);
       int64_t group = activationGroup(packedType(up.getGateUp()));
+      // The router may have wanted the same rows.
+      auto ready = ahead.find({behindReshapes(norm.getY()), group});
+      if (ready != ahead.end()) {
+        published[norm.getY()] = ready->second.first;
+        return;
+      }
       std::string buffer = addBuffer(
           (phase.getSymName() + ".staged").str(),
           tile::RowsType::get(b.getContext(), bucket.tokens, hidden, group));
