@@ -19,8 +19,11 @@ llvm::Error Build::lowerToDevice(BuildTarget &target) {
   gpu::TileToGpuOptions options;
   options.facts = *target.gpu;
   options.target = target.name;
-  if (command.launch == Launch::Persistent)
-    options.launch = gpu::LaunchMode::Persistent;
+  options.launch = target.gpu->fasterLaunch();
+  if (command.launch)
+    options.launch = *command.launch == Launch::Persistent
+                         ? gpu::LaunchMode::Persistent
+                         : gpu::LaunchMode::Graph;
   if (llvm::Error error =
           runPipeline(*module, "kernels", [&](mlir::OpPassManager &pm) {
             pm.addPass(gpu::createTileToGpu(options));

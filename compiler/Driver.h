@@ -35,7 +35,7 @@ struct BuildCommand {
   /// may have CPUs beside them.
   std::string target = "host";
   bool fat = false;
-  std::optional<Launch> launch; ///< of GPUs; absent: Graph
+  std::optional<Launch> launch; ///< of GPUs; absent: as measured
   bool report = false;          ///< print what a GPU's kernels take
   std::string cpu;              ///< LLVM CPU; empty: the target's own
   std::optional<Dtype> dtype;   ///< absent: as in the checkpoint

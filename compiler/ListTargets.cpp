@@ -32,6 +32,12 @@ static StringRef copyEngineName(gpu::CopyEngine engine) {
   return gpu::kCopyEngines[size_t(engine)];
 }
 
+/// The default of --launch.
+static StringRef launchName(const gpu::GpuFacts &facts) {
+  return facts.fasterLaunch() == gpu::LaunchMode::Graph ? "graph"
+                                                        : "persistent";
+}
+
 static Json describeGpu(const Chip &chip) {
   const gpu::GpuFacts &facts = *chip.gpu;
   Json json;
@@ -50,6 +56,13 @@ static Json describeGpu(const Chip &chip) {
   json["copy_engine"] = copyEngineName(facts.copy).str();
   json["warp_group_matrix"] = facts.wgmma;
   json["dependent_launch"] = facts.dependentLaunch;
+  json["launch"] = launchName(facts).str();
+  json["launch_records"] = Json::array();
+  for (const gpu::LaunchRecord &record : facts.launchRecords)
+    json["launch_records"].push_back({{"model", record.model},
+                                      {"tokens", record.tokens},
+                                      {"graph_us", record.graphUs},
+                                      {"persistent_us", record.persistentUs}});
   json["peak"] = {{"read_gb_s", facts.readGBs},
                   {"f32_gflop_s", facts.f32Gflops},
                   {"bf16_gflop_s", facts.bf16Gflops},
@@ -115,6 +128,15 @@ static void printGpu(const Chip &chip, llvm::raw_ostream &out) {
       out, "has",
       llvm::Twine(facts.wgmma ? "warp-group matrices, " : "") +
           (facts.dependentLaunch ? "dependent launch" : "no dependent launch"));
+  for (const gpu::LaunchRecord &record : facts.launchRecords)
+    line(out, "measured",
+         llvm::formatv("{0}, {1} tokens: graph {2} us, persistent {3} us",
+                       record.model, record.tokens, record.graphUs,
+                       record.persistentUs)
+             .str());
+  line(out, "launch",
+       launchName(facts) +
+           (facts.launchRecords.empty() ? ", not measured" : ", as measured"));
   line(out, "peaks",
        llvm::formatv("reads {0} GB/s, f32 {1} TFLOP/s, bf16 {2} TFLOP/s, "
                      "int8 {3} TOP/s, of the card",

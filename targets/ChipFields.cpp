@@ -102,24 +102,33 @@ std::string ChipFields::features(const char *key) {
   return joined;
 }
 
+void ChipFields::list(const char *key,
+                      llvm::function_ref<void(ChipFields &)> read) {
+  const json *found = get(key);
+  if (!found)
+    return;
+  if (!found->is_array()) {
+    expected(key, *found, "a list of objects");
+    return;
+  }
+  for (size_t i = 0; i < found->size(); ++i) {
+    const json &entry = (*found)[i];
+    std::string place = key + ("[" + std::to_string(i) + "]");
+    if (!entry.is_object()) {
+      expected(place.c_str(), entry, "an object");
+      return;
+    }
+    ChipFields fields(entry, prefix + place + ".", problem);
+    read(fields);
+    fields.end();
+  }
+}
+
 std::vector<MatrixUnit> ChipFields::matrixUnits(const char *key) {
   static constexpr StringRef types[] = {"int4", "int8", "fp8",  "bf16",
                                         "f16",  "f32",  "int32"};
   std::vector<MatrixUnit> units;
-  const json *list = get(key);
-  if (!list)
-    return units;
-  if (!list->is_array()) {
-    expected(key, *list, "a list of objects");
-    return units;
-  }
-  for (const json &entry : *list) {
-    std::string place = key + ("[" + std::to_string(units.size()) + "]");
-    if (!entry.is_object()) {
-      expected(place.c_str(), entry, "an object");
-      return units;
-    }
-    ChipFields unit(entry, prefix + place + ".", problem);
+  list(key, [&](ChipFields &unit) {
     MatrixUnit made;
     made.m = unit.integer("m", 1, 4096);
     made.n = unit.integer("n", 1, 4096);
@@ -127,9 +136,8 @@ std::vector<MatrixUnit> ChipFields::matrixUnits(const char *key) {
     made.a = types[unit.word("a", types)];
     made.b = types[unit.word("b", types)];
     made.sum = types[unit.word("sum", types)];
-    unit.end();
     units.push_back(made);
-  }
+  });
   return units;
 }
 

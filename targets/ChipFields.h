@@ -32,6 +32,8 @@ public:
   void group(const char *key, llvm::function_ref<void(ChipFields &)> read);
   /// "+a,-b" of a list of texts.
   std::string features(const char *key);
+  /// Lets \p read read the fields of each object of a list.
+  void list(const char *key, llvm::function_ref<void(ChipFields &)> read);
   std::vector<MatrixUnit> matrixUnits(const char *key);
 
   void expected(const char *key, const nlohmann::json &found,

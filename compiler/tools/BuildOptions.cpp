@@ -53,8 +53,9 @@ void quartet::addBuild(CLI::App &app, BuildCommand &command,
       build, "--launch",
       {{"graph", Launch::Graph}, {"persistent", Launch::Persistent}},
       [&](Launch launch) { command.launch = launch; },
-      "How a GPU runs a step: graph (a kernel per phase, the default) or "
-      "persistent (one kernel, whose blocks wait for each other)");
+      "How a GPU runs a step: graph (a kernel per phase) or persistent (one "
+      "kernel, whose blocks wait for each other); default: what was measured "
+      "to be faster ('quartetc targets TARGET'), graph where nothing was");
   build->add_flag(
       "--report", command.report,
       "Print what each kernel of a GPU takes: registers, shared "

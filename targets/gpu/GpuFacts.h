@@ -4,6 +4,7 @@
 #define QUARTET_TARGETS_GPU_GPUFACTS_H
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace quartet::gpu {
 
@@ -23,6 +24,19 @@ enum class CopyEngine {
   None,
   CpAsync, ///< cp.async, 16 bytes a thread
   Bulk,    ///< cp.async and bulk (tensor) copies with mbarriers
+};
+
+/// How a step's phases become launches.
+enum class LaunchMode {
+  Graph,     ///< one kernel per phase
+  Persistent ///< one kernel per step, whose blocks wait for each other
+};
+
+/// What a step took on the card in both modes.
+struct LaunchRecord {
+  std::string model; ///< with its quantization: for those who read it
+  int64_t tokens = 0;
+  double graphUs = 0, persistentUs = 0;
 };
 
 /// What CUDA calls a multiprocessor and HIP counts as one (a compute unit of
@@ -54,6 +68,11 @@ struct GpuFacts {
   int64_t unitThreads = 2048, unitRegisters = 65536, unitSharedBytes = 0;
   int64_t registerGranule = 8; ///< a warp gets multiples of it per lane
   int64_t sharedReserved = 0;  ///< taken by the system in each block
+
+  std::vector<LaunchRecord> launchRecords;
+  /// The mode that took less time, by the geometric mean of the records; Graph
+  /// without any.
+  LaunchMode fasterLaunch() const;
 
   /// Peaks of the card; matrix instructions where there are some.
   double readGBs = 0, f32Gflops = 0, bf16Gflops = 0, int8Gops = 0;

@@ -1,6 +1,7 @@
 // The file says what the hardware has; what a block and a thread may take of it
 // follows from how many blocks shall share a unit.
 #include "targets/gpu/ReadFacts.h"
+#include <cmath>
 
 using namespace quartet;
 using namespace quartet::gpu;
@@ -46,6 +47,24 @@ static void readRegisters(ChipFields &fields, GpuFacts &facts) {
   facts.registers = share(facts.blocksPerUnit);
 }
 
+static void readRecords(ChipFields &fields, GpuFacts &facts) {
+  fields.list("launch_records", [&](ChipFields &entry) {
+    LaunchRecord record;
+    record.model = entry.text("model");
+    record.tokens = entry.integer("tokens", 1, 65536);
+    record.graphUs = entry.rate("graph_us");
+    record.persistentUs = entry.rate("persistent_us");
+    facts.launchRecords.push_back(std::move(record));
+  });
+}
+
+LaunchMode GpuFacts::fasterLaunch() const {
+  double gain = 0; // of persistent kernels
+  for (const LaunchRecord &record : launchRecords)
+    gain += std::log(record.graphUs / record.persistentUs);
+  return gain > 0 ? LaunchMode::Persistent : LaunchMode::Graph;
+}
+
 void gpu::readFacts(ChipFields &fields, Vendor vendor, Chip &chip) {
   static constexpr StringRef families[] = {"mma", "mfma", "wmma11", "wmma12"};
   GpuFacts facts;
@@ -72,6 +91,7 @@ void gpu::readFacts(ChipFields &fields, Vendor vendor, Chip &chip) {
   facts.copy = CopyEngine(fields.word("copy_engine", kCopyEngines));
   facts.wgmma = fields.flag("warp_group_matrix");
   facts.dependentLaunch = fields.flag("dependent_launch");
+  readRecords(fields, facts);
   fields.group("peak", [&](ChipFields &rates) {
     facts.readGBs = rates.rate("read_gb_s");
     facts.f32Gflops = rates.rate("f32_gflop_s");

@@ -7,12 +7,6 @@
 
 namespace quartet::gpu {
 
-/// How a step's phases become launches.
-enum class LaunchMode {
-  Graph,     ///< one kernel per phase
-  Persistent ///< one kernel per step, whose blocks wait for each other
-};
-
 struct TileToGpuOptions {
   GpuFacts facts;
   std::string target; ///< name in the program table

@@ -20,7 +20,7 @@ constexpr const char *kSound = R"({
     {"m": 16, "n": 8, "k": 32, "a": "int8", "b": "int8", "sum": "int32"},
     {"m": 16, "n": 8, "k": 16, "a": "bf16", "b": "bf16", "sum": "f32"}],
   "copy_engine": "cp_async", "warp_group_matrix": true,
-  "dependent_launch": false,
+  "dependent_launch": false, "launch_records": [],
   "peak": {"read_gb_s": 1, "f32_gflop_s": 2, "bf16_gflop_s": 3,
            "int8_gop_s": 4}
 })";
@@ -59,6 +59,7 @@ TEST(GpuFacts, ReadsEveryField) {
   EXPECT_EQ(facts.copy, CopyEngine::CpAsync);
   EXPECT_TRUE(facts.wgmma);
   EXPECT_FALSE(facts.dependentLaunch);
+  EXPECT_TRUE(facts.launchRecords.empty());
   EXPECT_EQ(facts.readGBs, 1);
   EXPECT_EQ(facts.f32Gflops, 2);
   EXPECT_EQ(facts.bf16Gflops, 3);
@@ -80,6 +81,32 @@ TEST(GpuFacts, SharesTheUnit) {
   GpuFacts three = factsOf("\"blocks_per_unit\": 3");
   EXPECT_EQ(three.sharedBytes, 39000);
   EXPECT_EQ(three.registers, 80); // 85, of which it gets multiples of 8
+}
+
+/// Records say how steps are launched: what was faster, on average.
+TEST(GpuFacts, LaunchesAsMeasured) {
+  auto factsOf = [](const std::string &records) {
+    return *llvm::cantFail(parse("\"launch_records\": []",
+                                 "\"launch_records\": " + records))
+                .gpu;
+  };
+  auto record = [](int tokens, const char *graph, const char *persistent) {
+    return "{\"model\": \"m w4\", \"tokens\": " + std::to_string(tokens) +
+           ", \"graph_us\": " + graph + ", \"persistent_us\": " + persistent +
+           "}";
+  };
+  EXPECT_EQ(factsOf("[]").fasterLaunch(), LaunchMode::Graph);
+  GpuFacts one = factsOf("[" + record(1, "600.5", "500") + "]");
+  ASSERT_EQ(one.launchRecords.size(), 1u);
+  EXPECT_EQ(one.launchRecords[0].model, "m w4");
+  EXPECT_EQ(one.launchRecords[0].tokens, 1);
+  EXPECT_EQ(one.launchRecords[0].graphUs, 600.5);
+  EXPECT_EQ(one.launchRecords[0].persistentUs, 500);
+  EXPECT_EQ(one.fasterLaunch(), LaunchMode::Persistent);
+  // Twice as slow in a long step weighs more than some gain in a short one.
+  GpuFacts two = factsOf("[" + record(1, "600", "500") + "," +
+                         record(512, "9000", "18000") + "]");
+  EXPECT_EQ(two.fasterLaunch(), LaunchMode::Graph);
 }
 
 TEST(GpuFacts, NamesWhatIsWrong) {
@@ -104,14 +131,24 @@ TEST(GpuFacts, NamesWhatIsWrong) {
          "field 'matrix_units' has none for bf16");
   expect("\"dependent_launch\": false", "\"dependent_launch\": 0",
          "field 'dependent_launch' is 0; expected true or false");
+  expect("\"launch_records\": []", "\"launch_records\": 1",
+         "field 'launch_records' is 1; expected a list of objects");
+  expect("\"launch_records\": []",
+         "\"launch_records\": [{\"model\": \"m\", \"tokens\": 1, "
+         "\"graph_us\": 1}]",
+         "field 'launch_records[0].persistent_us' is missing");
+  expect("\"launch_records\": []", "\"launch_records\": [3]",
+         "field 'launch_records[0]' is 3; expected an object");
   expect("\"bf16_gflop_s\": 3,", "", "field 'peak.bf16_gflop_s' is missing");
   expect("\"shared_memory\": {", "\"shared_memory\": 3, \"y\": {",
          "field 'shared_memory' is 3; expected an object");
-  expect("\"units\": 10,", "\"units\": 10, \"cpu\": \"y\",",
-         "field 'cpu' is not known; expected one of about, blocks_per_unit, "
-         "card, copy_engine, dependent_launch, features, lanes, matrix_family, "
-         "matrix_units, name, peak, registers, shared_memory, threads, "
-         "threads_per_unit, triple, units, warp_group_matrix");
+  expect(
+      "\"units\": 10,", "\"units\": 10, \"cpu\": \"y\",",
+      "field 'cpu' is not known; expected one of about, blocks_per_unit, "
+      "card, copy_engine, dependent_launch, features, lanes, launch_records, "
+      "matrix_family, matrix_units, name, peak, registers, shared_memory, "
+      "threads, "
+      "threads_per_unit, triple, units, warp_group_matrix");
 }
 
 TEST(GpuFacts, ThoseBuiltInAreSound) {
