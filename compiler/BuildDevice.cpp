@@ -56,6 +56,8 @@ llvm::Error Build::lowerToEmulator(BuildTarget &target, Program program) {
     for (ProgramBucket &bucket : *buckets)
       for (ProgramLaunch &launch : bucket.launches)
         launch.host = true;
+  if (program.device->fill)
+    program.device->fill->host = true;
   emitProgramTable(*module, {program});
   return dumpModule(stageName("5-emulator", target, ".mlir"));
 }

@@ -10,7 +10,7 @@ using namespace quartet;
 
 static_assert(sizeof(quartet_launch) == 6 * 8);
 static_assert(sizeof(quartet_image) == 3 * 8);
-static_assert(sizeof(quartet_device) == 7 * 8);
+static_assert(sizeof(quartet_device) == 8 * 8);
 static_assert(sizeof(quartet_bucket) == 10 * 8);
 static_assert(sizeof(quartet_program) == 7 * 8);
 
@@ -31,7 +31,7 @@ public:
         structOf({pointer, pointer, pointer, i64, pointer, i64, pointer});
     launchType = structOf({pointer, pointer, i64, i64, i64, i64});
     imageType = structOf({i64, pointer, i64});
-    deviceType = structOf({i64, pointer, i64, i64, i64, pointer, i64});
+    deviceType = structOf({i64, pointer, i64, i64, i64, pointer, i64, pointer});
   }
 
   /// Strings and buckets of program \p p.
@@ -149,6 +149,8 @@ void Table::device(const std::string &name, const ProgramDevice &device) {
                 address(name + "_image" + std::to_string(i)),
                 number(int64_t(image.data.size()))};
           });
+  if (device.fill)
+    launches(name + "_fill", {*device.fill});
   string(name + "_arch", device.arch);
   array(name, deviceType, 1, /*exported=*/false, [&](int64_t) {
     return SmallVector<Value>{number(device.kind),
@@ -158,7 +160,8 @@ void Table::device(const std::string &name, const ProgramDevice &device) {
                               number(device.blocksPerUnit),
                               device.images.empty() ? null()
                                                     : address(name + "_images"),
-                              number(int64_t(device.images.size()))};
+                              number(int64_t(device.images.size())),
+                              device.fill ? address(name + "_fill") : null()};
   });
 }
 

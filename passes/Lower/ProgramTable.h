@@ -38,6 +38,7 @@ struct ProgramDevice {
   std::string arch;
   int64_t threads = 0, lanes = 0, blocksPerUnit = 0;
   std::vector<Image> images;
+  std::optional<ProgramLaunch> fill; ///< none: kernels alone, in tests
 };
 
 /// quartet_program.

@@ -7,17 +7,20 @@ using namespace quartet;
 
 static constexpr llvm::StringLiteral kProgramAttr = "quartet.program";
 
+static Attribute write(Builder &b, const ProgramLaunch &launch) {
+  return b.getDictionaryAttr(
+      {b.getNamedAttr("kernel", b.getStringAttr(launch.kernel)),
+       b.getNamedAttr("numbers", b.getDenseI64ArrayAttr(
+                                     {launch.layer, launch.sharedBytes,
+                                      launch.overlap, launch.cooperative}))});
+}
+
 static Attribute write(Builder &b, const std::vector<ProgramBucket> &buckets) {
   SmallVector<Attribute> list;
   for (const ProgramBucket &bucket : buckets) {
     SmallVector<Attribute> launches;
     for (const ProgramLaunch &launch : bucket.launches)
-      launches.push_back(b.getDictionaryAttr(
-          {b.getNamedAttr("kernel", b.getStringAttr(launch.kernel)),
-           b.getNamedAttr(
-               "numbers",
-               b.getDenseI64ArrayAttr({launch.layer, launch.sharedBytes,
-                                       launch.overlap, launch.cooperative}))}));
+      launches.push_back(write(b, launch));
     list.push_back(b.getDictionaryAttr(
         {b.getNamedAttr("numbers",
                         b.getDenseI64ArrayAttr(
@@ -32,16 +35,17 @@ static Attribute write(Builder &b, const std::vector<ProgramBucket> &buckets) {
 void gpu::setProgram(ModuleOp module, const Program &program) {
   Builder b(module.getContext());
   const ProgramDevice &device = *program.device;
-  module->setAttr(
-      kProgramAttr,
-      b.getDictionaryAttr(
-          {b.getNamedAttr("target", b.getStringAttr(program.target)),
-           b.getNamedAttr("arch", b.getStringAttr(device.arch)),
-           b.getNamedAttr("device", b.getDenseI64ArrayAttr(
-                                        {device.kind, device.threads,
-                                         device.lanes, device.blocksPerUnit})),
-           b.getNamedAttr("buckets", write(b, program.buckets)),
-           b.getNamedAttr("mtp", write(b, program.mtpBuckets))}));
+  SmallVector<NamedAttribute> fields = {
+      b.getNamedAttr("target", b.getStringAttr(program.target)),
+      b.getNamedAttr("arch", b.getStringAttr(device.arch)),
+      b.getNamedAttr("device", b.getDenseI64ArrayAttr(
+                                   {device.kind, device.threads, device.lanes,
+                                    device.blocksPerUnit})),
+      b.getNamedAttr("buckets", write(b, program.buckets)),
+      b.getNamedAttr("mtp", write(b, program.mtpBuckets))};
+  if (device.fill)
+    fields.push_back(b.getNamedAttr("fill", write(b, *device.fill)));
+  module->setAttr(kProgramAttr, b.getDictionaryAttr(fields));
 }
 
 /// The \p count integers of the field; nothing when it has others.
@@ -51,6 +55,20 @@ numbers(DictionaryAttr from, llvm::StringRef name, size_t count) {
   if (!list || size_t(list.size()) != count)
     return std::nullopt;
   return list.asArrayRef();
+}
+
+static bool read(Attribute from, ProgramLaunch &launch) {
+  auto fields = dyn_cast<DictionaryAttr>(from);
+  auto kernel = fields ? fields.getAs<StringAttr>("kernel") : StringAttr();
+  auto values = fields ? numbers(fields, "numbers", 4) : std::nullopt;
+  if (!kernel || !values)
+    return false;
+  launch.kernel = kernel.str();
+  launch.layer = (*values)[0];
+  launch.sharedBytes = (*values)[1];
+  launch.overlap = (*values)[2] != 0;
+  launch.cooperative = (*values)[3] != 0;
+  return true;
 }
 
 static bool read(Attribute from, std::vector<ProgramBucket> &buckets) {
@@ -71,18 +89,10 @@ static bool read(Attribute from, std::vector<ProgramBucket> &buckets) {
     bucket.localBytes = (*sizes)[4];
     bucket.syncCounters = (*sizes)[5];
     for (Attribute each : launches) {
-      auto launch = dyn_cast<DictionaryAttr>(each);
-      auto kernel = launch ? launch.getAs<StringAttr>("kernel") : StringAttr();
-      auto values = launch ? numbers(launch, "numbers", 4) : std::nullopt;
-      if (!kernel || !values)
+      ProgramLaunch launch;
+      if (!read(each, launch))
         return false;
-      ProgramLaunch made;
-      made.kernel = kernel.str();
-      made.layer = (*values)[0];
-      made.sharedBytes = (*values)[1];
-      made.overlap = (*values)[2] != 0;
-      made.cooperative = (*values)[3] != 0;
-      bucket.launches.push_back(made);
+      bucket.launches.push_back(launch);
     }
     buckets.push_back(std::move(bucket));
   }
@@ -99,7 +109,9 @@ llvm::Expected<Program> gpu::programOf(ModuleOp module) {
   auto target = fields.getAs<StringAttr>("target");
   auto arch = fields.getAs<StringAttr>("arch");
   auto sizes = numbers(fields, "device", 4);
+  Attribute fill = fields.get("fill");
   if (!target || !arch || !sizes ||
+      (fill && !read(fill, device.fill.emplace())) ||
       !read(fields.get("buckets"), program.buckets) ||
       !read(fields.get("mtp"), program.mtpBuckets))
     return llvm::createStringError(

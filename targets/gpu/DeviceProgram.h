@@ -9,8 +9,8 @@
 
 namespace quartet::gpu {
 
-/// Leaves \p program (its buckets and their launches, and of the device arch,
-/// threads, lanes and blocks per unit) on \p module.
+/// Leaves \p program (its buckets and their launches, and all of the device but
+/// its images) on \p module.
 void setProgram(mlir::ModuleOp module, const Program &program);
 
 /// What setProgram left; an error when there is nothing or it is damaged.

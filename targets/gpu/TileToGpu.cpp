@@ -15,6 +15,7 @@
 #include "targets/Chips.h"
 #include "targets/gpu/DeviceProgram.h"
 #include "targets/gpu/StepLowering.h"
+#include "targets/gpu/kernels/FillWeights.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -88,6 +89,7 @@ LogicalResult TileToGpuPass::lower(tile::ProgramOp program,
     (step.getMtp() ? made.mtpBuckets : made.buckets)
         .push_back(std::move(*bucket));
   }
+  made.device->fill = addFillWeights(k);
   setProgram(module, made);
   program.erase();
   return success();

@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-enum { QUARTET_ABI_VERSION = 4 };
+enum { QUARTET_ABI_VERSION = 5 };
 
 /// Tokens of KV cache per page.
 enum { QUARTET_PAGE_TOKENS = 64 };
@@ -130,6 +130,24 @@ typedef struct quartet_image {
   uint64_t size; ///< bytes, without the zero
 } quartet_image;
 
+/// How a weight is made up, for measurements without a file: what the kernel
+/// quartet_device.fill reads instead of a quartet_step_args. The weight
+/// consists of panels, the last of which may be shorter; their sizes and
+/// offsets are multiples of 16. Where there are values, word i of 8 bytes is
+///   (mix(key + i) & random) | fixed
+/// with a step of splitmix64 as mix.
+typedef struct quartet_fill {
+  char *out;     ///< where the weight is, 16-byte aligned
+  int64_t bytes; ///< of the weight, any number
+  int64_t panel_bytes;
+  int64_t scale_bytes;   ///< of a panel: `scales`, repeated,
+  int64_t zeros_offset;  ///< then null bytes up to here,
+  int64_t values_offset; ///< then `zeros`, repeated, up to here, then values
+  uint64_t scales, zeros;
+  uint64_t random, fixed;
+  uint64_t key;
+} quartet_fill;
+
 /// The device that a program is for.
 typedef struct quartet_device {
   int64_t kind;     ///< QUARTET_DEVICE_*
@@ -141,6 +159,9 @@ typedef struct quartet_device {
   int64_t blocks_per_unit;
   const quartet_image *images; ///< the preferred one first; emulator: none
   int64_t num_images;
+  /// Fills a weight. Its first argument is the address of a quartet_fill in
+  /// device memory; it runs with any number of blocks and is no part of a step.
+  const quartet_launch *fill;
 } quartet_device;
 
 /// The code for one kind of machine.

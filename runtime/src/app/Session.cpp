@@ -78,28 +78,29 @@ bool LoadedModel::loadWeights(const Session &session, std::string *error) {
   return synthetic != nullptr;
 }
 
-bool LoadedModel::uploadWeights(const Session &session, std::string *error) {
-  using Clock = std::chrono::steady_clock;
-  Clock::time_point start = Clock::now();
+bool LoadedModel::loadDeviceWeights(const Session &session,
+                                    std::string *error) {
+  UploadProgress progress(session.line.global.quiet);
+  auto show = [&](uint64_t done, uint64_t total) {
+    progress.show(done, total);
+  };
+  if (syntheticSeed) {
+    using Clock = std::chrono::steady_clock;
+    Clock::time_point start = Clock::now();
+    deviceWeights =
+        DeviceWeights::makeUp(*device, *program->device->fill, session.manifest,
+                              *syntheticSeed, show, error);
+    fillSeconds = std::chrono::duration<double>(Clock::now() - start).count();
+    return deviceWeights != nullptr;
+  }
   // More threads than this do not read a file faster.
   constexpr unsigned mostReaders = 8;
   Team team(std::min(session.threads(), mostReaders), /*pin=*/false);
-  UploadProgress progress(session.line.global.quiet);
-  std::unique_ptr<WeightSource> source;
-  if (syntheticSeed) {
-    source = std::make_unique<SyntheticSource>(session.manifest, *syntheticSeed,
-                                               team);
-  } else {
-    if (!openWeights(session, error))
-      return false;
-    source = std::make_unique<MappedWeights>(weights->pointers(), team);
-  }
+  if (!openWeights(session, error))
+    return false;
   deviceWeights = DeviceWeights::upload(
-      *device, session.manifest, *source,
-      [&](uint64_t done, uint64_t total) { progress.show(done, total); },
+      *device, session.manifest, MappedWeights(weights->pointers(), team), show,
       error);
-  if (syntheticSeed)
-    fillSeconds = std::chrono::duration<double>(Clock::now() - start).count();
   weights.reset();
   return deviceWeights != nullptr;
 }
@@ -169,7 +170,7 @@ bool loadModel(const Session &session, EngineOptions options,
     *error =
         whyNotMemory(model.device->info(), model.device->freeBytes(), manifest,
                      *model.program, options, model.device->workers());
-    if (!error->empty() || !model.uploadWeights(session, error))
+    if (!error->empty() || !model.loadDeviceWeights(session, error))
       return false;
     options.device = model.device.get();
   } else {

@@ -71,7 +71,7 @@ private:
                         std::string *);
   bool openWeights(const Session &session, std::string *error);
   bool loadWeights(const Session &session, std::string *error);
-  bool uploadWeights(const Session &session, std::string *error);
+  bool loadDeviceWeights(const Session &session, std::string *error);
   std::vector<void *> weightPointers(const Manifest &manifest) const;
   std::vector<void *> pointers; ///< of the engine
 };

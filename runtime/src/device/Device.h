@@ -52,7 +52,7 @@ struct DeviceStep {
   const quartet_launch *launches = nullptr;
   int64_t count = 0;
   int64_t workers = 0;    ///< blocks of each launch
-  DeviceAddress args = 0; ///< of the quartet_step_args
+  DeviceAddress args = 0; ///< of the quartet_step_args, or the quartet_fill
 };
 
 /// Functions that can fail return false (null, -1) and set \p error, which is
@@ -75,6 +75,9 @@ public:
                         std::string *error) = 0;
   /// Waits for what is queued; 0 is allowed.
   virtual void release(DeviceAddress address) = 0;
+  /// From now on kernels only read it; the caller has waited for those that
+  /// wrote it.
+  virtual void seal(DeviceAddress) {}
   /// Bytes that can still be allocated.
   virtual uint64_t freeBytes() = 0;
 

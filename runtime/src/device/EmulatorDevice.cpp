@@ -37,6 +37,7 @@ public:
   bool allocate(const std::string &name, uint64_t bytes, DeviceAccess access,
                 DeviceAddress &address, std::string *error) override;
   void release(DeviceAddress address) override;
+  void seal(DeviceAddress address) override;
   uint64_t freeBytes() override { return availableBytes(); }
   void *allocateStaging(uint64_t bytes, std::string *error) override;
   void releaseStaging(void *staging) override { free(staging); }
@@ -131,6 +132,16 @@ void EmulatorDevice::release(DeviceAddress address) {
   if (emulator)
     emulator->removeRegion(asPointer(address));
   free(asPointer(address));
+}
+
+void EmulatorDevice::seal(DeviceAddress address) {
+  Piece &piece = memory.at(address);
+  piece.kind = emu::RegionKind::ReadOnly;
+  if (!emulator)
+    return;
+  std::string none; // its own place is free again
+  emulator->removeRegion(asPointer(address));
+  addRegion(address, piece, &none);
 }
 
 void *EmulatorDevice::allocateStaging(uint64_t bytes, std::string *error) {

@@ -1,6 +1,7 @@
 // Two pieces of staging memory in turn; a piece is filled again when the event
 // behind its last copy has passed.
 #include "runtime/src/engine/DeviceWeights.h"
+#include "runtime/src/engine/WeightFill.h"
 #include <algorithm>
 #include <cstring>
 
@@ -50,27 +51,32 @@ struct Staging {
 };
 } // namespace
 
-bool DeviceWeights::fill(const Manifest &manifest, const WeightSource &source,
+bool DeviceWeights::allocate(const WeightInfo &weight, DeviceAccess access,
+                             std::string *error) {
+  DeviceAddress base = 0;
+  if (!device.allocate("weight " + weight.name, weight.bytes, access, base,
+                       error))
+    return false;
+  bases.push_back(base);
+  return true;
+}
+
+bool DeviceWeights::copy(const Manifest &manifest, const MappedWeights &source,
                          const Progress &progress, uint64_t stagingBytes,
                          std::string *error) {
-  uint64_t largest = 1, total = 0, done = 0;
-  for (size_t w = 0; w != manifest.weights.size(); ++w) {
-    uint64_t bytes = manifest.weights[w].bytes;
-    largest = std::max(largest, std::min(source.granule(w), bytes));
-    total += bytes;
-  }
-  stagingBytes = std::max(largest, std::min(stagingBytes, total));
+  uint64_t total = 0, done = 0;
+  for (const WeightInfo &weight : manifest.weights)
+    total += weight.bytes;
+  stagingBytes = std::max<uint64_t>(std::min(stagingBytes, total), 1);
   Staging staging{device};
   for (void *&piece : staging.pieces)
     if (!(piece = device.allocateStaging(stagingBytes, error)))
       return false;
   size_t turn = 0;
   for (size_t w = 0; w != manifest.weights.size(); ++w) {
-    uint64_t granule = std::max<uint64_t>(source.granule(w), 1);
     uint64_t bytes = manifest.weights[w].bytes;
-    uint64_t step = std::max(stagingBytes / granule, uint64_t(1)) * granule;
-    for (uint64_t at = 0; at < bytes; at += step, turn ^= 1) {
-      uint64_t end = std::min(at + step, bytes);
+    for (uint64_t at = 0; at < bytes; at += stagingBytes, turn ^= 1) {
+      uint64_t end = std::min(at + stagingBytes, bytes);
       if (staging.used[turn] && !device.await(turn, error))
         return false;
       auto *piece = static_cast<uint8_t *>(staging.pieces[turn]);
@@ -89,18 +95,63 @@ bool DeviceWeights::fill(const Manifest &manifest, const WeightSource &source,
 
 std::unique_ptr<DeviceWeights>
 DeviceWeights::upload(Device &device, const Manifest &manifest,
-                      const WeightSource &source, const Progress &progress,
+                      const MappedWeights &source, const Progress &progress,
                       std::string *error, uint64_t stagingBytes) {
   std::unique_ptr<DeviceWeights> weights(new DeviceWeights(device));
-  for (const WeightInfo &weight : manifest.weights) {
-    DeviceAddress base = 0;
-    if (!device.allocate("weight " + weight.name, weight.bytes,
-                         DeviceAccess::ReadOnly, base, error))
+  for (const WeightInfo &weight : manifest.weights)
+    if (!weights->allocate(weight, DeviceAccess::ReadOnly, error))
       return nullptr;
-    weights->bases.push_back(base);
-  }
-  if (!weights->fill(manifest, source, progress, stagingBytes, error))
+  if (!weights->copy(manifest, source, progress, stagingBytes, error))
     return nullptr;
+  return weights;
+}
+
+namespace {
+/// What the kernel reads, on the device.
+struct FillArgs {
+  Device &device;
+  DeviceAddress address = 0;
+  ~FillArgs() { device.release(address); }
+};
+} // namespace
+
+std::unique_ptr<DeviceWeights>
+DeviceWeights::makeUp(Device &device, const quartet_launch &kernel,
+                      const Manifest &manifest, uint64_t seed,
+                      const Progress &progress, std::string *error) {
+  std::unique_ptr<DeviceWeights> weights(new DeviceWeights(device));
+  quartet_fill fill = {};
+  FillArgs args{device};
+  if (!device.allocate("what fills weights", sizeof(fill),
+                       DeviceAccess::ReadOnly, args.address, error))
+    return nullptr;
+  DeviceStep what;
+  what.launches = &kernel;
+  what.count = 1;
+  what.workers = device.workers();
+  what.args = args.address;
+  int64_t step = device.prepare(what, error);
+  if (step < 0)
+    return nullptr;
+  uint64_t total = 0, done = 0;
+  for (const WeightInfo &weight : manifest.weights)
+    total += weight.bytes;
+  // One by one: waiting for each takes little of the time, and a weight that is
+  // sealed is no longer watched by the emulator, which takes memory.
+  for (const WeightInfo &weight : manifest.weights) {
+    if (!weights->allocate(weight, DeviceAccess::ReadWrite, error))
+      return nullptr;
+    DeviceAddress base = weights->bases.back();
+    fill = weightFill(weight, seed);
+    fill.out = static_cast<char *>(asPointer(base));
+    if (!device.upload(args.address, &fill, sizeof(fill), error) ||
+        !device.run(step, error) || !device.synchronize(error))
+      return nullptr;
+    device.seal(base);
+    done += weight.bytes;
+    if (progress)
+      progress(done, total);
+  }
   return weights;
 }
 

@@ -125,6 +125,13 @@ void Reader::panels(const Json &json, const std::string &what,
          " bytes are no whole number of "
          "panels of " +
          std::to_string(info.panelBytes));
+  // As long as the longest loads and stores.
+  constexpr int64_t alignment = 16;
+  for (int64_t number :
+       {info.panelBytes, info.scaleBytes, info.zerosOffset, info.valuesOffset})
+    if (ok && number % alignment != 0)
+      fail(what + "a panel has something at " + std::to_string(number) +
+           ", expected a multiple of " + std::to_string(alignment));
 }
 
 /// A figure of a plan for people; absent is zero.

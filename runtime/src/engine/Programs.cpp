@@ -87,6 +87,12 @@ bool hasBucket(const quartet_program &program, bool team) {
   return false;
 }
 
+static bool hasKernel(const quartet_launch &launch,
+                      const quartet_device &device) {
+  return launch.kernel &&
+         (device.kind != QUARTET_DEVICE_EMULATOR || launch.host);
+}
+
 static std::string whyNotLaunches(const quartet_bucket &bucket,
                                   const quartet_device &device) {
   if (!bucket.launches || bucket.num_launches < 1)
@@ -96,8 +102,7 @@ static std::string whyNotLaunches(const quartet_bucket &bucket,
            " tokens, expected a limit";
   for (int64_t i = 0; i != bucket.num_launches; ++i) {
     const quartet_launch &launch = bucket.launches[i];
-    if (!launch.kernel ||
-        (device.kind == QUARTET_DEVICE_EMULATOR && !launch.host))
+    if (!hasKernel(launch, device))
       return "launch " + std::to_string(i) + " has no kernel";
     if (launch.shared_bytes < 0 || launch.shared_bytes > INT32_MAX)
       return "launch " + std::to_string(i) + " has " +
@@ -112,6 +117,8 @@ static std::string whyNotDevice(const quartet_device &device) {
       device.lanes < 1 || device.blocks_per_unit < 1)
     return "is for a device without a name or with blocks of " +
            std::to_string(device.threads) + " threads";
+  if (!device.fill || !hasKernel(*device.fill, device))
+    return "has no kernel that fills weights";
   if (emulated)
     return "";
   if (device.num_images < 1 || !device.images)

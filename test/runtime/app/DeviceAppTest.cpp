@@ -12,10 +12,11 @@ using namespace quartet::rt;
 using namespace quartet::rt::test;
 
 namespace {
-bool noisy = false;   ///< rows depend on what else is in the step
-bool alike = false;   ///< the fake GPU does what the emulated kernel does
-float spoiled = 0;    ///< more than it should be, on the fake GPU
-int64_t trespass = 0; ///< the emulated kernel reads so far beyond the tokens
+bool noisy = false;     ///< rows depend on what else is in the step
+bool alike = false;     ///< the fake GPU does what the emulated kernel does
+float spoiled = 0;      ///< more than it should be, on the fake GPU
+int64_t trespass = 0;   ///< the emulated kernel reads so far beyond the tokens
+bool scribbles = false; ///< it writes a weight
 
 /// The logits of byte b are 1 at b + 1, and 0.01 * position everywhere else.
 void nextByte(const quartet_step_args *args, int64_t) {
@@ -46,6 +47,8 @@ void emulated(const quartet_step_args *args, int64_t) {
     return;
   quartet_emu_read(args, sizeof(*args), "arguments");
   quartet_emu_read(args->tokens + trespass, args->num_tokens * 4, "tokens");
+  if (scribbles)
+    quartet_emu_write(args->weights[0], 4, "weights");
   for (int64_t r = 0; r != args->num_rows; ++r) {
     quartet_emu_read(args->rows + r, 4, "rows");
     int32_t next = (args->tokens[args->rows[r]] + 1) % 256;
@@ -57,9 +60,21 @@ void emulated(const quartet_step_args *args, int64_t) {
   }
 }
 
+/// The same for weights that are made up.
+void emulatedFill(const quartet_step_args *args, int64_t) {
+  if (quartet_emu_thread() != 0 || quartet_emu_block() != 0)
+    return;
+  const auto *fill = reinterpret_cast<const quartet_fill *>(args);
+  quartet_emu_read(fill, sizeof(*fill), "what to fill");
+  quartet_emu_write(fill->out, fill->bytes, "weights");
+  fakeFill(args, 0);
+}
+const quartet_launch emulatedFillLaunch = {"fill", emulatedFill, 0, 0, 0, 0};
+
 const FakeImage::Kernel kernels[] = {{"step_few_l0_in", nothing},
-                                     {"step_few_head", nextByte}};
-const FakeImage image = {FakeImage::expected, kernels, 2};
+                                     {"step_few_head", nextByte},
+                                     {"fill", fakeFill}};
+const FakeImage image = {FakeImage::expected, kernels, 3};
 const quartet_launch launches[] = {{"step_few_l0_in", nothing, 0, 0, 0, 0},
                                    {"step_few_l0_in", nothing, 1, 0, 0, 0},
                                    {"step_few_head", emulated, 0, 0, 0, 0}};
@@ -75,6 +90,7 @@ protected:
     noisy = alike = false;
     spoiled = 0;
     trespass = 0;
+    scribbles = false;
     json["model"]["vocab"] = 256;
     json["model"]["token_limit"] = 256;
     json["generation"] = {{"do_sample", false}, {"stop_ids", {255}}};
@@ -323,7 +339,8 @@ TEST_F(DeviceAppTest, SelfTestComparesSteps) {
 
 TEST_F(DeviceAppTest, SelfTestComparesPhases) {
   quartet_device device = {
-      QUARTET_DEVICE_EMULATOR, "sm_90a", 64, 32, 1, nullptr, 0};
+      QUARTET_DEVICE_EMULATOR, "sm_90a", 64, 32, 1, nullptr, 0,
+      &emulatedFillLaunch};
   quartet_program emulated = gpu.program;
   emulated.target = "emulated";
   emulated.device = &device;
@@ -353,6 +370,19 @@ TEST_F(DeviceAppTest, SelfTestComparesPhases) {
   EXPECT_EQ(run({"selftest"}).out.find("those of program"), std::string::npos);
 }
 
+// Made-up weights need no file: what is copied says how to fill them.
+TEST_F(DeviceAppTest, WeightsAreMadeUpOnTheDevice) {
+  weights = dir.path + "/none.safetensors";
+  programs = {gpu.program, cpu.program};
+  Ran ran = run({"selftest", "--synthetic-weights", "3"});
+  EXPECT_EQ(ran.code, 0) << ran.out << ran.err;
+  std::string log = driver.log();
+  for (const std::string &part :
+       {std::string("launch fill layer=0 blocks=8 threads=256 shared=0\n"),
+        "upload " + std::to_string(sizeof(quartet_fill)) + "\n"})
+    EXPECT_NE(log.find(part), std::string::npos) << part << "\n" << log;
+}
+
 TEST(UploadProgress, SaysHowFarItIs) {
   EXPECT_EQ(uploadText(0, 18'000'000'000, 0.5), "weights: 0.0 kB of 18.0 GB");
   EXPECT_EQ(uploadText(12'000'000'000, 18'000'000'000, 2.0),
@@ -370,7 +400,8 @@ protected:
     programs = {gpu.program};
   }
   quartet_device device = {
-      QUARTET_DEVICE_EMULATOR, "sm_90a", 64, 32, 1, nullptr, 0};
+      QUARTET_DEVICE_EMULATOR, "sm_90a", 64, 32, 1, nullptr, 0,
+      &emulatedFillLaunch};
 };
 
 TEST_F(EmulatorAppTest, Runs) {
@@ -380,6 +411,19 @@ TEST_F(EmulatorAppTest, Runs) {
   ran = run({"info", "--devices"});
   EXPECT_NE(ran.out.find("emulated 0: the emulator"), std::string::npos)
       << ran.out;
+}
+
+// The kernel that makes weights up may write them, those of steps may not.
+// At the end: the process remembers faults.
+TEST_F(EmulatorAppTest, ZMadeUpWeightsAreReadOnly) {
+  weights = dir.path + "/none.safetensors";
+  Ran ran = run({"selftest", "--synthetic-weights", "3"});
+  EXPECT_EQ(ran.code, 0) << ran.out << ran.err;
+  scribbles = true;
+  ran = run({"selftest", "--synthetic-weights", "3"});
+  EXPECT_EQ(ran.code, 3) << ran.out << ran.err;
+  EXPECT_NE(ran.err.find("write of read-only memory"), std::string::npos)
+      << ran.err;
 }
 
 // A read beyond the arguments ends the program with a code of its own, also

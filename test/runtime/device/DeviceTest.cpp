@@ -349,7 +349,8 @@ INSTANTIATE_TEST_SUITE_P(Makers, DeviceTest, testing::Values(nvidia, amd),
 TEST(DeviceImages, FitTheirArch) {
   auto runs = [](int64_t deviceKind, int64_t imageKind, const char *program,
                  const char *device) {
-    quartet_device wanted = {deviceKind, program, 256, 32, 1, nullptr, 0};
+    quartet_device wanted = {deviceKind, program, 256, 32,
+                             1,          nullptr, 0,   nullptr};
     quartet_image image = {imageKind, nullptr, 0};
     return runsOn(wanted, image, device);
   };

@@ -3,6 +3,7 @@
 #define QUARTET_TEST_RUNTIME_FAKEMAKERS_H
 #include "FakeGpu.h"
 #include "runtime/src/device/Device.h"
+#include "runtime/src/engine/WeightFill.h"
 #include <cstdlib>
 #include <dlfcn.h>
 #include <gtest/gtest.h>
@@ -21,6 +22,14 @@ inline const Maker nvidia = {
 inline const Maker amd = {QUARTET_DEVICE_HIP,    "AMD",    QUARTET_FAKE_HIP,
                           "QUARTET_HIP_LIBRARY", "gfx942", "gfx1100",
                           QUARTET_IMAGE_HSACO};
+
+/// quartet_device.fill of the fake devices; images that are asked for it have a
+/// kernel of this name.
+inline void fakeFill(const quartet_step_args *args, int64_t) {
+  const auto &fill = *reinterpret_cast<const quartet_fill *>(args);
+  fillWeight(fill, 0, fill.bytes, reinterpret_cast<uint8_t *>(fill.out));
+}
+inline const quartet_launch fakeFillLaunch = {"fill", nullptr, 0, 0, 0, 0};
 
 /// Variables of the environment that are as before at the end.
 class Environment {
@@ -51,7 +60,7 @@ public:
     readLog = reinterpret_cast<FakeLog>(dlsym(library, fakeLogName));
     resetLog = reinterpret_cast<FakeReset>(dlsym(library, fakeResetName));
     image = {maker.image, &kernels, sizeof(kernels)};
-    program = {maker.kind, maker.arch, 256, 32, 2, &image, 1};
+    program = {maker.kind, maker.arch, 256, 32, 2, &image, 1, &fakeFillLaunch};
     resetLog();
   }
   FakeDriver(const FakeDriver &) = delete;

@@ -1,6 +1,6 @@
 // Weights arrive on the device as they are in the file, however small the
 // staging is; the fake device copies as late as it may, so a piece of staging
-// that is filled too early shows.
+// that is filled too early shows. Made-up ones are those of the host.
 #include "runtime/src/engine/DeviceWeights.h"
 #include "../device/FakeMakers.h"
 #include "TestManifest.h"
@@ -11,7 +11,8 @@ using namespace quartet::rt;
 using namespace quartet::rt::test;
 
 namespace {
-const FakeImage noKernels = {FakeImage::expected, nullptr, 0};
+const FakeImage::Kernel kernels[] = {{"fill", fakeFill}};
+const FakeImage image = {FakeImage::expected, kernels, 1};
 
 /// Weights of these sizes, in bytes.
 Manifest manifestOf(const std::vector<uint64_t> &sizes) {
@@ -41,7 +42,7 @@ protected:
         << error;
     return out;
   }
-  FakeDriver driver{GetParam(), noKernels};
+  FakeDriver driver{GetParam(), image};
   std::unique_ptr<Device> device;
   std::string error;
 };
@@ -92,37 +93,53 @@ TEST_P(DeviceWeightsTest, LargeOnesAreCopiedByATeam) {
   EXPECT_EQ(read(weights->addresses()[0], host.size()), host);
 }
 
-/// Made up piece by piece, they are what they are in one piece.
-class Source : public WeightSource {
-public:
-  Source(const Manifest &manifest, Team &team)
-      : manifest(manifest), team(team) {}
-  uint64_t granule(size_t weight) const override {
-    return syntheticPartBytes(manifest.weights[weight]);
-  }
-  void read(size_t weight, uint64_t begin, uint64_t end,
-            uint8_t *out) const override {
-    fillSynthetic(manifest.weights[weight], 7, begin, end, out, team);
-  }
-  const Manifest &manifest;
-  Team &team;
-};
-
-TEST_P(DeviceWeightsTest, SyntheticOnesAreTheSameInPieces) {
-  Manifest manifest = manifestOf({(uint64_t(9) << 20) + 12, 100});
+// A launch for each: nothing but what to fill is copied.
+TEST_P(DeviceWeightsTest, SyntheticOnesAreMadeByAKernel) {
+  Manifest manifest = manifestOf({(uint64_t(9) << 20) + 12, 100, 1});
   Team team(2, /*pin=*/false);
   auto whole = SyntheticWeights::create(manifest, 7, team, &error);
   ASSERT_TRUE(whole) << error;
-  auto weights =
-      DeviceWeights::upload(*device, manifest, Source(manifest, team), nullptr,
-                            &error, uint64_t(4) << 20);
+  driver.forget();
+  std::vector<uint64_t> progress;
+  auto weights = DeviceWeights::makeUp(
+      *device, fakeFillLaunch, manifest, 7,
+      [&](uint64_t done, uint64_t total) {
+        EXPECT_EQ(total, manifest.weightsBytes);
+        progress.push_back(done);
+      },
+      &error);
   ASSERT_TRUE(weights) << error;
-  for (size_t w = 0; w != 2; ++w) {
+  std::string one = "upload " + std::to_string(sizeof(quartet_fill)) +
+                    "\nlaunch fill layer=0 blocks=8 threads=256 shared=0\n";
+  EXPECT_EQ(driver.log(), one + one + one);
+  uint64_t all = manifest.weightsBytes;
+  EXPECT_EQ(progress, (std::vector<uint64_t>{all - 101, all - 1, all}));
+  for (size_t w = 0; w != 3; ++w) {
     uint64_t bytes = manifest.weights[w].bytes;
     EXPECT_EQ(memcmp(read(weights->addresses()[w], bytes).data(),
                      whole->pointers()[w], bytes),
               0);
   }
+}
+
+TEST_P(DeviceWeightsTest, AFailingKernelIsReported) {
+  Manifest manifest = manifestOf({1000, 3000});
+  uint64_t before = device->freeBytes();
+  auto makeUp = [&](const quartet_launch &kernel) {
+    return DeviceWeights::makeUp(*device, kernel, manifest, 7, nullptr, &error);
+  };
+  driver.environment.set("FAKE_GPU_FAIL",
+                         "cuLaunchKernelEx=719,hipModuleLaunchKernel=719");
+  EXPECT_FALSE(makeUp(fakeFillLaunch));
+  EXPECT_NE(error.find("719"), std::string::npos) << error;
+  driver.environment.set("FAKE_GPU_FAIL", "");
+  EXPECT_FALSE(makeUp({"none", nullptr, 0, 0, 0, 0}));
+  EXPECT_NE(error.find("kernel 'none'"), std::string::npos) << error;
+  driver.environment.set("FAKE_GPU_BYTES", "3999");
+  EXPECT_FALSE(makeUp(fakeFillLaunch));
+  EXPECT_NE(error.find("weight w1"), std::string::npos) << error;
+  driver.environment.set("FAKE_GPU_BYTES", std::to_string(uint64_t(1) << 32));
+  EXPECT_EQ(device->freeBytes(), before);
 }
 
 TEST_P(DeviceWeightsTest, FailuresAreReportedAndGiveMemoryBack) {

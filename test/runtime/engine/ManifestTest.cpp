@@ -147,6 +147,10 @@ TEST(Manifest, ReadsPackedMatrices) {
   json["weights"][2]["values_offset"] = 64;
   json["weights"][2]["panel_bytes"] = 1000;
   EXPECT_NE(errorOf(json).find("no whole number of panels"), std::string::npos);
+  json["weights"][2]["panel_bytes"] = 1088;
+  json["weights"][2]["values_offset"] = 72;
+  EXPECT_NE(errorOf(json).find("at 72, expected a multiple of 16"),
+            std::string::npos);
 }
 
 TEST(Manifest, ReadsThePlan) {
