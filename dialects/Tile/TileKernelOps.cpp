@@ -250,17 +250,49 @@ LogicalResult AttendOp::verify() {
   return success();
 }
 
+/// The router's logits and the gate of shared experts, of tile \p tokens.
+template <typename Op>
+static void readLogits(Accesses &accesses, Op op, StringRef logits,
+                       Coordinates tokens) {
+  read(accesses, logits, tokens, 0, op.getExperts());
+  if (op.getShared() > 0)
+    read(accesses, logits, tokens, op.getGateColumn().value_or(op.getExperts()),
+         1);
+}
+
+/// C1 of tile.choose_experts and tile.route.
+template <typename Op> static LogicalResult checkChoice(Op op) {
+  if (int64_t(op.getTopK()) >= 1 &&
+      int64_t(op.getTopK()) <= int64_t(op.getExperts()) &&
+      int64_t(op.getShared()) >= 0)
+    return success();
+  return op.emitOpError() << "chooses " << op.getTopK() << " of "
+                          << op.getExperts() << " experts and "
+                          << op.getShared() << " shared ones";
+}
+
+void ChooseExpertsOp::getAccesses(Accesses &accesses) {
+  Coordinate token{getToken(), Axis::Tokens, int64_t(getTile())};
+  readLogits(accesses, *this, getLogits(), {token});
+  write(accesses, getChosen(), {token});
+  write(accesses, getWeights(), {token});
+}
+
+LogicalResult ChooseExpertsOp::verify() { return checkChoice(*this); }
+
 void RouteOp::getAccesses(Accesses &accesses) {
-  read(accesses, getLogits(), {}, 0, getExperts() + (getShared() > 0));
+  if (!getWeights())
+    return readLogits(accesses, *this, getSource(), {});
+  read(accesses, getSource());
+  read(accesses, getWeights());
 }
 
 LogicalResult RouteOp::verify() {
-  // C1
-  if (int64_t(getTopK()) < 1 || int64_t(getTopK()) > int64_t(getExperts()) ||
-      int64_t(getShared()) < 0)
-    return emitOpError() << "chooses " << getTopK() << " of " << getExperts()
-                         << " experts and " << getShared() << " shared ones";
-  return success();
+  // C4
+  if (getWeights() && (getRenormalize() || getGateColumn()))
+    return emitOpError() << "has experts that are chosen already, but "
+                         << (getRenormalize() ? "'renormalize'" : "a gate");
+  return checkChoice(*this);
 }
 
 LogicalResult RecallOp::verify() {

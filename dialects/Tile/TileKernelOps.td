@@ -329,24 +329,64 @@ def AttendOp : Tile_Kernel<"attend", [HasParent<"TasksOp">]> {
   let hasVerifier = 1;
 }
 
+def ChooseExpertsOp : Tile_Kernel<"choose_experts", [HasParent<"TasksOp">]> {
+  let summary = "Choose the experts of a tile of tokens from the router's logits";
+  let description = [{
+    `quartet.route` from `logits` (E columns, and the shared experts' gate in
+    column `gate`, E unless said, if `shared` > 0), for the tokens of tile
+    `token`. Row t of `chosen` are the experts of token t, the chosen ones and
+    then the shared ones, E + i for the i-th; row t of `weights` are their
+    weights, sigmoid(gate) for shared ones. `tile.route` of a later phase sorts
+    them: in steps of many tokens that leaves no worker a choice that others make
+    as well.
+
+    Constraints: (C1) 1 <= top_k <= experts, (C2) `logits` is a buffer of f32 with
+    the columns, (C3) `chosen` is a buffer of i32 and `weights` one of f32, with
+    top_k + shared columns.
+
+    ```mlir
+    tile.choose_experts @logits[%t] tile 8 experts 256 top_k 8 renormalize shared 1 to @chosen weights @weights
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$logits, Index:$token, I64Attr:$tile,
+                       I64Attr:$experts, I64Attr:$topK, I64Attr:$shared,
+                       OptionalAttr<I64Attr>:$gateColumn, UnitAttr:$renormalize,
+                       FlatSymbolRefAttr:$chosen, FlatSymbolRefAttr:$weights);
+  let assemblyFormat = [{
+    $logits `[` $token `]` `tile` $tile `experts` $experts `top_k` $topK
+    (`renormalize` $renormalize^)? `shared` $shared (`gate` $gateColumn^)?
+    `to` $chosen `weights` $weights attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
 def RouteOp : Tile_Kernel<"route", [HasParent<"PhaseOp">]> {
   let summary = "Choose experts from the router's logits, and sort tokens by expert";
   let description = [{
-    `quartet.route` from `logits` (E columns, and the shared experts' gate in
-    column `gate`, E unless said, if `shared` > 0), for all tokens of the step. Expert E + i is the i-th shared
-    one, with weight sigmoid(gate), for every token. Every worker does this for
-    itself and finds the same.
+    The choice that `tile.choose_experts` describes from the logits `source`, for
+    all tokens of the step; or with `weights` the one that it has made, with
+    `source` its experts. Every worker does this for itself and finds the same.
 
-    Constraints: (C1) 1 <= top_k <= experts, (C2) `logits` is a buffer of f32 with
-    the columns, (C3) `tokens` is the step's.
+    Constraints: (C1) 1 <= top_k <= experts, (C2) `source` is a buffer of logits
+    as of `tile.choose_experts`, or `source` and `weights` are buffers as it
+    writes, (C3) `tokens` is the step's, (C4) with `weights` there is nothing to
+    renormalize and no gate.
+
+    ```mlir
+    %g = tile.route @logits experts 256 top_k 8 renormalize shared 1 tokens 16 : !tile.groups
+    %g = tile.route @chosen weights @weights experts 256 top_k 8 shared 1 tokens 512 : !tile.groups
+    ```
   }];
-  let arguments = (ins FlatSymbolRefAttr:$logits, I64Attr:$experts, I64Attr:$topK,
-                       I64Attr:$shared, OptionalAttr<I64Attr>:$gateColumn,
-                       UnitAttr:$renormalize, I64Attr:$tokens);
+  let arguments = (ins FlatSymbolRefAttr:$source,
+                       OptionalAttr<FlatSymbolRefAttr>:$weights,
+                       I64Attr:$experts, I64Attr:$topK, I64Attr:$shared,
+                       OptionalAttr<I64Attr>:$gateColumn, UnitAttr:$renormalize,
+                       I64Attr:$tokens);
   let results = (outs Tile_Groups:$groups);
   let assemblyFormat = [{
-    $logits `experts` $experts `top_k` $topK (`renormalize` $renormalize^)?
-    `shared` $shared (`gate` $gateColumn^)? `tokens` $tokens attr-dict `:` qualified(type($groups))
+    $source (`weights` $weights^)? `experts` $experts `top_k` $topK
+    (`renormalize` $renormalize^)? `shared` $shared (`gate` $gateColumn^)?
+    `tokens` $tokens attr-dict `:` qualified(type($groups))
   }];
   let hasVerifier = 1;
 }

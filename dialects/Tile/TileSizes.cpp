@@ -20,10 +20,12 @@ int64_t quartet::tile::groupsBytes(RouteOp route) {
   int64_t blocks = all + pairs / 64;
   int64_t bytes = kTileAlign + alignTo64(4 * blocks) +
                   alignTo64(4 * (blocks + 1)) + alignTo64(4 * (all + 1));
-  // Tokens and weights, sorted and not, and where each token's pairs are.
-  bytes += 5 * alignTo64(4 * pairs);
-  // Probabilities of one token.
-  return bytes + alignTo64(4 * experts);
+  // Tokens and weights, sorted, and where each token's pairs are.
+  bytes += 3 * alignTo64(4 * pairs);
+  if (route.getWeights())
+    return bytes;
+  // The choice, and the probabilities of one token.
+  return bytes + 2 * alignTo64(4 * pairs) + alignTo64(4 * experts);
 }
 
 bool quartet::tile::isDynamic(BufferOp buffer) {

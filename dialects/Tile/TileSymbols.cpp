@@ -441,13 +441,49 @@ LogicalResult AttendOp::verifySymbolUses(SymbolTableCollection &) {
   return success();
 }
 
+/// The router's logits \p name, with the columns that \p op reads.
+template <typename Op> static LogicalResult checkLogits(Op op, StringRef name) {
+  int64_t columns = op.getExperts();
+  if (op.getShared() > 0)
+    columns = std::max(
+        columns, int64_t(op.getGateColumn().value_or(op.getExperts())) + 1);
+  return success(bool(findFloats(op, name, columns)));
+}
+
+/// What tile.choose_experts writes and tile.route reads.
+template <typename Op>
+static LogicalResult checkChosen(Op op, StringRef chosen, StringRef weights) {
+  int64_t columns = int64_t(op.getTopK() + op.getShared());
+  auto buffer = find<BufferOp>(op, chosen);
+  if (!buffer)
+    return failure();
+  auto type = dyn_cast<MemRefType>(buffer.getType());
+  if (!type || !type.getElementType().isInteger(32))
+    return op.emitOpError()
+           << "needs i32 in @" << chosen << ", not " << buffer.getType();
+  auto floats = findFloats(op, weights, columns);
+  if (!floats)
+    return failure();
+  for (BufferOp each : {buffer, floats})
+    if (columnsOf(each) != columns)
+      return op.emitOpError()
+             << "has " << columns << " experts for a token, but @"
+             << each.getSymName() << " has " << columnsOf(each) << " columns";
+  return success();
+}
+
+LogicalResult ChooseExpertsOp::verifySymbolUses(SymbolTableCollection &) {
+  // C2
+  if (failed(checkLogits(*this, getLogits())))
+    return failure();
+  // C3
+  return checkChosen(*this, getChosen(), getWeights());
+}
+
 LogicalResult RouteOp::verifySymbolUses(SymbolTableCollection &) {
   // C2
-  int64_t columns = getExperts();
-  if (getShared() > 0)
-    columns =
-        std::max(columns, int64_t(getGateColumn().value_or(getExperts())) + 1);
-  if (!findFloats(*this, getLogits(), columns))
+  if (failed(getWeights() ? checkChosen(*this, getSource(), *getWeights())
+                          : checkLogits(*this, getSource())))
     return failure();
   // C3
   auto step = (*this)->getParentOfType<StepOp>();

@@ -83,6 +83,17 @@ private:
   mlir::LogicalResult writeHidden();
   mlir::LogicalResult sample(SampleOp op);
 
+  // StepRouting.cpp
+  struct Logits {
+    std::string buffer;
+    mlir::IntegerAttr experts, gateColumn; ///< gateColumn: null without a gate
+  };
+  mlir::FailureOr<Logits> logitsOf(SelectExpertsOp select);
+  /// In `many` steps, where TaskSizes wants it: a phase whose tasks choose the
+  /// experts for \p phase.
+  mlir::LogicalResult chooseAhead(PhaseOp phase, SelectExpertsOp select);
+  mlir::FailureOr<mlir::Value> route(SelectExpertsOp select);
+
   // StepStaging.cpp
   /// In `many` steps: a phase that stages the rows that several tasks of
   /// \p phase will multiply with.
@@ -107,7 +118,8 @@ private:
 
   bool many() const { return bucket.kind == tile::StepKind::Many; }
   int64_t tokenTile() const;
-  int64_t stageTile() const; ///< tokens of a task that only stages
+  /// Tokens of a task that only stages or chooses experts.
+  int64_t stageTile() const;
   int64_t rowTile(PackedType type, int64_t count) const;
 
   mlir::ImplicitLocOpBuilder &b;
@@ -128,6 +140,8 @@ private:
       ahead;
   /// In `many` steps: the buffer with an expert phase's staged input.
   llvm::DenseMap<mlir::Value, std::string> published;
+  /// In `many` steps: buffers with experts chosen ahead, and their weights.
+  llvm::DenseMap<mlir::Operation *, std::pair<std::string, std::string>> chosen;
   std::string lastEvent, ropeTable, routingPhase, maxima;
   mlir::Operation *loop = nullptr; ///< the tile.layers being filled
   std::string loopLastEvent;

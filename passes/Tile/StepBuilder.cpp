@@ -183,6 +183,9 @@ LogicalResult StepBuilder::convertPhase(PhaseOp source) {
                               << "' holds no op that fills a phase";
   if (many() && failed(stageAhead(source)))
     return failure();
+  if (many() && sizes.chooseAhead && select &&
+      failed(chooseAhead(source, select)))
+    return failure();
   beginPhase(source.getName());
   LogicalResult result = success();
   if (auto op = dyn_cast<EmbedOp>(anchor))

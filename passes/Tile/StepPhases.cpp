@@ -320,21 +320,6 @@ LogicalResult StepBuilder::expertUp(SelectExpertsOp select, ExpertUpOp op) {
   PackedType type = packedType(op.getGateUp());
   auto h = cast<RankedTensorType>(op.getH().getType());
   int64_t perToken = h.getDimSize(1), intermediate = h.getDimSize(2);
-  FailureOr<Place> logits = placeOf(select.getLogits());
-  if (failed(logits))
-    return failure();
-  int64_t gateColumn = -1;
-  if (select.getGate()) {
-    FailureOr<Place> gate = placeOf(select.getGate());
-    if (failed(gate))
-      return failure();
-    if (gate->buffer != logits->buffer || logits->column != 0)
-      return op.emitError() << "needs the router's logits and the shared "
-                               "experts' gate in one buffer";
-    gateColumn = gate->column;
-  }
-  auto experts =
-      cast<RankedTensorType>(select.getLogits().getType()).getDimSize(1);
   // What reads h decides how it is stored.
   int64_t hGroup = 0;
   source.walk([&](ExpertDownOp down) {
@@ -346,14 +331,9 @@ LogicalResult StepBuilder::expertUp(SelectExpertsOp select, ExpertUpOp op) {
                 tile::RowsType::get(b.getContext(), bucket.tokens * perToken,
                                     intermediate, hGroup));
   places[op.getH()] = {buffer, 0, intermediate};
-  IntegerAttr gate =
-      gateColumn < 0 ? IntegerAttr() : b.getI64IntegerAttr(gateColumn);
-  auto route = tile::RouteOp::create(
-      b, tile::GroupsType::get(b.getContext()), symbol(logits->buffer),
-      b.getI64IntegerAttr(experts), select.getTopKAttr(),
-      b.getI64IntegerAttr(select.getShared()), gate,
-      select.getRenormalizeAttr(), b.getI64IntegerAttr(bucket.tokens));
-  routingPhase = phase.getSymName().str();
+  FailureOr<Value> groups = route(select);
+  if (failed(groups))
+    return failure();
   int64_t unit = std::max<int64_t>(64, hGroup);
   int64_t tile =
       many() ? std::min<int64_t>(sizes.manyRows, roundUp(intermediate, unit))
@@ -373,11 +353,11 @@ LogicalResult StepBuilder::expertUp(SelectExpertsOp select, ExpertUpOp op) {
        extent(tile::ExtentKind::Count, (intermediate + tile - 1) / tile)},
       [&](ValueRange at) {
         tile::ExpertUpOp::create(
-            b, route.getGroups(), at[0], at[1], b.getI64IntegerAttr(tile),
+            b, *groups, at[0], at[1], b.getI64IntegerAttr(tile),
             symbolOf(op.getGateUp()), rows, source, symbol(buffer),
             b.getI64IntegerAttr(intermediate));
       },
-      route.getGroups());
+      *groups);
   return success();
 }
 

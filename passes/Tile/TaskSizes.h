@@ -24,12 +24,17 @@ struct TaskSizes {
   /// write their pairs, which others add up. More memory moves, but all workers
   /// have work; and the order of sums needs no worker to see all experts.
   bool downByExpert = false;
+  /// Steps of many tokens: experts are chosen by tasks, a tile of tokens each,
+  /// instead of by every worker for itself, which for 512 tokens takes a GPU's
+  /// block some 50 us a layer: more than a phase costs.
+  bool chooseAhead = false;
   /// Pages of a range of split-KV attention, for few tokens.
   int64_t rangePages = 8;
   /// Query tokens of an attention task of a step of many tokens.
   int64_t attendTokens = 16;
-  /// Tokens of a task that only stages: some 10 us of work on a CPU's core, and
-  /// enough tasks for many workers.
+  /// Tokens of a task that only stages or chooses experts: some 10 us of work
+  /// on a CPU's core, a token for each warp of a GPU's block, and enough tasks
+  /// for many workers.
   int64_t stageTokens = 8;
 
   /// For a few to some dozens of workers with a cache of their own (a task's
@@ -45,6 +50,7 @@ struct TaskSizes {
     sizes.fewDownRows = 32;
     sizes.manyDownRows = 128;
     sizes.downByExpert = true;
+    sizes.chooseAhead = true;
     sizes.rangePages = 2;
     return sizes;
   }

@@ -6,7 +6,7 @@ using namespace quartet;
 using quartet::tile::alignTo64;
 
 GroupsLayout::GroupsLayout(int64_t tokens, int64_t experts, int64_t topK,
-                           int64_t shared)
+                           int64_t shared, bool chosen)
     : experts(experts), shared(shared), perToken(topK + shared),
       allExperts(experts + shared) {
   int64_t pairs = alignTo64(tokens * perToken * 4);
@@ -18,8 +18,8 @@ GroupsLayout::GroupsLayout(int64_t tokens, int64_t experts, int64_t topK,
   pairTokens = first + alignTo64((allExperts + 1) * 4);
   pairWeights = pairTokens + pairs;
   tokenExperts = pairWeights + pairs;
-  tokenWeights = tokenExperts + pairs;
-  tokenPairs = tokenWeights + pairs;
+  tokenWeights = tokenExperts + (chosen ? 0 : pairs);
+  tokenPairs = tokenWeights + (chosen ? 0 : pairs);
   probabilities = tokenPairs + pairs;
-  bytes = probabilities + alignTo64((experts + shared + 16) * 4);
+  bytes = probabilities + (chosen ? 0 : alignTo64((experts + shared + 16) * 4));
 }

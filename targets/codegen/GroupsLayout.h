@@ -14,7 +14,10 @@ constexpr int64_t kBlockPairs = 64;
 /// as byte offsets from one address. Pairs are (token, expert) of which each
 /// token has perToken; they are sorted by expert, then by token.
 struct GroupsLayout {
-  GroupsLayout(int64_t tokens, int64_t experts, int64_t topK, int64_t shared);
+  /// \p chosen: the choice lies in buffers of the step, and the scratch that
+  /// making it takes is not there.
+  GroupsLayout(int64_t tokens, int64_t experts, int64_t topK, int64_t shared,
+               bool chosen = false);
   int64_t experts, shared;
   int64_t perToken;     ///< topK + shared
   int64_t allExperts;   ///< experts + shared

@@ -166,13 +166,17 @@ LogicalResult StepBase::lowerOp(Operation &op) {
         lower(kernel);
         return success();
       })
-      .Case<tile::MatmulOp, tile::ExpertPairsOp, tile::ExpertSumOp>(
-          [&](auto kernel) { return lower(kernel); })
+      .Case<tile::MatmulOp, tile::ChooseExpertsOp, tile::ExpertPairsOp,
+            tile::ExpertSumOp>([&](auto kernel) { return lower(kernel); })
       .Default([&](Operation *other) { return noLowering(other); });
 }
 
 LogicalResult StepBase::noLowering(Operation *op) const {
   return op->emitOpError() << "has no lowering for " << machines;
+}
+
+LogicalResult StepBase::lower(tile::ChooseExpertsOp op) {
+  return noLowering(op);
 }
 
 LogicalResult StepBase::lower(tile::ExpertPairsOp op) { return noLowering(op); }
@@ -206,7 +210,7 @@ LogicalResult StepBase::lowerBody(Block &block) {
 
 GroupsLayout StepBase::layoutOf(tile::RouteOp op) {
   return GroupsLayout(op.getTokens(), op.getExperts(), op.getTopK(),
-                      op.getShared());
+                      op.getShared(), op.getWeights().has_value());
 }
 
 tile::RouteOp StepBase::routeOf(Value groups) {

@@ -92,11 +92,13 @@ protected:
   virtual void lower(tile::SiluMulOp op) = 0;
   virtual void lower(tile::DeltaScanOp op) = 0;
   virtual void lower(tile::AttendOp op) = 0;
-  virtual void lower(tile::RouteOp op) = 0;
+  virtual mlir::LogicalResult lower(tile::RouteOp op) = 0;
   virtual void lower(tile::ExpertUpOp op) = 0;
   virtual void lower(tile::ExpertDownOp op) = 0;
   virtual void lower(tile::SampleOp op) = 0;
-  // Of schedules with TaskSizes::downByExpert; errors where a target has none.
+  // Of schedules with TaskSizes::chooseAhead and downByExpert; errors where a
+  // target has none.
+  virtual mlir::LogicalResult lower(tile::ChooseExpertsOp op);
   virtual mlir::LogicalResult lower(tile::ExpertPairsOp op);
   virtual mlir::LogicalResult lower(tile::ExpertSumOp op);
   /// Before each op of a task.

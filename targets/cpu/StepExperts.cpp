@@ -10,9 +10,11 @@ using namespace mlir;
 using namespace quartet;
 using namespace quartet::cpu;
 
-void StepLowering::lower(tile::RouteOp op) {
+LogicalResult StepLowering::lower(tile::RouteOp op) {
+  if (op.getWeights())
+    return noLowering(op);
   GroupsLayout layout = layoutOf(op);
-  Buffer logits = buffer(op.getLogits());
+  Buffer logits = buffer(op.getSource());
   // At the start of local memory, where no phase puts anything else.
   V groups = local;
   result.localBytes = std::max(result.localBytes, layout.bytes);
@@ -21,6 +23,7 @@ void StepLowering::lower(tile::RouteOp op) {
           k.i64(op.getGateColumn().value_or(op.getExperts())), numTokens,
           groups});
   groupData[op.getGroups()] = groups;
+  return success();
 }
 
 void StepLowering::lower(tile::ExpertUpOp op) {

@@ -96,7 +96,8 @@ LogicalResult StepLowering::lowerPhase(tile::PhaseOp phase) {
   bool routes = !body.getOps<tile::RouteOp>().empty();
   bool failed = false;
   for (auto route : body.getOps<tile::RouteOp>())
-    lower(route);
+    if (mlir::failed(lower(route)))
+      return failure();
   for (auto recall : body.getOps<tile::RecallOp>())
     lower(recall);
   SmallVector<Grid> grids = gridsOf(phase);

@@ -38,7 +38,7 @@ private:
   void lower(tile::SiluMulOp op) override;
   void lower(tile::DeltaScanOp op) override;
   void lower(tile::AttendOp op) override;
-  void lower(tile::RouteOp op) override;
+  mlir::LogicalResult lower(tile::RouteOp op) override;
   void lower(tile::ExpertUpOp op) override;
   void lower(tile::ExpertDownOp op) override;
   void lower(tile::SampleOp op) override;

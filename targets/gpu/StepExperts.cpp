@@ -8,15 +8,39 @@ using namespace mlir;
 using namespace quartet;
 using namespace quartet::gpu;
 
-void StepLowering::lower(tile::RouteOp op) {
-  GroupsLayout layout = layoutOf(op);
+/// What \p op, a route or a choice, reads of the router's logits.
+template <typename Op>
+static RouterLogits logitsOf(DeviceBuilder &k, Op op, V data,
+                             int64_t rowBytes) {
+  return {data, k.i64(rowBytes),
+          k.i64(op.getGateColumn().value_or(op.getExperts())),
+          op.getRenormalize()};
+}
+
+LogicalResult StepLowering::lower(tile::ChooseExpertsOp op) {
+  GroupsLayout layout(step.getTokens(), op.getExperts(), op.getTopK(),
+                      op.getShared(), /*chosen=*/true);
   Buffer logits = buffer(op.getLogits());
+  TokenRange tokens = tokensOf(op.getToken(), op.getTile(), false);
+  chooseExperts(k, layout, logitsOf(k, op, logits.data, logits.rowBytes),
+                tokens.first, tokens.count,
+                {buffer(op.getChosen()).data, buffer(op.getWeights()).data});
+  return success();
+}
+
+LogicalResult StepLowering::lower(tile::RouteOp op) {
+  GroupsLayout layout = layoutOf(op);
+  Buffer source = buffer(op.getSource());
   // At the start of the worker's memory, where no phase puts anything else.
   V groups = local;
-  route(k, layout, op.getRenormalize(), logits.data, k.i64(logits.rowBytes),
-        k.i64(op.getGateColumn().value_or(op.getExperts())), numTokens,
-        op.getTokens(), groups);
+  if (op.getWeights())
+    route(k, layout, ChosenExperts{source.data, buffer(*op.getWeights()).data},
+          numTokens, op.getTokens(), groups);
+  else
+    route(k, layout, logitsOf(k, op, source.data, source.rowBytes), numTokens,
+          op.getTokens(), groups);
   groupData[op.getGroups()] = groups;
+  return success();
 }
 
 void StepLowering::lower(tile::ExpertUpOp op) {

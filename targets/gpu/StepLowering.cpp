@@ -211,7 +211,8 @@ LogicalResult StepLowering::lowerPhase(tile::PhaseOp phase, bool waits) {
   bool routes = !body.getOps<tile::RouteOp>().empty();
   k.setSite(name + " / route");
   for (auto route : body.getOps<tile::RouteOp>())
-    lower(route);
+    if (mlir::failed(lower(route)))
+      return failure();
   for (auto recall : body.getOps<tile::RecallOp>())
     lower(recall);
   SmallVector<Grid> grids = gridsOf(phase);

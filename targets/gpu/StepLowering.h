@@ -58,7 +58,8 @@ private:
   void lower(tile::SiluMulOp op) override;
   void lower(tile::DeltaScanOp op) override;
   void lower(tile::AttendOp op) override;
-  void lower(tile::RouteOp op) override;
+  mlir::LogicalResult lower(tile::RouteOp op) override;
+  mlir::LogicalResult lower(tile::ChooseExpertsOp op) override;
   void lower(tile::ExpertUpOp op) override;
   void lower(tile::ExpertDownOp op) override;
   mlir::LogicalResult lower(tile::ExpertPairsOp op) override;

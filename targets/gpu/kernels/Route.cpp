@@ -1,8 +1,6 @@
-// A warp per token keeps the probabilities in registers and takes the best few
-// by shuffles. Pairs are then ranked: by comparing all with all when they are
-// few, else by counting, in pieces.
+// Pairs are ranked: by comparing all with all when they are few, else by
+// counting, in pieces.
 #include "targets/gpu/kernels/Route.h"
-#include <limits>
 
 using namespace mlir;
 using namespace quartet;
@@ -10,9 +8,6 @@ using namespace quartet::gpu;
 using llvm::ArrayRef;
 using llvm::SmallVector;
 
-/// In place of the probability of an expert that a token has chosen already, or
-/// that there is not.
-static constexpr double kTaken = -2.0;
 /// Pairs that are ranked by comparing all with all.
 static constexpr int64_t kFewPairs = 256;
 /// Most pieces in which more pairs are counted, by a thread each.
@@ -21,20 +16,14 @@ static constexpr int64_t kMostPieces = 64;
 namespace {
 class Route {
 public:
-  Route(DeviceBuilder &k, const GroupsLayout &layout, bool renormalize,
-        V logits, V stride, V gateColumn, V tokens, int64_t mostTokens,
-        V groups)
-      : k(k), layout(layout), renormalize(renormalize), logits(logits),
-        stride(stride), gateColumn(gateColumn), tokens(tokens),
-        mostPairs(mostTokens * layout.perToken), groups(groups),
-        topK(layout.perToken - layout.shared) {}
+  Route(DeviceBuilder &k, const GroupsLayout &layout,
+        const ChosenExperts &chosen, V tokens, int64_t mostTokens, V groups)
+      : k(k), layout(layout), chosen(chosen), tokens(tokens),
+        mostPairs(mostTokens * layout.perToken), groups(groups) {}
   void emit();
 
 private:
   V at(int64_t field) { return groups + field; }
-  /// The lane's probabilities: of experts lane, lane + lanes, ...
-  SmallVector<V> softmax(V row);
-  void chooseExperts(V token);
   /// Pair number \p i, as tokens chose them, goes to \p place.
   void placePair(V experts, V i, V place);
   void rankFew(V experts);
@@ -43,98 +32,17 @@ private:
 
   DeviceBuilder &k;
   const GroupsLayout &layout;
-  bool renormalize;
-  V logits, stride, gateColumn, tokens;
+  const ChosenExperts &chosen;
+  V tokens;
   int64_t mostPairs;
   V groups;
-  int64_t topK;
 };
 } // namespace
 
-SmallVector<V> Route::softmax(V row) {
-  int64_t lanes = k.machine.lanes;
-  V none = k.f32(-std::numeric_limits<double>::infinity());
-  SmallVector<V> p;
-  V best = none;
-  for (int64_t first = 0; first < layout.experts; first += lanes) {
-    V e = k.lane() + first;
-    bool whole = first + lanes <= layout.experts;
-    V value = whole ? k.load(k.f32(), row, e * 4)
-                    : k.select(e < layout.experts,
-                               k.load(k.f32(), row,
-                                      k.min(e, k.i64(layout.experts - 1)) * 4),
-                               none);
-    p.push_back(value);
-    best = k.max(best, value);
-  }
-  best = k.warpMax(best);
-  V sum = k.f32(0);
-  for (V &value : p) {
-    value = k.exp(value - best);
-    sum = sum + value;
-  }
-  sum = k.warpSum(sum);
-  for (auto [i, value] : llvm::enumerate(p)) {
-    V e = k.lane() + int64_t(i) * lanes;
-    value = k.select(e < layout.experts, value / sum, k.f32(kTaken));
-  }
-  return p;
-}
-
-void Route::chooseExperts(V token) {
-  int64_t lanes = k.machine.lanes;
-  V row = logits + token * stride;
-  SmallVector<V> p = softmax(row);
-  SmallVector<V> values, places;
-  V total = k.f32(0);
-  for (int64_t j = 0; j < topK; ++j) {
-    // The lane's best, then the warp's; of equal ones the first expert. No
-    // number at all leaves -1, and then the first expert.
-    V best = k.f32(-1), place = k.i32(std::numeric_limits<int32_t>::max());
-    for (auto [i, value] : llvm::enumerate(p)) {
-      V better = value > best;
-      V e = k.truncate(k.lane() + int64_t(i) * lanes, k.i32());
-      best = k.select(better, value, best);
-      place = k.select(better, e, place);
-    }
-    for (int64_t mask = lanes / 2; mask > 0; mask /= 2) {
-      V otherBest = k.shuffleXor(best, mask);
-      V otherPlace = k.shuffleXor(place, mask);
-      V better =
-          (otherBest > best) | ((otherBest == best) & (otherPlace < place));
-      best = k.select(better, otherBest, best);
-      place = k.select(better, otherPlace, place);
-    }
-    V nowhere = place == int64_t(std::numeric_limits<int32_t>::max());
-    place = k.select(nowhere, k.i32(0), place);
-    for (auto [i, value] : llvm::enumerate(p)) {
-      V e = k.truncate(k.lane() + int64_t(i) * lanes, k.i32());
-      value = k.select(e == place, k.f32(kTaken), value);
-    }
-    values.push_back(best);
-    places.push_back(place);
-    total = total + best;
-  }
-  V gate;
-  if (layout.shared)
-    gate = k.sigmoid(k.load(k.f32(), row, gateColumn * 4));
-  V base = token * layout.perToken;
-  k.ifThen(k.lane() == 0, [&] {
-    auto keep = [&](int64_t j, V expert, V weight) {
-      k.store(expert, at(layout.tokenExperts), (base + j) * 4);
-      k.store(weight, at(layout.tokenWeights), (base + j) * 4);
-    };
-    for (int64_t j = 0; j < topK; ++j)
-      keep(j, places[j], renormalize ? values[j] / total : values[j]);
-    for (int64_t s = 0; s < layout.shared; ++s)
-      keep(topK + s, k.i32(layout.experts + s), gate);
-  });
-}
-
 void Route::placePair(V experts, V i, V place) {
   k.storeIndex(i / layout.perToken, at(layout.pairTokens), place);
-  k.store(k.load(k.f32(), at(layout.tokenWeights), i * 4),
-          at(layout.pairWeights), place * 4);
+  k.store(k.load(k.f32(), chosen.weights, i * 4), at(layout.pairWeights),
+          place * 4);
   // A token's pairs are kept by expert: as many come before as it has chosen
   // smaller ones. A token that is no number has one expert several times.
   V first = i / layout.perToken * layout.perToken;
@@ -296,11 +204,9 @@ void Route::scanExperts(V counts, V blocks) {
 }
 
 void Route::emit() {
-  k.forWarps(tokens, [&](V token) { chooseExperts(token); });
-  k.barrier();
   DeviceBuilder::SharedScope scope(k);
   // All threads look at all pairs: from shared memory where they fit.
-  V experts = at(layout.tokenExperts);
+  V experts = chosen.experts;
   if (mostPairs * 4 <= std::min<int64_t>(32 << 10, k.sharedRoom() / 2)) {
     V copy = k.shared(mostPairs * 4);
     k.forThreads(tokens * layout.perToken, [&](V i) {
@@ -317,9 +223,17 @@ void Route::emit() {
 }
 
 void quartet::gpu::route(DeviceBuilder &k, const GroupsLayout &layout,
-                         bool renormalize, V logits, V stride, V gateColumn,
-                         V tokens, int64_t mostTokens, V groups) {
-  Route(k, layout, renormalize, logits, stride, gateColumn, tokens, mostTokens,
-        groups)
-      .emit();
+                         const ChosenExperts &chosen, V tokens,
+                         int64_t mostTokens, V groups) {
+  Route(k, layout, chosen, tokens, mostTokens, groups).emit();
+}
+
+void quartet::gpu::route(DeviceBuilder &k, const GroupsLayout &layout,
+                         const RouterLogits &logits, V tokens,
+                         int64_t mostTokens, V groups) {
+  ChosenExperts chosen = {groups + layout.tokenExperts,
+                          groups + layout.tokenWeights};
+  chooseExperts(k, layout, logits, k.i64(0), tokens, chosen);
+  k.barrier();
+  route(k, layout, chosen, tokens, mostTokens, groups);
 }

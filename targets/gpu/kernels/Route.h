@@ -1,21 +1,22 @@
-// Which experts a token goes to, and the tokens sorted by expert, by one block.
+// Tokens sorted by the experts that they chose, by one block for itself.
 #ifndef QUARTET_TARGETS_GPU_KERNELS_ROUTE_H
 #define QUARTET_TARGETS_GPU_KERNELS_ROUTE_H
-#include "targets/codegen/GroupsLayout.h"
-#include "targets/gpu/DeviceBuilder.h"
+#include "targets/gpu/kernels/ChooseExperts.h"
 
 namespace quartet::gpu {
 
-/// quartet.route for \p tokens tokens, at most \p mostTokens, then their pairs
-/// sorted by expert: blockCount, blockExperts, blockFirst, pairTokens and
-/// pairWeights of \p layout at \p groups (global), the rest is scratch. Row t
-/// of \p logits (stride in bytes) has `experts` logits and, when there are
-/// shared experts, their gate in column \p gateColumn. Of equal probabilities
-/// the first expert is taken. The block has met since others used the shared
-/// memory or \p groups. Meets; complete for all threads on return.
-void route(DeviceBuilder &k, const GroupsLayout &layout, bool renormalize,
-           V logits, V stride, V gateColumn, V tokens, int64_t mostTokens,
-           V groups);
+/// The pairs that \p tokens tokens, at most \p mostTokens, chose, sorted by
+/// expert: blockCount, blockExperts, blockFirst, pairTokens, pairWeights and
+/// tokenPairs of \p layout at \p groups (global). The block has met since
+/// others used the shared memory, \p groups or \p chosen (global). Meets;
+/// complete for all threads on return.
+void route(DeviceBuilder &k, const GroupsLayout &layout,
+           const ChosenExperts &chosen, V tokens, int64_t mostTokens, V groups);
+
+/// The same, after this block alone has made the choice, in scratch memory of
+/// \p groups: where they are few, that is less than a phase costs.
+void route(DeviceBuilder &k, const GroupsLayout &layout,
+           const RouterLogits &logits, V tokens, int64_t mostTokens, V groups);
 
 } // namespace quartet::gpu
 #endif

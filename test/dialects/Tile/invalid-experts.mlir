@@ -385,3 +385,156 @@ tile.program @expert_sum_c1 {
     }
   }
 }
+
+// -----
+
+tile.program @choose_experts_c1 {
+  tile.step @s many tokens 4 sequences 2 {
+    tile.buffer @l : memref<4x16xf32>
+    tile.buffer @c : memref<4x3xi32>
+    tile.buffer @w : memref<4x3xf32>
+    tile.phase @p {
+      tile.tasks [<tokens 2>] {
+      ^bb0(%t: index):
+        // expected-error @+1 {{chooses 3 of 2 experts and 1 shared ones}}
+        tile.choose_experts @l[%t] tile 2 experts 2 top_k 3 shared 1 to @c weights @w
+      }
+    }
+  }
+}
+
+// -----
+
+tile.program @choose_experts_c2 {
+  tile.step @s many tokens 4 sequences 2 {
+    tile.buffer @l : memref<4x16xf32>
+    tile.buffer @c : memref<4x3xi32>
+    tile.buffer @w : memref<4x3xf32>
+    tile.phase @p {
+      tile.tasks [<tokens 2>] {
+      ^bb0(%t: index):
+        // expected-error @+1 {{needs columns up to 17 of @l, which has 16}}
+        tile.choose_experts @l[%t] tile 2 experts 8 top_k 2 shared 1 gate 16 to @c weights @w
+      }
+    }
+  }
+}
+
+// -----
+
+tile.program @choose_experts_c3_experts {
+  tile.step @s many tokens 4 sequences 2 {
+    tile.buffer @l : memref<4x16xf32>
+    tile.buffer @c : memref<4x3xf32>
+    tile.buffer @w : memref<4x3xf32>
+    tile.phase @p {
+      tile.tasks [<tokens 2>] {
+      ^bb0(%t: index):
+        // expected-error @+1 {{needs i32 in @c, not 'memref<4x3xf32>'}}
+        tile.choose_experts @l[%t] tile 2 experts 8 top_k 2 shared 1 to @c weights @w
+      }
+    }
+  }
+}
+
+// -----
+
+tile.program @choose_experts_c3_weights {
+  tile.step @s many tokens 4 sequences 2 {
+    tile.buffer @l : memref<4x16xf32>
+    tile.buffer @c : memref<4x3xi32>
+    tile.buffer @w : memref<4x3xi32>
+    tile.phase @p {
+      tile.tasks [<tokens 2>] {
+      ^bb0(%t: index):
+        // expected-error @+1 {{needs f32 in @w, not 'memref<4x3xi32>'}}
+        tile.choose_experts @l[%t] tile 2 experts 8 top_k 2 shared 1 to @c weights @w
+      }
+    }
+  }
+}
+
+// -----
+
+tile.program @choose_experts_c3_columns {
+  tile.step @s many tokens 4 sequences 2 {
+    tile.buffer @l : memref<4x16xf32>
+    tile.buffer @c : memref<4x4xi32>
+    tile.buffer @w : memref<4x3xf32>
+    tile.phase @p {
+      tile.tasks [<tokens 2>] {
+      ^bb0(%t: index):
+        // expected-error @+1 {{has 3 experts for a token, but @c has 4 columns}}
+        tile.choose_experts @l[%t] tile 2 experts 8 top_k 2 shared 1 to @c weights @w
+      }
+    }
+  }
+}
+
+// -----
+
+tile.program @route_c2_chosen {
+  tile.step @s many tokens 4 sequences 2 {
+    tile.buffer @l : memref<4x16xf32>
+    tile.buffer @c : memref<4x3xi32>
+    tile.buffer @w : memref<4x3xf32>
+    tile.phase @p {
+      // expected-error @+1 {{needs i32 in @l, not 'memref<4x16xf32>'}}
+      %g = tile.route @l weights @w experts 8 top_k 2 shared 1 tokens 4 : !tile.groups
+      tile.tasks [<count 2>] {
+      ^bb0(%r: index):
+      }
+    }
+  }
+}
+
+// -----
+
+tile.program @route_c2_weights {
+  tile.step @s many tokens 4 sequences 2 {
+    tile.buffer @l : memref<4x16xf32>
+    tile.buffer @c : memref<4x3xi32>
+    tile.buffer @w : memref<4x5xf32>
+    tile.phase @p {
+      // expected-error @+1 {{has 3 experts for a token, but @w has 5 columns}}
+      %g = tile.route @c weights @w experts 8 top_k 2 shared 1 tokens 4 : !tile.groups
+      tile.tasks [<count 2>] {
+      ^bb0(%r: index):
+      }
+    }
+  }
+}
+
+// -----
+
+tile.program @route_c4_renormalize {
+  tile.step @s many tokens 4 sequences 2 {
+    tile.buffer @l : memref<4x16xf32>
+    tile.buffer @c : memref<4x3xi32>
+    tile.buffer @w : memref<4x3xf32>
+    tile.phase @p {
+      // expected-error @+1 {{has experts that are chosen already, but 'renormalize'}}
+      %g = tile.route @c weights @w experts 8 top_k 2 renormalize shared 1 tokens 4 : !tile.groups
+      tile.tasks [<count 2>] {
+      ^bb0(%r: index):
+      }
+    }
+  }
+}
+
+// -----
+
+tile.program @route_c4_gate {
+  tile.step @s many tokens 4 sequences 2 {
+    tile.buffer @l : memref<4x16xf32>
+    tile.buffer @c : memref<4x3xi32>
+    tile.buffer @w : memref<4x3xf32>
+    tile.phase @p {
+      // expected-error @+1 {{has experts that are chosen already, but a gate}}
+      %g = tile.route @c weights @w experts 8 top_k 2 shared 1 gate 9 tokens 4 : !tile.groups
+      tile.tasks [<count 2>] {
+      ^bb0(%r: index):
+      }
+    }
+  }
+}

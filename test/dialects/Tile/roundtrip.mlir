@@ -37,6 +37,8 @@ tile.program @p {
     tile.buffer @h : !tile.rows<12, 32, 0>
     tile.buffer @heads : memref<4x2x16xf32>
     tile.buffer @pairs : memref<12x64xf32>
+    tile.buffer @chosen : memref<4x2xi32>
+    tile.buffer @weights : memref<4x2xf32>
     // CHECK: tile.event @done
     tile.event @done
     tile.event @routed
@@ -107,7 +109,21 @@ tile.program @p {
           // CHECK: tile.expert_sum %[[G]][%[[T]]] tile 2 from @pairs to @x
           tile.expert_sum %g[%t] tile 2 from @pairs to @x
         }
+        tile.tasks [<tokens 2>] {
+        // CHECK: ^bb0(%[[T:.*]]: index):
+        ^bb0(%t: index):
+          // CHECK: tile.choose_experts @logits[%[[T]]] tile 2 experts 2 top_k 1 renormalize shared 1 gate 3 to @chosen weights @weights
+          tile.choose_experts @logits[%t] tile 2 experts 2 top_k 1 renormalize shared 1 gate 3 to @chosen weights @weights
+        }
         tile.signal @done
+      }
+      tile.phase @three {
+        tile.wait @done
+        // CHECK: tile.route @chosen weights @weights experts 2 top_k 1 shared 1 tokens 4 : !tile.groups
+        %g = tile.route @chosen weights @weights experts 2 top_k 1 shared 1 tokens 4 : !tile.groups
+        tile.tasks [<experts 1>] groups %g : !tile.groups {
+        ^bb0(%e: index):
+        }
       }
     }
   }

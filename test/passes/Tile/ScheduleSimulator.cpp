@@ -274,9 +274,13 @@ private:
       executeScan(c, scan);
     else if (auto attend = dyn_cast<AttendOp>(op))
       executeAttend(c, attend);
-    else if (auto route = dyn_cast<RouteOp>(op))
-      read(c, route.getLogits(), {0, tokens},
-           {0, int64_t(route.getExperts()) + (route.getShared() > 0)}, &op);
+    else if (auto choose = dyn_cast<ChooseExpertsOp>(op)) {
+      Span rows = tile(c, choose.getToken(), choose.getTile());
+      readLogits(c, choose, choose.getLogits(), rows);
+      for (StringRef to : {choose.getChosen(), choose.getWeights()})
+        write(c, to, rows, {0, widthOf(to)}, &op);
+    } else if (auto route = dyn_cast<RouteOp>(op))
+      executeRoute(c, route);
     else if (auto up = dyn_cast<ExpertUpOp>(op))
       executeUp(c, up);
     else if (auto down = dyn_cast<ExpertDownOp>(op))
@@ -412,6 +416,22 @@ private:
     auto buffer = cast<BufferOp>(lookUp(firstOp(), h));
     int64_t rows = cast<RowsType>(buffer.getType()).getTokens();
     return {expert * rows / experts, (expert + 1) * rows / experts};
+  }
+
+  template <typename Op>
+  void readLogits(const Context &c, Op op, StringRef logits, Span rows) {
+    int64_t experts = op.getExperts();
+    int64_t gate = op.getGateColumn().value_or(experts);
+    read(c, logits, rows, {0, experts}, op);
+    if (op.getShared() > 0)
+      read(c, logits, rows, {gate, gate + 1}, op);
+  }
+
+  void executeRoute(const Context &c, RouteOp op) {
+    if (!op.getWeights())
+      return readLogits(c, op, op.getSource(), {0, tokens});
+    for (StringRef from : {op.getSource(), *op.getWeights()})
+      read(c, from, {0, tokens}, {0, widthOf(from)}, op);
   }
 
   void executeUp(const Context &c, ExpertUpOp op) {
@@ -643,8 +663,13 @@ int64_t quartet::tile::simulateLocalBytes(StepOp step) {
         int64_t all = experts + route.getShared();
         int64_t pairs =
             route.getTokens() * (route.getTopK() + route.getShared());
-        int64_t groups = 64 + padded(4 * all) + padded(4 * (all + 1)) +
-                         4 * padded(4 * pairs) + padded(4 * experts);
+        int64_t blocks = all + pairs / 64;
+        // A count; experts and first pairs of blocks; first pairs of experts;
+        // tokens, weights and places of pairs.
+        int64_t groups = 64 + padded(4 * blocks) + padded(4 * (blocks + 1)) +
+                         padded(4 * (all + 1)) + 3 * padded(4 * pairs);
+        if (!route.getWeights()) // the choice is the worker's own
+          groups += 2 * padded(4 * pairs) + padded(4 * experts);
         own += groups;
         routed[phase.getSymName().str()] = {held.size(), groups};
       }

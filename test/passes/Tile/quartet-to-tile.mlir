@@ -1,8 +1,8 @@
 // The schedule of a model with both kinds of layers: what its phases are, in which
 // order, and what a step of few and of many tokens differ in.
 // RUN: quartetc build %quartet_src/test/golden/moe -q --layers 4 --emit=phases -o %t.mlir
-// RUN: quartet-opt %t.mlir -quartet-to-tile=buckets=4,64 | FileCheck %s
-// RUN: quartet-opt %t.mlir -quartet-to-tile="buckets=64 gpu" -tile-verify-schedule | FileCheck %s --check-prefix=GPU
+// RUN: quartet-opt %t.mlir -quartet-to-tile=buckets=4,64 | FileCheck %s --implicit-check-not=tile.choose_experts
+// RUN: quartet-opt %t.mlir -quartet-to-tile="buckets=4,64 gpu" -tile-verify-schedule | FileCheck %s --check-prefix=GPU
 // RUN: not quartet-opt %s -quartet-to-tile=buckets=1 2>&1 | FileCheck %s --check-prefix=NONE
 
 // NONE: error: {{.*}}has no phases; run quartet-form-phases first
@@ -84,9 +84,25 @@ quartet.model @empty {
 // CHECK:         tile.stage plain @l3.in.stage
 // CHECK:         tile.store_head
 
-// On GPUs experts' down projections are tasks by expert, whose pairs are added up behind.
+// On GPUs tasks choose experts in a phase in front, where tokens are many, and experts' down
+// projections are tasks by expert, whose pairs are added up behind.
+// GPU:         tile.step @few_4 few tokens 4
+// GPU-NOT:     tile.choose_experts
+// GPU:         tile.route @l0.route experts 8 top_k 2 renormalize shared 1 gate 16 tokens 4
+// GPU-NOT:     tile.choose_experts
 // GPU:         tile.step @many_64 many tokens 64
+// GPU:         tile.buffer @l0.up.choose : memref<64x3xi32>
+// GPU:         tile.buffer @l0.up.choose.weights : memref<64x3xf32>
 // GPU:         tile.buffer @l0.down.pairs : memref<{{[0-9]+}}x64xf32>
+// GPU:         tile.phase @l0.up.choose {
+// GPU-NEXT:      tile.wait @l0.route.done
+// GPU-NEXT:      tile.tasks [<tokens 8>] {
+// GPU-NEXT:      ^bb0(%[[T:.*]]: index):
+// GPU-NEXT:        tile.choose_experts @l0.route[%[[T]]] tile 8 experts 8 top_k 2 renormalize shared 1 gate 16 to @l0.up.choose weights @l0.up.choose.weights
+// GPU:           tile.signal @l0.up.choose.done
+// GPU:         tile.phase @l0.up {
+// GPU-NEXT:      tile.wait @l0.up.choose.done
+// GPU-NEXT:      tile.route @l0.up.choose weights @l0.up.choose.weights experts 8 top_k 2 shared 1 tokens 64
 // GPU:         tile.phase @l0.down {
 // GPU:           %[[G:.*]] = tile.recall "l0.up" : !tile.groups
 // GPU-NEXT:      tile.tasks [<experts 1>, <count 1>] groups %[[G]] : !tile.groups {

@@ -143,3 +143,51 @@ tile.program @pieces {
     }
   }
 }
+
+// Logits make room once experts are chosen; the choice stays until the last phase
+// that sorts it, and takes no local memory.
+// CHECK-LABEL: tile.program @chosen
+tile.program @chosen {
+  // CHECK: tile.step @s many tokens 4 sequences 2 scratch 384 scratch_per_page 0 local 448
+  tile.step @s many tokens 4 sequences 2 {
+    // CHECK-DAG: tile.buffer @l at [[L:[0-9]+]] :
+    // CHECK-DAG: tile.buffer @b at [[L]] :
+    tile.buffer @l : memref<4x16xf32>
+    tile.buffer @c : memref<4x2xi32>
+    tile.buffer @w : memref<4x2xf32>
+    tile.buffer @b : memref<4x16xf32>
+    tile.event @e
+    tile.event @f
+    tile.event @g
+    tile.phase @logits {
+      tile.tasks [<tokens 2>] {
+      ^bb0(%t: index):
+        tile.rope_table @l[%t] tile 2 inv_freq [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0] axes [0, 0, 0, 0, 0, 0, 0, 0] scale 1.0
+      }
+      tile.signal @e
+    }
+    tile.phase @choose {
+      tile.wait @e
+      tile.tasks [<tokens 2>] {
+      ^bb0(%t: index):
+        tile.choose_experts @l[%t] tile 2 experts 4 top_k 2 shared 0 to @c weights @w
+      }
+      tile.signal @f
+    }
+    tile.phase @p {
+      tile.wait @f
+      tile.tasks [<tokens 2>] {
+      ^bb0(%t: index):
+        tile.rope_table @b[%t] tile 2 inv_freq [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0] axes [0, 0, 0, 0, 0, 0, 0, 0] scale 1.0
+      }
+      tile.signal @g
+    }
+    tile.phase @up {
+      tile.wait @g
+      %g = tile.route @c weights @w experts 4 top_k 2 shared 0 tokens 4 : !tile.groups
+      tile.tasks [<experts 1>] groups %g : !tile.groups {
+      ^bb0(%e: index):
+      }
+    }
+  }
+}

@@ -1,5 +1,5 @@
-// Schedules that did not go through the passes before, and machines that LLVM does not
-// know.
+// Schedules that did not go through the passes before or are for GPUs, and machines that
+// LLVM does not know.
 // RUN: quartet-opt %s -tile-to-cpu -split-input-file -verify-diagnostics
 // RUN: not quartet-opt %s -tile-to-cpu=cpu=nonesuch -split-input-file 2>&1 | FileCheck %s --check-prefix=CPU
 // RUN: not quartet-opt %s -tile-to-cpu=triple=vax-dec-vms -split-input-file 2>&1 | FileCheck %s --check-prefix=TRIPLE
@@ -34,6 +34,39 @@ tile.program @unsignalled {
       tile.tasks [<tokens 2>] {
       ^bb0(%t: index):
         tile.embed @table to @a[%t] tile 2
+      }
+    }
+  }
+}
+
+// -----
+
+tile.program @choose {
+  tile.step @s many tokens 4 sequences 2 {
+    tile.buffer @l at 0 : memref<4x16xf32>
+    tile.buffer @c at 256 : memref<4x2xi32>
+    tile.buffer @w at 320 : memref<4x2xf32>
+    tile.phase @p {
+      tile.tasks [<tokens 2>] {
+      ^bb0(%t: index):
+        // expected-error @+1 {{has no lowering for CPUs}}
+        tile.choose_experts @l[%t] tile 2 experts 4 top_k 2 shared 0 to @c weights @w
+      }
+    }
+  }
+}
+
+// -----
+
+tile.program @sort {
+  tile.step @s many tokens 4 sequences 2 {
+    tile.buffer @c at 0 : memref<4x2xi32>
+    tile.buffer @w at 64 : memref<4x2xf32>
+    tile.phase @p {
+      // expected-error @+1 {{has no lowering for CPUs}}
+      %g = tile.route @c weights @w experts 4 top_k 2 shared 0 tokens 4 : !tile.groups
+      tile.tasks [<experts 1>] groups %g : !tile.groups {
+      ^bb0(%e: index):
       }
     }
   }

@@ -261,6 +261,8 @@ tile.program @hybrid {
     tile.buffer @xq : !tile.rows<8, 64, 32>
     tile.buffer @h : !tile.rows<24, 32, 32>
     tile.buffer @pairs : memref<24x64xf32>
+    tile.buffer @chosen : memref<8x3xi32>
+    tile.buffer @shares : memref<8x3xf32>
     tile.buffer @maxima : memref<8x3xf32>
     tile.event @E
     tile.event @D1
@@ -270,6 +272,7 @@ tile.program @hybrid {
     tile.event @D5
     tile.event @D6
     tile.event @D7
+    tile.event @D8
     tile.event @F1
     tile.phase @embed {
       tile.tasks [<tokens 4>] {
@@ -281,7 +284,7 @@ tile.program @hybrid {
     tile.layers repeat 2 {
       tile.phase @delta_in {
         tile.wait @E
-        tile.wait previous @D7
+        tile.wait previous @D8
         tile.tasks [<tokens 4>, <count 3>] {
         ^bb0(%t: index, %r: index):
           %a = tile.stage rms_norm @x[%t] weight @n0 eps 1.0e-6 : !tile.rows<4, 64, 32>
@@ -342,36 +345,44 @@ tile.program @hybrid {
         }
         tile.signal @D4
       }
-      tile.phase @experts_up {
+      tile.phase @choose {
         tile.wait @D4
-        %g = tile.route @logits experts 4 top_k 2 renormalize shared 1 tokens 8 : !tile.groups
+        tile.tasks [<tokens 2>] {
+        ^bb0(%t: index):
+          tile.choose_experts @logits[%t] tile 2 experts 4 top_k 2 renormalize shared 1 to @chosen weights @shares
+        }
+        tile.signal @D5
+      }
+      tile.phase @experts_up {
+        tile.wait @D5
+        %g = tile.route @chosen weights @shares experts 4 top_k 2 shared 1 tokens 8 : !tile.groups
         tile.tasks [<experts 1>, <count 1>] groups %g : !tile.groups {
         ^bb0(%e: index, %r: index):
           tile.expert_up %g[%e, %r] tile 32 weights @gate_up source @xq to @h intermediate 32
         }
-        tile.signal @D5
+        tile.signal @D6
       }
       tile.phase @experts_down {
-        tile.wait @D5
-        %g = tile.route @logits experts 4 top_k 2 renormalize shared 1 tokens 8 : !tile.groups
+        tile.wait @D6
+        %g = tile.route @chosen weights @shares experts 4 top_k 2 shared 1 tokens 8 : !tile.groups
         tile.tasks [<experts 1>, <count 4>] groups %g : !tile.groups {
         ^bb0(%e: index, %r: index):
           tile.expert_pairs %g[%e, %r] tile 16 weights @down h @h to @pairs
         }
-        tile.signal @D6
+        tile.signal @D7
       }
       tile.phase @experts_sum {
-        tile.wait @D6
-        %g = tile.route @logits experts 4 top_k 2 renormalize shared 1 tokens 8 : !tile.groups
+        tile.wait @D7
+        %g = tile.route @chosen weights @shares experts 4 top_k 2 shared 1 tokens 8 : !tile.groups
         tile.tasks [<tokens 4>] {
         ^bb0(%t: index):
           tile.expert_sum %g[%t] tile 4 from @pairs to @x
         }
-        tile.signal @D7
+        tile.signal @D8
       }
     }
     tile.phase @head {
-      tile.wait @D7
+      tile.wait @D8
       tile.tasks [<rows 4>, <count 3>] {
       ^bb0(%t: index, %r: index):
         %a = tile.stage rms_norm @x[%t] chosen weight @norm eps 1.0e-6 : !tile.rows<4, 64, 64>

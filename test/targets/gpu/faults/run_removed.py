@@ -80,7 +80,7 @@ EXPECTED = {
     "many": {
         "dependency-wait": 1, "barrier delta / delta_scan": 4,
         "release delta / delta_scan": 2, "barrier attend / attend": 1,
-        "barrier down / expert_down": 2, "barrier head / stage": 1,
+        "barrier down / expert_pairs": 1, "barrier head / stage": 1,
         "barrier in / matmul": 4, "barrier in.stage / stage": 2,
         "barrier out / stage": 2, "barrier route / stage": 4,
         "barrier up / expert_up": 2, "barrier up / route": 2},
