@@ -133,6 +133,9 @@ TEST(GpuAttend, MatchesReference) {
                    << gpu.name << ", " << width << " x " << heads << ", past "
                    << past << ", tokens " << tokens << (int8 ? ", int8" : ""));
       for (int64_t mostTokens : {1, 16}) {
+        // Few tokens for either kernel say no more than few for one.
+        if (mostTokens == 1 ? tokens > 3 : tokens == 1)
+          continue;
         Kernels kernels(gpu, width, heads, type, int8, mostTokens);
         Attention attention(width, heads, past, tokens, type, int8);
         expectNear(kernels.run(attention, std::min<int64_t>(mostTokens, 16), 2),

@@ -214,10 +214,10 @@ TEST(DeviceMatmul, Wmma12) { expectFormats("gfx1201", kSome); }
 /// \p rows of them) and of weights, and columns that are no whole slabs and
 /// that do not fill the groups' shares.
 static void expectWide(llvm::StringRef name, ArrayRef<const char *> formats,
-                       int64_t rows = 80) {
+                       int64_t rows = 80, int64_t columns = 1024) {
   for (const char *format : formats) {
     DeviceRunner runner(facts(name));
-    Case even(runner, format, {1024, 17, rows}, Way::Wide);
+    Case even(runner, format, {columns, 17, rows}, Way::Wide);
     Case odd(runner, format, {336, 3, 16}, Way::Wide);
     even.run(rows, 17);
     even.run(33, 8);
@@ -241,12 +241,10 @@ TEST(DeviceMatmul, WideWithMma) {
 }
 
 TEST(DeviceMatmul, WideFloatsWithWarpGroups) {
-  expectWide("sm_90a",
-             {"bf16", "f16", "fp8", "fp8:16:f32", "fp8:32", "fp8:128:f32"},
-             144);
+  expectWide("sm_90a", {"bf16", "f16", "fp8:16:f32", "fp8:128:f32"}, 144, 640);
 }
 TEST(DeviceMatmul, WideFloatsWithMma) {
-  expectWide("sm_80", {"bf16", "f16", "fp8:64:bf16"});
+  expectWide("sm_80", {"bf16", "fp8:64:bf16"}, 80, 640);
 }
 
 // Where it can't be made, nothing is.
