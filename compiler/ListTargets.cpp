@@ -47,6 +47,7 @@ static Json describeGpu(const Chip &chip) {
   json["features"] = facts.features;
   json["card"] = facts.card;
   json["units"] = facts.units;
+  json["dies"] = facts.dies;
   json["blocks_per_unit"] = facts.blocksPerUnit;
   json["threads"] = facts.threads;
   json["lanes"] = facts.lanes;
@@ -112,7 +113,9 @@ static void printGpu(const Chip &chip, llvm::raw_ostream &out) {
   const gpu::GpuFacts &facts = *chip.gpu;
   line(out, "triple", facts.triple);
   line(out, "LLVM features", facts.features);
-  line(out, "card", facts.card + ", " + llvm::Twine(facts.units) + " units");
+  line(out, "card",
+       facts.card + ", " + llvm::Twine(facts.units) + " units" +
+           (facts.dies > 1 ? " on " + llvm::Twine(facts.dies) + " dies" : ""));
   line(out, "workers",
        llvm::formatv("{0} per unit, each of {1} threads in warps of {2}",
                      facts.blocksPerUnit, facts.threads, facts.lanes)

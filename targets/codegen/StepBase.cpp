@@ -26,8 +26,7 @@ StepBase::StepBase(CodeBuilder &k, tile::ProgramOp program, tile::StepOp step,
   }
 }
 
-/// How often a phase runs in a step.
-static int64_t repetitions(tile::PhaseOp phase) {
+int64_t StepBase::repetitions(tile::PhaseOp phase) {
   auto layers = dyn_cast<tile::LayersOp>(phase->getParentOp());
   return layers ? int64_t(layers.getRepeat()) : 1;
 }

@@ -120,6 +120,8 @@ protected:
   mlir::LogicalResult runTask(const Grid &grid, V task);
   V extentOf(tile::ExtentAttr extent, tile::TasksOp tasks);
   V counter(tile::PhaseOp phase, V layer, bool done);
+  /// How often a phase runs in a step.
+  static int64_t repetitions(tile::PhaseOp phase);
   /// Calls emit with the phase that \p wait waits for and its repetition, where
   /// there is one.
   void overWait(tile::WaitOp wait,

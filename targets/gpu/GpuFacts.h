@@ -47,9 +47,10 @@ struct GpuFacts {
   std::string triple;   ///< "nvptx64-nvidia-cuda", "amdgcn-amd-amdhsa"
   std::string features; ///< LLVM's, "+ptx80"
   Vendor vendor = Vendor::Nvidia;
-  int64_t lanes = 32;        ///< of a warp (wave)
-  int64_t threads = 256;     ///< of a block, which is a worker
-  int64_t units = 0;         ///< of the card
+  int64_t lanes = 32;    ///< of a warp (wave)
+  int64_t threads = 256; ///< of a block, which is a worker
+  int64_t units = 0;     ///< of the card
+  int64_t dies = 1;      ///< that blocks are dealt over, one after the other
   int64_t blocksPerUnit = 1; ///< workers per unit
   /// What a block and a thread may have so that blocksPerUnit fit in a unit.
   int64_t sharedBytes = 0, registers = 255;

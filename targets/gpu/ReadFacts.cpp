@@ -80,6 +80,7 @@ void gpu::readFacts(ChipFields &fields, Vendor vendor, Chip &chip) {
   if (facts.threads % facts.lanes != 0)
     fields.expected("threads", facts.threads, "a multiple of the lanes");
   facts.units = fields.integer("units", 1, 4096);
+  facts.dies = fields.integer("dies", 1, 64);
   facts.blocksPerUnit = fields.integer("blocks_per_unit", 1, 32);
   readShared(fields, facts);
   readRegisters(fields, facts);

@@ -43,6 +43,8 @@ FailureOr<ProgramBucket> StepLowering::lower(StringRef name, LaunchMode mode) {
   });
   if (failed(placeBuffers()) || failed(checkWaits()))
     return failure();
+  if (mode == LaunchMode::Persistent)
+    numberDieCounters();
   localUsed = keptLocal;
   result.localBytes = keptLocal;
   if (failed(mode == LaunchMode::Graph ? lowerGraph(name, bucket)
@@ -135,25 +137,6 @@ LogicalResult StepLowering::lowerPersistent(StringRef name,
   return failure(failed);
 }
 
-void StepLowering::lowerWait(tile::WaitOp wait) {
-  overWait(wait, [&](tile::PhaseOp phase, V repetition) {
-    // One thread looks; the barrier behind all waits lets the others see.
-    k.onFirstThread([&] {
-      V total = k.load(k.i32(), totals, phaseNumbers.lookup(phase) * 8);
-      V done = counter(phase, repetition, /*done=*/true);
-      auto look = [&] {
-        auto load = LLVM::LoadOp::create(k.b, k.i32(), done.get(), 4);
-        load.setOrdering(LLVM::AtomicOrdering::acquire);
-        load.setSyncscope(k.deviceScope());
-        return k.wrap(load);
-      };
-      k.whileLoop(
-          {look()}, [&](ArrayRef<V> seen) { return seen[0] != total; },
-          [&](ArrayRef<V>) { return SmallVector<V>{look()}; });
-    });
-  });
-}
-
 void StepLowering::lowerPrefetch(tile::PrefetchOp prefetch) {
   // Tasks of a stream are its tiles, in order.
   tile::StreamOp stream;
@@ -173,17 +156,6 @@ void StepLowering::lowerPrefetch(tile::PrefetchOp prefetch) {
   V end = k.min(first + tileBytes, k.i64(bytes));
   k.loop(first + k.thread() * kCacheLine, end, k.machine.threads * kCacheLine,
          [&](V byte) { k.prefetchShared(data + byte); });
-}
-
-void StepLowering::lowerSignal(tile::PhaseOp phase, V finished) {
-  // The barrier orders what all threads wrote before the release.
-  k.barrier();
-  k.ifThen((k.thread() == 0) & (finished > k.i64(0)), [&] {
-    LLVM::AtomicRMWOp::create(k.b, LLVM::AtomicBinOp::add,
-                              counter(phase, layer, /*done=*/true).get(),
-                              k.truncate(finished, k.i32()).get(),
-                              LLVM::AtomicOrdering::release, k.deviceScope());
-  });
 }
 
 LogicalResult StepLowering::lowerPhase(tile::PhaseOp phase, bool waits) {
@@ -237,7 +209,7 @@ LogicalResult StepLowering::lowerPhase(tile::PhaseOp phase, bool waits) {
     // Tasks worker, worker + workers, ... below the total.
     V rest = k.max(total - worker, k.i64(0));
     V finished = (rest + workers - 1) / workers;
-    lowerSignal(phase, routes ? finished + 1 : finished);
+    lowerSignal(phase, routes ? finished + 1 : finished, total, routes);
   }
   return failure(failed);
 }

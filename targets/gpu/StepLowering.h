@@ -20,7 +20,7 @@ public:
   mlir::FailureOr<ProgramBucket> lower(llvm::StringRef name, LaunchMode mode);
 
 private:
-  // The schedule (StepLowering.cpp).
+  // The schedule (StepLowering.cpp, StepSync.cpp).
   mlir::LogicalResult lowerGraph(llvm::StringRef name, ProgramBucket &bucket);
   mlir::LogicalResult lowerPersistent(llvm::StringRef name,
                                       ProgramBucket &bucket);
@@ -29,7 +29,11 @@ private:
   void lowerWait(tile::WaitOp wait);
   /// Asks for the weights of the block's first task.
   void lowerPrefetch(tile::PrefetchOp prefetch);
-  void lowerSignal(tile::PhaseOp phase, V finished);
+  /// Says that the block has finished \p finished of the \p total tasks, with
+  /// \p routes one more for itself.
+  void lowerSignal(tile::PhaseOp phase, V finished, V total, bool routes);
+  /// Counters of dies, where the blocks of a card are on several.
+  void numberDieCounters();
   /// \p split blocks share each task: they run it with `part` 0, 1, ...
   mlir::LogicalResult runTasks(tile::PhaseOp phase, llvm::ArrayRef<Grid> grids,
                                int64_t split);
@@ -88,6 +92,8 @@ private:
   V part;           ///< of the task that is being lowered, when it is shared
   V totals;         ///< shared: i64 [phases] tasks of each, when kernels wait
   llvm::DenseMap<mlir::Operation *, int64_t> phaseNumbers;
+  /// Counters of the dies, those of a repetition side by side.
+  llvm::DenseMap<mlir::Operation *, int64_t> dieCounters;
   int64_t localUsed = 0;
   /// Constants that become the size of a worker's memory when it is known.
   llvm::SmallVector<mlir::Operation *> localSizes;

@@ -11,7 +11,7 @@ namespace {
 constexpr const char *kSound = R"({
   "name": "x", "about": "a machine", "card": "a card",
   "triple": "nvptx64-nvidia-cuda", "features": ["+ptx80"],
-  "lanes": 32, "threads": 256, "units": 10, "blocks_per_unit": 2,
+  "lanes": 32, "threads": 256, "units": 10, "dies": 2, "blocks_per_unit": 2,
   "shared_memory": {"block_bytes": 100000, "unit_bytes": 120000,
                     "reserved_bytes": 1000},
   "registers": {"thread": 255, "unit": 65536, "granule": 8},
@@ -47,6 +47,7 @@ TEST(GpuFacts, ReadsEveryField) {
   EXPECT_EQ(facts.lanes, 32);
   EXPECT_EQ(facts.threads, 256);
   EXPECT_EQ(facts.units, 10);
+  EXPECT_EQ(facts.dies, 2);
   EXPECT_EQ(facts.blocksPerUnit, 2);
   EXPECT_EQ(facts.unitThreads, 2048);
   EXPECT_EQ(facts.unitRegisters, 65536);
@@ -142,13 +143,12 @@ TEST(GpuFacts, NamesWhatIsWrong) {
   expect("\"bf16_gflop_s\": 3,", "", "field 'peak.bf16_gflop_s' is missing");
   expect("\"shared_memory\": {", "\"shared_memory\": 3, \"y\": {",
          "field 'shared_memory' is 3; expected an object");
-  expect(
-      "\"units\": 10,", "\"units\": 10, \"cpu\": \"y\",",
-      "field 'cpu' is not known; expected one of about, blocks_per_unit, "
-      "card, copy_engine, dependent_launch, features, lanes, launch_records, "
-      "matrix_family, matrix_units, name, peak, registers, shared_memory, "
-      "threads, "
-      "threads_per_unit, triple, units, warp_group_matrix");
+  expect("\"units\": 10,", "\"units\": 10, \"cpu\": \"y\",",
+         "field 'cpu' is not known; expected one of about, blocks_per_unit, "
+         "card, copy_engine, dependent_launch, dies, features, lanes, "
+         "launch_records, matrix_family, matrix_units, name, peak, registers, "
+         "shared_memory, threads, "
+         "threads_per_unit, triple, units, warp_group_matrix");
 }
 
 TEST(GpuFacts, ThoseBuiltInAreSound) {

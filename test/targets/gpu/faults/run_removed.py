@@ -26,15 +26,17 @@ KERNELS_FAULTY = 3  # exit status of an executable whose kernels the emulator re
 
 # Per case: what to build, blocks, the prompt's length, and the kinds of places (all). One
 # block has every task of a phase, so that all that lies between tasks counts; waits need
-# several. Prompts longer than 32 tokens have two chunks of the delta rule. Bulk copies need
+# several, and more than there are dies where these have counters. Prompts longer than 32 tokens have two chunks of the delta rule. Bulk copies need
 # rows of 256 columns, which the golden checkpoints have not.
 INT4 = ["--dtype", "f32", "--quant", "int4"]
 TINY = SOURCES / "models" / "tiny"
 WIDE = ("group-barrier", "wait-group", "group-fence", "transfer-wait")
 CASES = {
     "graph": ([MOE, *INT4, "--target", "emulator:sm_90a", "--buckets", "4"], 1, 3, ()),
-    "persistent": ([MOE, *INT4, "--target", "emulator:gfx942", "--launch", "persistent",
+    "persistent": ([MOE, *INT4, "--target", "emulator:gfx90a", "--launch", "persistent",
                     "--buckets", "4"], 2, 3, ()),
+    "dies": ([MOE, *INT4, "--target", "emulator:gfx942", "--launch", "persistent",
+              "--buckets", "4"], 10, 3, ("release",)),
     "many": ([MOE, *INT4, "--target", "emulator:sm_90a", "--buckets", "64"], 1, 45, ()),
     "bulk": ([TINY, *INT4, "--target", "emulator:sm_90a", "--buckets", "32",
               "--layers", "4"], 1, 20, WIDE),
@@ -60,6 +62,9 @@ CASES = {
 #   acquire                    another wait of the phase, for something later, includes it
 #   signal, release            phases of one task: the same block goes on; and nobody waits
 #                              for the last phase
+#   signal (dies)              the counter of a die whose tasks one block has: its release
+#                              behind it, for the card, says the same. Phases that route
+#                              count all blocks
 EXPECTED = {
     "graph": {"dependency-wait": 1, "barrier down / expert_down": 2,
               "barrier in / matmul": 2, "barrier in / stage": 1,
@@ -84,6 +89,12 @@ EXPECTED = {
         "barrier in / matmul": 4, "barrier in.stage / stage": 2,
         "barrier out / stage": 2, "barrier route / stage": 4,
         "barrier up / expert_up": 2, "barrier up / route": 2},
+    "dies": {
+        "release attend / signal": 2, "release delta / delta_scan": 1,
+        "release delta / signal": 1, "release down / signal": 2,
+        "release embed / signal": 1, "release head / signal": 1,
+        "release in / signal": 2, "release out / signal": 4,
+        "release route / signal": 2, "release sample / signal": 2},
     "bulk": {},
     "floats": {"group-barrier down / expert_pairs": 1},
 }

@@ -1,0 +1,75 @@
+// How the blocks of a persistent kernel wait for each other: a counter for each
+// phase, and where blocks are dealt over several dies, one for each die in front
+// of it.
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "targets/gpu/StepLowering.h"
+
+using namespace mlir;
+using namespace quartet;
+using namespace quartet::gpu;
+using llvm::ArrayRef;
+using llvm::SmallVector;
+
+void StepLowering::numberDieCounters() {
+  if (k.machine.dies == 1)
+    return;
+  step.walk([&](tile::PhaseOp phase) {
+    dieCounters[phase] = result.syncCounters;
+    result.syncCounters += repetitions(phase) * k.machine.dies;
+  });
+}
+
+void StepLowering::lowerWait(tile::WaitOp wait) {
+  overWait(wait, [&](tile::PhaseOp phase, V repetition) {
+    // One thread looks; the barrier behind all waits lets the others see.
+    k.onFirstThread([&] {
+      V total = k.load(k.i32(), totals, phaseNumbers.lookup(phase) * 8);
+      V done = counter(phase, repetition, /*done=*/true);
+      auto look = [&] {
+        auto load = LLVM::LoadOp::create(k.b, k.i32(), done.get(), 4);
+        load.setOrdering(LLVM::AtomicOrdering::acquire);
+        load.setSyncscope(k.deviceScope());
+        return k.wrap(load);
+      };
+      k.whileLoop(
+          {look()}, [&](ArrayRef<V> seen) { return seen[0] != total; },
+          [&](ArrayRef<V>) { return SmallVector<V>{look()}; });
+    });
+  });
+}
+
+/// Adds \p value to a counter in device memory; gives what it was.
+static V addTo(DeviceBuilder &k, V counter, V value,
+               LLVM::AtomicOrdering ordering) {
+  return k.wrap(LLVM::AtomicRMWOp::create(
+      k.b, LLVM::AtomicBinOp::add, counter.get(),
+      k.truncate(value, k.i32()).get(), ordering, k.deviceScope()));
+}
+
+void StepLowering::lowerSignal(tile::PhaseOp phase, V finished, V total,
+                               bool routes) {
+  using LLVM::AtomicOrdering;
+  // The barrier orders what all threads wrote before the release.
+  k.barrier();
+  V done = counter(phase, layer, /*done=*/true);
+  k.ifThen((k.thread() == 0) & (finished > k.i64(0)), [&] {
+    int64_t dies = k.machine.dies;
+    if (dies == 1) {
+      addTo(k, done, finished, AtomicOrdering::release);
+      return;
+    }
+    // Hundreds of blocks would queue for one word of memory: those of a die
+    // count for themselves, and the last one tells the others.
+    V die = worker % dies;
+    V ofDie = (workers - die + (dies - 1)) / dies; // its blocks
+    V rest = total % workers;
+    V all = total / workers * ofDie + (rest - die + (dies - 1)) / dies;
+    if (routes)
+      all = all + ofDie;
+    V place = layer * dies + die + dieCounters.lookup(phase);
+    V before = addTo(k, sync + place * kCounterBytes, finished,
+                     AtomicOrdering::acq_rel);
+    k.ifThen(k.zeroExtend(before, k.i64()) + finished == all,
+             [&] { addTo(k, done, all, AtomicOrdering::release); });
+  });
+}
