@@ -53,6 +53,12 @@ struct FakeGpu {
     return at == std::string::npos ? 0 : atoi(list.c_str() + at + key.size());
   }
 
+  /// As a driver gives back what a process leaves.
+  ~FakeGpu() {
+    for (const auto &piece : memory)
+      free(piece.first);
+  }
+
   void note(const std::string &line) { log += line + "\n"; }
   void enqueue(std::function<void()> work) { queue.push_back(std::move(work)); }
   size_t queued() const { return dropped + queue.size(); }

@@ -75,7 +75,8 @@ FAKE_EXPORT int hipHostFree(void *memory) {
   free(memory);
   return 0;
 }
-FAKE_EXPORT int hipMemcpyHtoDAsync(void *to, void *from, size_t bytes, Stream) {
+FAKE_EXPORT int hipMemcpyHtoDAsync(void *to, const void *from, size_t bytes,
+                                   Stream) {
   FAKE(hipMemcpyHtoDAsync)
   gpu().copy("upload", to, from, bytes);
   return 0;
