@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -144,6 +145,17 @@ void DeviceBuilder::dependencyLaunch() {
   if (machine.dependentLaunch)
     NVVM::GriddepcontrolOp::create(b,
                                    NVVM::GridDepActionKind::launch_dependents);
+}
+void DeviceBuilder::issueLoads() {
+  // Nothing may pass: with arithmetic let through, gfx1100 still had each load
+  // right in front of its use.
+  if (machine.vendor == Vendor::Amd)
+    ROCDL::SchedBarrier::create(b, 0);
+}
+void DeviceBuilder::keepOrder() {
+  constexpr int32_t kScalarAndSharedReads = 0x4 | 0x100; // these may pass
+  if (machine.vendor == Vendor::Amd)
+    ROCDL::SchedBarrier::create(b, kScalarAndSharedReads);
 }
 void DeviceBuilder::prefetchShared(V pointer) {
   if (machine.vendor == Vendor::Nvidia)

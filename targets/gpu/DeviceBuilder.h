@@ -125,6 +125,12 @@ public:
   void dependencyWait();
   /// The next launch may start as soon as all blocks have said so.
   void dependencyLaunch();
+  /// Loads in front of it are asked for before what stands behind it (AMD,
+  /// whose code generator else moves them to where they are needed).
+  void issueLoads();
+  /// Arithmetic in front of it comes before what stands behind it (AMD): code
+  /// generators then need no registers for both.
+  void keepOrder();
   /// Reads the line at \p pointer (global) into the cache that blocks share.
   void prefetchShared(V pointer);
 

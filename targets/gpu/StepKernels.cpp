@@ -198,8 +198,7 @@ void StepLowering::multiplyPairs(const PackedFormat &format, int64_t columns,
     multiply(format, columns, weights, mostPanels, rows, most, acc, accStride);
   };
   // A wide product takes as long for one row as for all it is made for.
-  if (mostRows <= kFewPairs || !wantsWideMatmul(k.machine, format) ||
-      !k.isAlone())
+  if (mostRows <= kFewPairs || !makesWideMatmul(k, format))
     return upTo(mostRows);
   k.ifThen(
       rows.count < kFewPairs + 1, [&] { upTo(kFewPairs); },

@@ -215,7 +215,7 @@ LogicalResult StepLowering::lowerPhase(tile::PhaseOp phase, bool waits) {
 }
 
 bool StepLowering::isWide(tile::PhaseOp phase) {
-  if (step.getKind() != tile::StepKind::Many)
+  if (step.getKind() != tile::StepKind::Many || !wideNeedsUnit(k.machine))
     return false;
   auto wants = [&](const PackedFormat &format) {
     return wantsWideMatmul(k.machine, format);

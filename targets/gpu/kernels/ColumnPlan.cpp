@@ -30,8 +30,10 @@ static int64_t linesOfUnit(ValueType value) {
 }
 
 ColumnPlan::ColumnPlan(const MatrixUnit &unit, const PackedFormat &format,
-                       int64_t columns, int64_t warps, int parts)
-    : format(format), layout(format, columns), kLanes(unit.kLanes) {
+                       int64_t columns, int64_t warps, int parts,
+                       int64_t mostFloatColumns)
+    : format(format), layout(format, columns), kLanes(unit.kLanes),
+      groupChunks(1) {
   unitLines = linesOfUnit(format.value);
   unitColumns = unitLines / quartet::unitLines(format.value) *
                 quartet::unitColumns(format.value);
@@ -43,14 +45,21 @@ ColumnPlan::ColumnPlan(const MatrixUnit &unit, const PackedFormat &format,
   roundedWeights = weightParts > parts;
   weightParts = std::min(weightParts, parts);
   int64_t stepColumns = unitColumns * kLanes;
+  bool limited = mostFloatColumns && !format.isInteger();
   if (format.group) {
     chunkColumns = std::max<int64_t>(stepColumns, format.group);
-    chunkGroups = chunkColumns / format.group;
+    if (limited && chunkColumns > mostFloatColumns) {
+      groupChunks = chunkColumns / mostFloatColumns;
+      chunkColumns = mostFloatColumns;
+    }
+    chunkGroups = std::max<int64_t>(1, chunkColumns / format.group);
   } else {
     // Whole instructions, and as many loads as should be in flight.
     int64_t whole = unit.kWords * 2 * kLanes;
-    chunkColumns = llvm::alignTo(
-        std::max<int64_t>(1, kLoads / unitLines) * stepColumns, whole);
+    chunkColumns = std::max<int64_t>(1, kLoads / unitLines) * stepColumns;
+    if (limited)
+      chunkColumns = std::min(chunkColumns, mostFloatColumns);
+    chunkColumns = llvm::alignTo(chunkColumns, whole);
     chunkGroups = 1;
   }
   steps = chunkColumns / stepColumns;
@@ -64,4 +73,21 @@ ColumnPlan::ColumnPlan(const MatrixUnit &unit, const PackedFormat &format,
   for (int64_t count = 2; count <= segmentChunks; ++count)
     if (segmentChunks % count == 0 && count * steps * unitLines <= kLoads)
       together = count;
+}
+
+V ColumnPlan::unitOf(const MatrixUnit &unit, V chunk, int64_t step) const {
+  return (chunk * steps + step) * kLanes + unit.kLane;
+}
+
+V ColumnPlan::groupOf(V chunk, int64_t group) const {
+  V number = groupChunks > 1
+                 ? chunk >> int(llvm::Log2_64(uint64_t(groupChunks)))
+                 : chunk * chunkGroups + group;
+  CodeBuilder &k = chunk.k();
+  return ragged ? k.min(number, k.i64(layout.groups - 1)) : number;
+}
+
+V ColumnPlan::isGroup(V chunk, int64_t group) const {
+  return ragged ? chunk * chunkGroups + group < layout.groups * groupChunks
+                : V();
 }

@@ -12,10 +12,19 @@ namespace quartet::gpu {
 /// the lanes of a row side by side take a step, and steps make a chunk: whole
 /// groups (with steps longer than a group one step, else one group). Chunks
 /// make a segment, which one warp adds up; segments are added in order. Floats
-/// are multiplied in up to \p parts parts.
+/// are multiplied in up to \p parts parts; their chunks have at most \p
+/// mostFloatColumns columns where that is not 0, and may be parts of a group.
 struct ColumnPlan {
   ColumnPlan(const MatrixUnit &unit, const PackedFormat &format,
-             int64_t columns, int64_t warps, int parts);
+             int64_t columns, int64_t warps, int parts,
+             int64_t mostFloatColumns = 0);
+
+  /// Number of the lane's unit in a step of chunk \p chunk.
+  V unitOf(const MatrixUnit &unit, V chunk, int64_t step) const;
+  /// Number of group \p group of a chunk; the last one beyond the columns.
+  V groupOf(V chunk, int64_t group) const;
+  /// Whether there is such a group; null when there always is.
+  V isGroup(V chunk, int64_t group) const;
 
   PackedFormat format;
   PanelLayout layout;
@@ -25,6 +34,7 @@ struct ColumnPlan {
   int64_t kLanes;
   int64_t steps; ///< of a chunk
   int64_t chunkColumns, chunkGroups;
+  int64_t groupChunks; ///< of a group that has several, else 1
   int64_t chunks;
   int64_t segments;      ///< a power of two, at most the warps
   int64_t segmentChunks; ///< the last segments may have fewer

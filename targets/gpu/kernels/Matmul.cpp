@@ -97,7 +97,7 @@ LaneRows Product::laneRows(const RowsOperand &rows, V first,
       number = k.loadIndex(rows.gather, number);
     return rows.data + number * rows.stride;
   };
-  LaneRows lane;
+  LaneRows lane(k, unit, plan, parts);
   for (int64_t group = 0; group < groups; ++group) {
     V start = first + group * unit.tokens;
     lane.operands.push_back(row(start + unit.token));
@@ -171,8 +171,8 @@ void Product::tiles(V firstTile, V first, int64_t groups) {
   LaneRows lane = laneRows(rows, first, groups);
   V tokens = rows.count - first;
   auto products = [&](V tile) {
-    return TileProducts(k, unit, plan, parts, weights, tile, lane)
-        .segment(segment);
+    return TileProducts(k, unit, plan, parts, weights, tile)
+        .segment(segment, lane);
   };
   int64_t passTokens = std::min(groups * unit.tokens, mostRows);
   V slot = part * plan.segments + segment;
@@ -244,9 +244,9 @@ void Product::jobPartials(V first, V end, int64_t groups, int64_t atOnce,
       V number = k.min(start + i * tileWarps, end - 1);
       MatmulJob job = jobOf(number / mostTiles);
       LaneRows lane = laneRows(job.rows, k.i64(0), groups);
-      totals.push_back(TileProducts(k, unit, plan, parts, job.weights,
-                                    number % mostTiles, lane)
-                           .segment(segment));
+      totals.push_back(
+          TileProducts(k, unit, plan, parts, job.weights, number % mostTiles)
+              .segment(segment, lane));
       numbers.push_back(number);
       tokens.push_back(job.rows.count);
     }

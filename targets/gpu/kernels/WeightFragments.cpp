@@ -190,15 +190,24 @@ V quartet::gpu::loadConstant(DeviceBuilder &k, Type type, V pointer, V offset,
   return value;
 }
 
-V quartet::gpu::fourScales(DeviceBuilder &k, ScaleType type,
-                           llvm::function_ref<V(Type)> load) {
+Type quartet::gpu::fourScalesType(DeviceBuilder &k, ScaleType type) {
+  return k.vec(4, type == ScaleType::F32   ? k.f32()
+                  : type == ScaleType::F16 ? k.f16()
+                                           : k.i16());
+}
+
+V quartet::gpu::scalesAsFloats(DeviceBuilder &k, ScaleType type, V stored) {
   Type floats = k.vec(4, k.f32());
   if (type == ScaleType::F32)
-    return load(floats);
+    return stored;
   if (type == ScaleType::F16)
-    return k.convert(load(k.vec(4, k.f16())), floats);
-  V bits = k.zeroExtend(load(k.vec(4, k.i16())), k.vec(4, k.i32()));
-  return k.bitcast(bits << 16, floats);
+    return k.convert(stored, floats);
+  return k.bitcast(k.zeroExtend(stored, k.vec(4, k.i32())) << 16, floats);
+}
+
+V quartet::gpu::fourScales(DeviceBuilder &k, ScaleType type,
+                           llvm::function_ref<V(Type)> load) {
+  return scalesAsFloats(k, type, load(fourScalesType(k, type)));
 }
 
 V quartet::gpu::loadFourScales(DeviceBuilder &k, ScaleType type, V pointer,

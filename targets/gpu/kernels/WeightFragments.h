@@ -33,6 +33,10 @@ V bf16Pair(V low, V high);
 V loadConstant(DeviceBuilder &k, mlir::Type type, V pointer, V offset,
                unsigned align);
 
+/// The vector in which memory has four scales (or mins).
+mlir::Type fourScalesType(DeviceBuilder &k, ScaleType type);
+/// Such a vector, \p stored, as 4 x f32.
+V scalesAsFloats(DeviceBuilder &k, ScaleType type, V stored);
 /// Four scales (or mins) as 4 x f32; \p load gives them in a vector of the type
 /// in which memory has them.
 V fourScales(DeviceBuilder &k, ScaleType type,

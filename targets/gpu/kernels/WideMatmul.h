@@ -7,19 +7,25 @@
 namespace quartet::gpu {
 
 /// As matmul, with the operands of the same. A pass takes 128 rows of weights
-/// and up to 64 tokens (floats: 128); groups of four warps share the columns,
-/// slab by slab, and weights are copied into shared memory some slabs ahead.
-/// Within a group of warps columns are added up in order, so that bits differ
-/// from matmul's; they too depend on nothing else. Activations in front of
-/// floats are sums of two bf16 here, not three. False, and nothing is done,
-/// where the machine, the kernel (it shall be alone in its unit), the format
-/// (f32) or the operands are not made for it.
+/// and up to 64 tokens (NVIDIA, floats: 128). With asynchronous copies groups
+/// of four warps share the columns, slab by slab, and weights are copied into
+/// shared memory some slabs ahead (WideProduct); without, rows of tokens lie
+/// there and weights go straight to registers (WideShared). Either way columns
+/// are shared by no more than two, so that bits differ from matmul's; they too
+/// depend on nothing else. Activations in front of floats are sums of two bf16
+/// here, not three. False, and nothing is done, where the kernel
+/// (wideNeedsUnit), the format (f32) or the operands are not made for it, or
+/// shared memory has no room.
 bool matmulWide(DeviceBuilder &k, PackedFormat format, int64_t columns,
                 const WeightsOperand &weights, int64_t mostPanels,
                 const RowsOperand &rows, int64_t mostRows, V acc, V accStride);
 
-/// Whether a kernel of such products gains from having its unit alone.
+/// Whether such products are what steps of many tokens shall have.
 bool wantsWideMatmul(const GpuFacts &machine, const PackedFormat &format);
+/// Whether their kernels shall have a unit alone.
+bool wideNeedsUnit(const GpuFacts &machine);
+/// Whether they are made in the kernel at hand.
+bool makesWideMatmul(DeviceBuilder &k, const PackedFormat &format);
 
 } // namespace quartet::gpu
 #endif

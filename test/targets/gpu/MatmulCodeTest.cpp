@@ -60,7 +60,7 @@ Code::Code(llvm::StringRef chip, const char *format, int64_t rows, bool wide)
       k.store(k.load(k.f32(), acc, i * 4), argument(2), i * 4);
     });
   };
-  k.kernel("product", body, wide);
+  k.kernel("product", body, wide && gpu::wideNeedsUnit(facts));
   auto target = check(gpu::createDeviceTarget(facts));
   mlir::PassManager passes(&context);
   target->buildPipeline(passes);
@@ -141,6 +141,39 @@ TEST(DeviceMatmulCode, WideFloats) {
                "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16", 0);
     expectWide("sm_80", format, "cp.async.cg.shared.global",
                "mma.sync.aligned.m16n8k16", 0);
+  }
+}
+
+/// By waves that share rows: those come through registers, as the weights do.
+static void expectShared(llvm::StringRef chip, const char *format,
+                         const char *load, const char *read,
+                         const char *product, int64_t mostSpilled) {
+  Code code(chip, format, 64, /*wide=*/true);
+  EXPECT_GE(countOf(code.assembly, load), 4u) << format;
+  EXPECT_GE(countOf(code.assembly, read), 4u) << format;
+  EXPECT_GE(countOf(code.assembly, product), 16u) << format;
+  expectNoSpills(code, mostSpilled);
+  // As many blocks fit as without wide products.
+  for (const gpu::KernelReport &report : code.reports) {
+    EXPECT_EQ(report.plannedBlocks, 0) << chip.str() << ", " << format;
+    EXPECT_GE(gpu::residentBlocks(code.facts, report),
+              code.facts.blocksPerUnit);
+  }
+}
+
+TEST(DeviceMatmulCode, WideAmd) {
+  for (const char *format : {"int4:64", "int8:128", "int4:32:min"}) {
+    expectShared("gfx942", format, "global_load_dwordx4", "ds_read",
+                 "v_mfma_i32_16x16x32_i8", 0);
+    expectShared("gfx1100", format, "global_load_b128", "ds_load",
+                 "v_wmma_i32_16x16x16_iu8", 64);
+  }
+  for (const char *format : {"bf16", "fp8:128:f32"}) {
+    expectShared("gfx942", format, "global_load_dwordx4", "ds_read",
+                 "v_mfma_f32_16x16x16_bf16", 0);
+    expectShared("gfx1100", format, "global_load_b128", "ds_load",
+                 "v_wmma_f32_16x16x16_bf16",
+                 llvm::StringRef(format) == "bf16" ? 0 : 192);
   }
 }
 

@@ -247,6 +247,26 @@ TEST(DeviceMatmul, WideFloatsWithMma) {
   expectWide("sm_80", {"bf16", "fp8:64:bf16"}, 80, 640);
 }
 
+// The same by waves that share rows: of 64 lanes ...
+TEST(DeviceMatmul, WideWithMfma) {
+  expectWide("gfx942", {"int4:16", "int4:64", "int6:16", "int8:128",
+                        "int8:32:point", "int8:64:min:f32"});
+  expectWide("gfx90a", {"int4:64"});
+  expectWide("gfx950", {"int4:32:iq4_nl", "int6:64:point"});
+}
+// ... and of 32.
+TEST(DeviceMatmul, WideWithWmma) {
+  expectWide("gfx1100", {"int4:64", "int6:16", "int8:32:point"});
+  expectWide("gfx1201", {"int4:32:min", "int8:128"});
+}
+
+TEST(DeviceMatmul, WideFloatsOnAmd) {
+  expectWide("gfx942", {"bf16", "f16", "fp8:16:f32", "fp8:128:f32"}, 80, 640);
+  expectWide("gfx950", {"bf16"}, 80, 640);
+  expectWide("gfx1100", {"bf16", "fp8:64:bf16"}, 80, 640);
+  expectWide("gfx1201", {"bf16"}, 80, 640);
+}
+
 // Where it can't be made, nothing is.
 TEST(DeviceMatmul, WideRefuses) {
   auto made = [](llvm::StringRef chip, const char *format, bool alone,
@@ -269,7 +289,12 @@ TEST(DeviceMatmul, WideRefuses) {
   EXPECT_FALSE(made("sm_90a", "f32", true, 16));
   EXPECT_FALSE(made("sm_90a", "int4:64", true, 4));
   EXPECT_FALSE(made("sm_90a", "int4:64", true, 16, gpu::kSharedSpace));
-  EXPECT_FALSE(made("gfx942", "int4:64", true, 16));
+  for (bool alone : {false, true})
+    EXPECT_TRUE(made("gfx942", "int4:64", alone, 16));
+  EXPECT_TRUE(made("gfx1100", "bf16", false, 16));
+  EXPECT_FALSE(made("gfx942", "f32", true, 16));
+  EXPECT_FALSE(made("gfx942", "int4:64", true, 4));
+  EXPECT_FALSE(made("gfx942", "int4:64", true, 16, gpu::kSharedSpace));
 }
 
 // Many rows in passes of several groups, more tiles than meet at once, and
