@@ -58,6 +58,8 @@ llvm::Error Build::lowerToEmulator(BuildTarget &target, Program program) {
         launch.host = true;
   if (program.device->fill)
     program.device->fill->host = true;
+  for (ProgramLaunch &launch : program.device->peaks)
+    launch.host = true;
   emitProgramTable(*module, {program});
   return dumpModule(stageName("5-emulator", target, ".mlir"));
 }

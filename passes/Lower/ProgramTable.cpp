@@ -10,7 +10,7 @@ using namespace quartet;
 
 static_assert(sizeof(quartet_launch) == 6 * 8);
 static_assert(sizeof(quartet_image) == 3 * 8);
-static_assert(sizeof(quartet_device) == 8 * 8);
+static_assert(sizeof(quartet_device) == 9 * 8);
 static_assert(sizeof(quartet_bucket) == 10 * 8);
 static_assert(sizeof(quartet_program) == 7 * 8);
 
@@ -31,7 +31,8 @@ public:
         structOf({pointer, pointer, pointer, i64, pointer, i64, pointer});
     launchType = structOf({pointer, pointer, i64, i64, i64, i64});
     imageType = structOf({i64, pointer, i64});
-    deviceType = structOf({i64, pointer, i64, i64, i64, pointer, i64, pointer});
+    deviceType =
+        structOf({i64, pointer, i64, i64, i64, pointer, i64, pointer, pointer});
   }
 
   /// Strings and buckets of program \p p.
@@ -151,17 +152,20 @@ void Table::device(const std::string &name, const ProgramDevice &device) {
           });
   if (device.fill)
     launches(name + "_fill", {*device.fill});
+  if (!device.peaks.empty())
+    launches(name + "_peaks", device.peaks);
   string(name + "_arch", device.arch);
   array(name, deviceType, 1, /*exported=*/false, [&](int64_t) {
-    return SmallVector<Value>{number(device.kind),
-                              address(name + "_arch"),
-                              number(device.threads),
-                              number(device.lanes),
-                              number(device.blocksPerUnit),
-                              device.images.empty() ? null()
-                                                    : address(name + "_images"),
-                              number(int64_t(device.images.size())),
-                              device.fill ? address(name + "_fill") : null()};
+    return SmallVector<Value>{
+        number(device.kind),
+        address(name + "_arch"),
+        number(device.threads),
+        number(device.lanes),
+        number(device.blocksPerUnit),
+        device.images.empty() ? null() : address(name + "_images"),
+        number(int64_t(device.images.size())),
+        device.fill ? address(name + "_fill") : null(),
+        device.peaks.empty() ? null() : address(name + "_peaks")};
   });
 }
 

@@ -38,7 +38,8 @@ struct ProgramDevice {
   std::string arch;
   int64_t threads = 0, lanes = 0, blocksPerUnit = 0;
   std::vector<Image> images;
-  std::optional<ProgramLaunch> fill; ///< none: kernels alone, in tests
+  std::optional<ProgramLaunch> fill;     ///< none: kernels alone, in tests
+  std::vector<ProgramLaunch> peaks = {}; ///< none, or quartet_device.peaks
 };
 
 /// quartet_program.

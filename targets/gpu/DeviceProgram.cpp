@@ -45,6 +45,11 @@ void gpu::setProgram(ModuleOp module, const Program &program) {
       b.getNamedAttr("mtp", write(b, program.mtpBuckets))};
   if (device.fill)
     fields.push_back(b.getNamedAttr("fill", write(b, *device.fill)));
+  SmallVector<Attribute> peaks;
+  for (const ProgramLaunch &launch : device.peaks)
+    peaks.push_back(write(b, launch));
+  if (!peaks.empty())
+    fields.push_back(b.getNamedAttr("peaks", b.getArrayAttr(peaks)));
   module->setAttr(kProgramAttr, b.getDictionaryAttr(fields));
 }
 
@@ -99,6 +104,19 @@ static bool read(Attribute from, std::vector<ProgramBucket> &buckets) {
   return true;
 }
 
+/// None, or those of int8 and bf16.
+static bool readPeaks(Attribute from, std::vector<ProgramLaunch> &peaks) {
+  if (!from)
+    return true;
+  auto list = dyn_cast<ArrayAttr>(from);
+  if (!list || list.size() != 2)
+    return false;
+  for (Attribute each : list)
+    if (!read(each, peaks.emplace_back()))
+      return false;
+  return true;
+}
+
 llvm::Expected<Program> gpu::programOf(ModuleOp module) {
   auto fields = module->getAttrOfType<DictionaryAttr>(kProgramAttr);
   if (!fields)
@@ -112,6 +130,7 @@ llvm::Expected<Program> gpu::programOf(ModuleOp module) {
   Attribute fill = fields.get("fill");
   if (!target || !arch || !sizes ||
       (fill && !read(fill, device.fill.emplace())) ||
+      !readPeaks(fields.get("peaks"), device.peaks) ||
       !read(fields.get("buckets"), program.buckets) ||
       !read(fields.get("mtp"), program.mtpBuckets))
     return llvm::createStringError(

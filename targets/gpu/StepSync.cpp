@@ -1,6 +1,6 @@
 // How the blocks of a persistent kernel wait for each other: a counter for each
-// phase, and where blocks are dealt over several dies, one for each die in front
-// of it.
+// phase, and where blocks are dealt over several dies, one for each die in
+// front of it.
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "targets/gpu/StepLowering.h"
 

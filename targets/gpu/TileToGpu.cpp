@@ -16,6 +16,7 @@
 #include "targets/gpu/DeviceProgram.h"
 #include "targets/gpu/StepLowering.h"
 #include "targets/gpu/kernels/FillWeights.h"
+#include "targets/gpu/kernels/MatrixPeak.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -90,6 +91,7 @@ LogicalResult TileToGpuPass::lower(tile::ProgramOp program,
         .push_back(std::move(*bucket));
   }
   made.device->fill = addFillWeights(k);
+  made.device->peaks = addMatrixPeaks(k);
   setProgram(module, made);
   program.erase();
   return success();

@@ -148,6 +148,15 @@ typedef struct quartet_fill {
   uint64_t key;
 } quartet_fill;
 
+/// What the kernels of quartet_device.peaks read instead of a
+/// quartet_step_args.
+typedef struct quartet_peak {
+  int64_t rounds; ///< how often each block does what it does
+  /// [workers, 2] written: operations of each block (a multiply-add is two),
+  /// and a word that means nothing.
+  int64_t *done;
+} quartet_peak;
+
 /// The device that a program is for.
 typedef struct quartet_device {
   int64_t kind;     ///< QUARTET_DEVICE_*
@@ -162,6 +171,9 @@ typedef struct quartet_device {
   /// Fills a weight. Its first argument is the address of a quartet_fill in
   /// device memory; it runs with any number of blocks and is no part of a step.
   const quartet_launch *fill;
+  /// Two that measure matrix instructions, of int8 and of bf16, with a
+  /// quartet_peak in device memory. NULL: none.
+  const quartet_launch *peaks;
 } quartet_device;
 
 /// The code for one kind of machine.

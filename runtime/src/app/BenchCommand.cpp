@@ -153,6 +153,7 @@ bool Bench::prefill(std::string *error) {
         result.cost = StepCost();
       result.cost->bytes += cost->bytes;
       result.cost->flops += cost->flops;
+      result.cost->int8Flops += cost->int8Flops;
     }
     report.prefill.push_back(result);
   }
@@ -224,8 +225,10 @@ bool Bench::deviceMemory(std::string *error) {
   uint64_t free = device.freeBytes();
   report.deviceBytes =
       device.info().bytes > free ? device.info().bytes - free : 0;
-  note("copy bandwidth of " + device.info().name);
+  note("copy bandwidth and matrix peaks of " + device.info().name);
   return measureCopyBandwidth(device, report.readBandwidth, error) &&
+         measureMatrixPeaks(device, *model.program->device, report.peaks,
+                            error) &&
          !interrupt.flag().load();
 }
 

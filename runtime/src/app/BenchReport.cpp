@@ -55,6 +55,8 @@ void addCost(Ordered &json, const BenchReport &report, double seconds,
   if (report.readBandwidth > 0)
     json["fraction_of_bandwidth"] =
         cost->bytes / seconds / report.readBandwidth;
+  if (double least = report.peaks.seconds(cost->flops, cost->int8Flops))
+    json["fraction_of_matrix_peak"] = least / seconds;
 }
 
 std::string costText(const BenchReport &report, double seconds,
@@ -67,6 +69,8 @@ std::string costText(const BenchReport &report, double seconds,
   if (report.readBandwidth > 0)
     text += print("  %.0f%% of the bandwidth",
                   100 * cost->bytes / seconds / report.readBandwidth);
+  if (double least = report.peaks.seconds(cost->flops, cost->int8Flops))
+    text += print("  %.0f%% of the matrix peak", 100 * least / seconds);
   return text;
 }
 
@@ -124,7 +128,12 @@ std::string benchText(const BenchReport &report) {
            print("device memory     %9.1f MB in use, %.1f MB of it weights\n",
                  double(report.deviceBytes) / 1e6,
                  double(report.weightsBytes) / 1e6) +
-           print("copy bandwidth    %9.1f GB/s\n", report.readBandwidth / 1e9);
+           print("copy bandwidth    %9.1f GB/s\n", report.readBandwidth / 1e9) +
+           (report.peaks.int8 > 0
+                ? print("matrix peak       %9.1f TOP/s of int8, %.1f TFLOP/s "
+                        "of bf16\n",
+                        report.peaks.int8 / 1e12, report.peaks.bf16 / 1e12)
+                : "");
   text += print("memory            %9.1f MB at most, %.1f MB of it weights\n",
                 double(report.peakBytes) / 1e6,
                 double(report.residentWeightsBytes) / 1e6);
@@ -192,6 +201,9 @@ std::string benchJson(const BenchReport &report) {
       {"weights_bytes", report.weightsBytes}};
   json["read_bandwidth"] = {{"bytes_per_second", report.readBandwidth},
                             {"buffer_bytes", report.bandwidthBytes}};
+  if (report.peaks.int8 > 0)
+    json["matrix_peak"] = {{"int8_operations_per_second", report.peaks.int8},
+                           {"bf16_operations_per_second", report.peaks.bf16}};
   return json.dump(2, ' ', false, Ordered::error_handler_t::replace) + "\n";
 }
 

@@ -1,7 +1,7 @@
 // What bench measured, and how it reads as text and as JSON.
 #ifndef QUARTET_RUNTIME_APP_BENCHREPORT_H
 #define QUARTET_RUNTIME_APP_BENCHREPORT_H
-#include "runtime/src/device/Device.h"
+#include "runtime/src/device/MatrixPeak.h"
 #include "runtime/src/engine/StepCost.h"
 #include <string>
 #include <vector>
@@ -47,6 +47,7 @@ struct BenchReport {
   /// Most memory that was resident, and the part of it that is weights.
   uint64_t peakBytes = 0, residentWeightsBytes = 0;
   double readBandwidth = 0;    ///< bytes per second; of a device, of copies
+  MatrixPeaks peaks;           ///< of a device
   uint64_t bandwidthBytes = 0; ///< of the memory it was measured with
 };
 

@@ -119,7 +119,9 @@ int profileCommand(const Session &session) {
   report.device = model.device->info();
   report.tokens = options.tokens;
   report.context = options.context;
-  if (!measure(session, *model.engine, report, &error))
+  if (!measure(session, *model.engine, report, &error) ||
+      !measureMatrixPeaks(*model.device, *model.program->device, report.peaks,
+                          &error))
     return error.empty() ? ExitInterrupted : session.fail(error);
   addCosts(session.manifest, report);
   if (!options.output.empty() &&

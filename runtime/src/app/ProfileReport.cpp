@@ -22,10 +22,15 @@ struct PhaseSum {
   std::string name;
   int64_t launches = 0;
   double seconds = 0, bytes = 0, flops = 0;
-  double lost(double bandwidth) const {
-    return bandwidth > 0 ? seconds - bytes / bandwidth : seconds;
-  }
+  double least = 0; ///< seconds that its launches take at least
+  double lost() const { return seconds - least; }
 };
+
+/// What a launch takes at least, by what was measured of the device.
+double leastSeconds(const ProfileReport &report, const StepCost &cost) {
+  double moving = report.bandwidth > 0 ? cost.bytes / report.bandwidth : 0;
+  return std::max(moving, report.peaks.seconds(cost.flops, cost.int8Flops));
+}
 
 std::vector<PhaseSum> sumsOf(const ProfileReport &report) {
   std::vector<PhaseSum> sums;
@@ -35,11 +40,12 @@ std::vector<PhaseSum> sumsOf(const ProfileReport &report) {
     auto sum = std::find_if(sums.begin(), sums.end(),
                             [&](const PhaseSum &s) { return s.name == name; });
     if (sum == sums.end())
-      sum = sums.insert(sums.end(), {name, 0, 0, 0, 0});
+      sum = sums.insert(sums.end(), {name, 0, 0, 0, 0, 0});
     ++sum->launches;
     sum->seconds += launch.seconds.median;
     sum->bytes += launch.cost.bytes;
     sum->flops += launch.cost.flops;
+    sum->least += leastSeconds(report, launch.cost);
   }
   return sums;
 }
@@ -72,7 +78,7 @@ std::string profileText(const ProfileReport &report) {
     all += sum.seconds;
   std::sort(sums.begin(), sums.end(),
             [&](const PhaseSum &a, const PhaseSum &b) {
-              double x = a.lost(report.bandwidth), y = b.lost(report.bandwidth);
+              double x = a.lost(), y = b.lost();
               return x != y ? x > y : a.name < b.name;
             });
   std::string text = report.model + " on " + report.device.name + ", " +
@@ -83,17 +89,23 @@ std::string profileText(const ProfileReport &report) {
                 "copies on the device reach %.1f GB/s\n\n",
                 report.stepSeconds * 1e6, report.launches.size(), all * 1e6,
                 report.bandwidth / 1e9);
-  text += print("%-20s %8s %10s %6s %9s %8s %10s %9s\n", "phase", "launches",
-                "us", "%", "MB", "GB/s", "% of copy", "lost us");
+  if (report.peaks.int8 > 0)
+    text.insert(text.size() - 1,
+                print("matrix instructions reach %.1f TOP/s of int8, %.1f "
+                      "TFLOP/s of bf16\n",
+                      report.peaks.int8 / 1e12, report.peaks.bf16 / 1e12));
+  text += print("%-20s %8s %10s %6s %9s %8s %8s %9s %9s\n", "phase", "launches",
+                "us", "%", "MB", "GB/s", "GFLOP/s", "% of ceil", "lost us");
   for (size_t i = 0; i != std::min(sums.size(), shownPhases); ++i) {
     const PhaseSum &sum = sums[i];
     double rate = sum.seconds > 0 ? sum.bytes / sum.seconds : 0;
-    text += print("%-20s %8lld %10.1f %6.1f %9.2f %8.1f %10.1f %9.1f\n",
+    text += print("%-20s %8lld %10.1f %6.1f %9.2f %8.1f %8.1f %9.1f %9.1f\n",
                   sum.name.c_str(), static_cast<long long>(sum.launches),
                   sum.seconds * 1e6, all > 0 ? 100 * sum.seconds / all : 0,
                   sum.bytes / 1e6, rate / 1e9,
-                  report.bandwidth > 0 ? 100 * rate / report.bandwidth : 0,
-                  sum.lost(report.bandwidth) * 1e6);
+                  sum.seconds > 0 ? sum.flops / sum.seconds / 1e9 : 0,
+                  sum.seconds > 0 ? 100 * sum.least / sum.seconds : 0,
+                  sum.lost() * 1e6);
   }
   if (sums.size() > shownPhases)
     text += print("and %zu more phases\n", sums.size() - shownPhases);
@@ -120,6 +132,8 @@ std::string profileTrace(const ProfileReport &report) {
     if (seconds > 0 && report.bandwidth > 0)
       args["fraction_of_bandwidth"] =
           launch.cost.bytes / seconds / report.bandwidth;
+    if (seconds > 0)
+      args["fraction_of_ceiling"] = leastSeconds(report, launch.cost) / seconds;
     events.push_back({{"ph", "X"},
                       {"pid", 1},
                       {"tid", 1},

@@ -20,6 +20,7 @@ struct ProfileReport {
   int64_t tokens = 0, context = 0;
   double stepSeconds = 0; ///< of the whole step as it runs otherwise
   double bandwidth = 0;   ///< bytes per second of a copy on the device
+  MatrixPeaks peaks;      ///< of the device
   std::vector<LaunchResult> launches;
 };
 
@@ -27,7 +28,8 @@ struct ProfileReport {
 /// with '_' for '.', ends the kernel's.
 void addCosts(const Manifest &manifest, ProfileReport &report);
 
-/// A table of the ten phases that lose most time against the bandwidth, all
+/// A table of the ten phases that lose most time against the ceiling of the
+/// device (its bandwidth or its matrix units, whichever takes longer), all
 /// repetitions together.
 std::string profileText(const ProfileReport &report);
 

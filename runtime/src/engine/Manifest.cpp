@@ -169,6 +169,9 @@ void Reader::planBucket(const Json &json, Manifest &manifest) {
     phase.macs = figure(entry, "macs");
     phase.macsPerPosition = figure(entry, "macs_per_position");
     phase.macsPerRow = figure(entry, "macs_per_row");
+    phase.int8Macs = std::min(figure(entry, "int8_macs"), phase.macs);
+    phase.int8MacsPerRow =
+        std::min(figure(entry, "int8_macs_per_row"), phase.macsPerRow);
     bucket.phases.push_back(std::move(phase));
   }
   manifest.plan.push_back(std::move(bucket));

@@ -38,6 +38,8 @@ struct PlanPhase {
   double macs = 0;                            ///< per token
   double macsPerPosition = 0; ///< per token and position of its context
   double macsPerRow = 0;      ///< per row whose logits are wanted
+  double int8Macs = 0,
+         int8MacsPerRow = 0; ///< those of them that multiply bytes
 };
 
 struct PlanBucket {

@@ -119,6 +119,9 @@ static std::string whyNotDevice(const quartet_device &device) {
            std::to_string(device.threads) + " threads";
   if (!device.fill || !hasKernel(*device.fill, device))
     return "has no kernel that fills weights";
+  for (int i = 0; device.peaks && i != 2; ++i)
+    if (!hasKernel(device.peaks[i], device))
+      return "has no kernel that measures matrix instructions";
   if (emulated)
     return "";
   if (device.num_images < 1 || !device.images)

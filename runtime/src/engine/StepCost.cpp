@@ -30,6 +30,8 @@ StepCost phaseCost(const PlanPhase &phase, int64_t tokens, int64_t sequences,
       double(tokens) * (phase.macs + phase.macsPerPosition * context) +
       double(rows) * phase.macsPerRow;
   cost.flops = 2 * macs;
+  cost.int8Flops = 2 * (double(tokens) * phase.int8Macs +
+                        double(rows) * phase.int8MacsPerRow);
   return cost;
 }
 
@@ -44,6 +46,7 @@ std::optional<StepCost> stepCost(const Manifest &manifest, int64_t tokens,
     StepCost cost = phaseCost(phase, tokens, sequences, rows, context);
     sum.bytes += phase.repeat * cost.bytes;
     sum.flops += phase.repeat * cost.flops;
+    sum.int8Flops += phase.repeat * cost.int8Flops;
   }
   return sum;
 }

@@ -7,8 +7,9 @@
 namespace quartet::rt {
 
 struct StepCost {
-  double bytes = 0; ///< read from and written to memory by the whole step
-  double flops = 0; ///< of the whole step; a multiply-add counts as two
+  double bytes = 0;     ///< read from and written to memory by the whole step
+  double flops = 0;     ///< of the whole step; a multiply-add counts as two
+  double int8Flops = 0; ///< those of them that multiply bytes
 };
 
 /// The plan of the steps of \p tokens tokens; null where there is none.

@@ -73,8 +73,9 @@ const quartet_launch emulatedFillLaunch = {"fill", emulatedFill, 0, 0, 0, 0};
 
 const FakeImage::Kernel kernels[] = {{"step_few_l0_in", nothing},
                                      {"step_few_head", nextByte},
-                                     {"fill", fakeFill}};
-const FakeImage image = {FakeImage::expected, kernels, 3};
+                                     {"fill", fakeFill},
+                                     {"peak", fakePeak}};
+const FakeImage image = {FakeImage::expected, kernels, 4};
 const quartet_launch launches[] = {{"step_few_l0_in", nothing, 0, 0, 0, 0},
                                    {"step_few_l0_in", nothing, 1, 0, 0, 0},
                                    {"step_few_head", emulated, 0, 0, 0, 0}};
@@ -261,7 +262,9 @@ TEST_F(DeviceAppTest, InfoListsTheDevices) {
 TEST_F(DeviceAppTest, BenchUsesTheDevicesClock) {
   set("FAKE_GPU_BYTES", "16000000"); // of which bench copies a quarter
   json["plan"] = nlohmann::json::parse(
-      R"({"buckets": [{"tokens": 16, "phases": [{"weight_bytes": 1000}]}]})");
+      R"({"buckets": [{"tokens": 16, "phases": [{"weight_bytes": 1000,
+          "macs": 3000000, "int8_macs": 1000000}]}]})");
+  driver.program.peaks = fakePeakLaunches;
   Ran ran =
       run({"bench", "--json", "--context", "8", "--batch", "1,2", "--prompt",
            "20", "--tokens", "2", "--repeat", "3", "--synthetic-weights", "5"});
@@ -278,11 +281,15 @@ TEST_F(DeviceAppTest, BenchUsesTheDevicesClock) {
                   6e-3f); // two steps
   double bandwidth = bench["read_bandwidth"]["bytes_per_second"];
   EXPECT_DOUBLE_EQ(decode["fraction_of_bandwidth"], 1000 / 3e-3 / bandwidth);
+  double int8 = bench["matrix_peak"]["int8_operations_per_second"];
+  EXPECT_NEAR(int8, (1 << 20) * 2000 / 1e-3, 1e6);
+  EXPECT_NEAR(double(decode["fraction_of_matrix_peak"]),
+              (2e6 / int8 + 4e6 / (int8 / 2)) / 3e-3, 1e-6);
   ran = run({"bench", "--context", "8", "--batch", "1", "--prompt", "20",
              "--tokens", "2", "--repeat", "1", "-q"});
   for (const char *part :
        {"Fake GPU 0 (CUDA 13.0), 8 blocks", "device 3.000 ms", "copy bandwidth",
-        "device memory"})
+        "matrix peak", "of the matrix peak", "device memory"})
     EXPECT_NE(ran.out.find(part), std::string::npos) << part << "\n" << ran.out;
 }
 
@@ -291,7 +298,8 @@ TEST_F(DeviceAppTest, ProfileMeasuresEachLaunch) {
   json["plan"] = nlohmann::json::parse(
       R"({"buckets": [{"tokens": 16, "phases": [
           {"name": "l0.in", "repeat": 2, "weight_bytes": 1000, "macs": 7},
-          {"name": "head", "weight_bytes": 5000}]}]})");
+          {"name": "head", "weight_bytes": 5000, "macs": 500000}]}]})");
+  driver.program.peaks = fakePeakLaunches;
   std::string path = dir.path + "/trace.json";
   Ran ran = run({"profile", "--after", "20", "--repeat", "3", "-o", path});
   EXPECT_EQ(ran.code, 0) << ran.err;
@@ -311,6 +319,9 @@ TEST_F(DeviceAppTest, ProfileMeasuresEachLaunch) {
   EXPECT_NEAR(double(head["ts"]), 2000, 0.1);
   EXPECT_NEAR(double(head["dur"]), 1000, 0.1);
   EXPECT_GT(head["args"]["fraction_of_bandwidth"], 0);
+  // The matrix units take longer than memory: a million operations.
+  EXPECT_NEAR(double(head["args"]["fraction_of_ceiling"]),
+              1e6 / ((1 << 20) * 1000 / 1e-3) / 1e-3, 1e-6);
 
   EXPECT_EQ(run({"profile", "--after", "300"}).code, 2);
   EXPECT_EQ(run({"profile", "--tokens", "17"}).code, 2);
@@ -340,7 +351,7 @@ TEST_F(DeviceAppTest, SelfTestComparesSteps) {
 TEST_F(DeviceAppTest, SelfTestComparesPhases) {
   quartet_device device = {
       QUARTET_DEVICE_EMULATOR, "sm_90a", 64, 32, 1, nullptr, 0,
-      &emulatedFillLaunch};
+      &emulatedFillLaunch,     nullptr};
   quartet_program emulated = gpu.program;
   emulated.target = "emulated";
   emulated.device = &device;
@@ -401,7 +412,7 @@ protected:
   }
   quartet_device device = {
       QUARTET_DEVICE_EMULATOR, "sm_90a", 64, 32, 1, nullptr, 0,
-      &emulatedFillLaunch};
+      &emulatedFillLaunch,     nullptr};
 };
 
 TEST_F(EmulatorAppTest, Runs) {

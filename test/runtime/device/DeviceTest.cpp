@@ -1,8 +1,8 @@
 // Devices through the fake drivers: what is said when something is missing, in
 // which order work is done, and what graphs are made of. Each test runs for
 // NVIDIA and for AMD, as far as both have the feature.
-#include "runtime/src/device/Device.h"
 #include "FakeMakers.h"
+#include "runtime/src/device/MatrixPeak.h"
 
 using namespace quartet::rt;
 using namespace quartet::rt::test;
@@ -17,8 +17,9 @@ void multiply(const quartet_step_args *args, int64_t layer) {
   *reinterpret_cast<int32_t *>(args->scratch) *= int32_t(layer);
 }
 
-const FakeImage::Kernel kernels[] = {{"add", addOne}, {"multiply", multiply}};
-const FakeImage fakeImage = {FakeImage::expected, kernels, 2};
+const FakeImage::Kernel kernels[] = {
+    {"add", addOne}, {"multiply", multiply}, {"peak", fakePeak}};
+const FakeImage fakeImage = {FakeImage::expected, kernels, 3};
 const uint64_t brokenImage = 0;
 
 class DeviceTest : public testing::TestWithParam<Maker> {
@@ -211,6 +212,24 @@ OneNumber oneNumber(Device &device, int32_t value, std::string *error) {
   return result;
 }
 
+// The fake's launches take a millisecond each, so that rounds are added up to
+// the most there may be: 2^20, of the operations that fakePeak says.
+TEST_P(DeviceTest, MeasuresMatrixPeaks) {
+  ASSERT_EQ(open(), "");
+  MatrixPeaks peaks;
+  ASSERT_TRUE(measureMatrixPeaks(*device, program, peaks, &error)) << error;
+  EXPECT_EQ(peaks.int8, 0); // the program has no kernels for it
+  EXPECT_EQ(peaks.seconds(5, 2), 0);
+  program.peaks = fakePeakLaunches;
+  ASSERT_TRUE(measureMatrixPeaks(*device, program, peaks, &error)) << error;
+  EXPECT_NEAR(peaks.int8, (1 << 20) * 2000 / 1e-3, 1e6);
+  EXPECT_NEAR(peaks.bf16, (1 << 20) * 1000 / 1e-3, 1e6);
+  EXPECT_NEAR(peaks.seconds(3 * peaks.bf16, peaks.bf16), 2.5, 1e-6);
+  set("FAKE_GPU_BYTES", "10");
+  EXPECT_FALSE(measureMatrixPeaks(*device, program, peaks, &error));
+  expectIn("a peak's size", error);
+}
+
 TEST_P(DeviceTest, RunsLaunchesAsOneGraph) {
   ASSERT_EQ(open(), "");
   OneNumber there = oneNumber(*device, 5, &error);
@@ -349,8 +368,8 @@ INSTANTIATE_TEST_SUITE_P(Makers, DeviceTest, testing::Values(nvidia, amd),
 TEST(DeviceImages, FitTheirArch) {
   auto runs = [](int64_t deviceKind, int64_t imageKind, const char *program,
                  const char *device) {
-    quartet_device wanted = {deviceKind, program, 256, 32,
-                             1,          nullptr, 0,   nullptr};
+    quartet_device wanted = {deviceKind, program, 256,     32,     1,
+                             nullptr,    0,       nullptr, nullptr};
     quartet_image image = {imageKind, nullptr, 0};
     return runsOn(wanted, image, device);
   };

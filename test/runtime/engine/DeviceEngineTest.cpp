@@ -276,7 +276,7 @@ INSTANTIATE_TEST_SUITE_P(Makers, DeviceEngineTest, testing::Values(nvidia, amd),
 
 TEST(DevicePrograms, AreChosenWhereTheirDeviceIs) {
   quartet_device device = {
-      QUARTET_DEVICE_CUDA, "sm_90a", 256, 32, 1, nullptr, 0, nullptr};
+      QUARTET_DEVICE_CUDA, "sm_90a", 256, 32, 1, nullptr, 0, nullptr, nullptr};
   quartet_bucket bucket = {1, 1, 0, 0, 0, 0, 0, nullptr, launches, 2};
   quartet_program programs[] = {{"gpu", "", &bucket, 1, nullptr, 0, &device},
                                 {"cpu", "", &bucket, 1, nullptr, 0, nullptr}};
@@ -298,7 +298,7 @@ TEST(DevicePrograms, AreChosenWhereTheirDeviceIs) {
 TEST(DevicePrograms, DamagedTablesAreRefused) {
   quartet_image image = {QUARTET_IMAGE_CUBIN, "x", 1};
   quartet_device good = {QUARTET_DEVICE_CUDA, "sm_90a", 256, 32, 1, &image, 1,
-                         &fakeFillLaunch};
+                         &fakeFillLaunch,     nullptr};
   auto why = [&](quartet_device device, const quartet_launch *list,
                  int64_t count, int64_t tokens = 8) {
     quartet_bucket bucket = {tokens, 8, 0, 0, 64, 0, 0, nullptr, list, count};
@@ -333,5 +333,7 @@ TEST(DevicePrograms, DamagedTablesAreRefused) {
   quartet_launch emulatedFill = {"fill", fakeFill, 0, 0, 0, 0};
   bad.fill = &emulatedFill;
   has(why(bad, launches, 2), "launch 0 has no kernel");
+  bad.peaks = fakePeakLaunches;
+  has(why(bad, launches, 2), "no kernel that measures matrix instructions");
 }
 } // namespace

@@ -37,6 +37,11 @@ public:
            llvm::function_ref<void(llvm::ArrayRef<V>)> body,
            bool alone = false);
 
+  /// A kernel that k() has been given already takes \p sharedBytes.
+  void added(const std::string &name, int64_t sharedBytes) {
+    sharedOf.push_back({name, sharedBytes});
+  }
+
   /// An argument of launch().
   struct Argument {
     Argument(const void *pointer) : bits(reinterpret_cast<int64_t>(pointer)) {}
