@@ -1,17 +1,10 @@
 // Rounds are added until a run takes long enough to be timed.
 #include "runtime/src/device/MatrixPeak.h"
+#include "runtime/src/device/LoneKernel.h"
 #include <algorithm>
 #include <vector>
 
 namespace quartet::rt {
-
-namespace {
-struct Memory {
-  Device &device;
-  DeviceAddress address = 0;
-  ~Memory() { device.release(address); }
-};
-} // namespace
 
 static bool measure(Device &device, const quartet_launch &kernel, double &rate,
                     std::string *error) {
@@ -21,27 +14,19 @@ static bool measure(Device &device, const quartet_launch &kernel, double &rate,
   rate = 0;
   std::vector<int64_t> done(size_t(device.workers()) * 2);
   uint64_t bytes = done.size() * sizeof(int64_t);
-  Memory args{device}, results{device};
-  if (!device.allocate("a peak's size", sizeof(quartet_peak),
-                       DeviceAccess::ReadOnly, args.address, error) ||
+  LoneKernel peakKernel(device);
+  OwnedMemory results(device);
+  if (!peakKernel.prepare(kernel, "a peak's size", sizeof(quartet_peak),
+                          error) ||
       !device.allocate("a peak's result", bytes, DeviceAccess::ReadWrite,
                        results.address, error) ||
       !device.fillZero(results.address, bytes, error))
     return false;
-  DeviceStep what;
-  what.launches = &kernel;
-  what.count = 1;
-  what.workers = device.workers();
-  what.args = args.address;
-  int64_t step = device.prepare(what, error);
-  if (step < 0)
-    return false;
   quartet_peak peak = {256, static_cast<int64_t *>(asPointer(results.address))};
   for (int i = 0; i != times;) {
     double seconds = 0;
-    if (!device.upload(args.address, &peak, sizeof(peak), error) ||
-        !device.record(0, error) || !device.run(step, error) ||
-        !device.record(1, error) ||
+    if (!peakKernel.give(&peak, error) || !device.record(0, error) ||
+        !peakKernel.run(error) || !device.record(1, error) ||
         !device.download(done.data(), results.address, bytes, error) ||
         !device.synchronize(error) || !device.seconds(0, 1, seconds, error))
       return false;

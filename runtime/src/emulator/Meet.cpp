@@ -1,5 +1,6 @@
 // Barriers of blocks, meetings of warps, and why they can't be completed.
 #include "runtime/src/emulator/Meet.h"
+#include <algorithm>
 
 using namespace quartet::emu;
 
@@ -150,29 +151,38 @@ static Group &groupOf(const Thread &t) {
   return t.block->groups[(t.warp - t.block->warps.data()) / kGroupWarps];
 }
 
+/// What one of some threads has waited for and acquired is so for all of them;
+/// overThreads(body) calls body with each.
+template <typename OverThreads>
+static void shareKnowledge(OverThreads overThreads) {
+  bool waited = false;
+  Clock acquired;
+  overThreads([&](Thread &thread) {
+    waited |= thread.waited;
+    if (!thread.acquired.empty())
+      acquired.join(thread.acquired);
+  });
+  overThreads([&](Thread &thread) {
+    thread.waited |= waited;
+    if (!acquired.empty())
+      thread.acquired = acquired;
+  });
+}
+
 /// What four warps have done is before what they do now.
 static void completeGroup(Machine &m, Block &block, Group &group) {
   size_t first = size_t(&group - block.groups.data()) * kGroupWarps;
-  size_t lanes = size_t(m.options.lanes);
+  size_t count = size_t(m.options.lanes) * kGroupWarps;
+  Thread *threads = &block.threads[block.warps[first].first];
   group.arrived = 0;
   block.tick = ++m.now;
   m.idle = 0;
-  bool waited = false;
-  Clock acquired;
-  for (size_t i = first * lanes; i < (first + kGroupWarps) * lanes; ++i) {
-    waited |= block.threads[i].waited;
-    acquired.join(block.threads[i].acquired);
-  }
   for (size_t i = first; i < first + kGroupWarps; ++i) {
     block.warps[i].atBarrier = 0;
     block.warps[i].groupTick = block.tick;
   }
-  m.inSomeOrder(kGroupWarps * lanes, [&](uint64_t i) {
-    Thread &thread = block.threads[first * lanes + i];
-    thread.waited = waited;
-    thread.acquired = acquired;
-    m.makeReady(thread);
-  });
+  shareKnowledge([&](auto body) { std::for_each_n(threads, count, body); });
+  m.inSomeOrder(count, [&](uint64_t i) { m.makeReady(threads[i]); });
 }
 
 void quartet_emu_group_barrier(int32_t barrier, int32_t threads,
@@ -273,24 +283,13 @@ bool quartet::emu::meet(Thread &t, uint64_t mask, uint32_t kind,
   return true;
 }
 
-/// Behind a barrier of lanes what one of them knows is known to all.
 static void orderLanes(Thread &t, uint64_t mask) {
-  Machine &m = *t.machine;
-  t.warp->tick = t.block->tick = ++m.now;
-  bool waited = false;
-  Clock acquired;
-  for (uint32_t lane = 0; lane < 64; ++lane)
-    if (mask >> lane & 1) {
-      waited |= laneOf(t, lane).waited;
-      if (!laneOf(t, lane).acquired.empty())
-        acquired.join(laneOf(t, lane).acquired);
-    }
-  for (uint32_t lane = 0; lane < 64; ++lane)
-    if (mask >> lane & 1) {
-      laneOf(t, lane).waited |= waited;
-      if (!acquired.empty())
-        laneOf(t, lane).acquired = acquired;
-    }
+  t.warp->tick = t.block->tick = ++t.machine->now;
+  shareKnowledge([&](auto body) {
+    for (uint32_t lane = 0; lane < 64; ++lane)
+      if (mask >> lane & 1)
+        body(laneOf(t, lane));
+  });
 }
 
 void quartet::emu::release(Thread &t, uint64_t mask) {

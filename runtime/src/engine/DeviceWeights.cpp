@@ -1,6 +1,7 @@
 // Two pieces of staging memory in turn; a piece is filled again when the event
 // behind its last copy has passed.
 #include "runtime/src/engine/DeviceWeights.h"
+#include "runtime/src/device/LoneKernel.h"
 #include "runtime/src/engine/WeightFill.h"
 #include <algorithm>
 #include <cstring>
@@ -106,32 +107,14 @@ DeviceWeights::upload(Device &device, const Manifest &manifest,
   return weights;
 }
 
-namespace {
-/// What the kernel reads, on the device.
-struct FillArgs {
-  Device &device;
-  DeviceAddress address = 0;
-  ~FillArgs() { device.release(address); }
-};
-} // namespace
-
 std::unique_ptr<DeviceWeights>
 DeviceWeights::makeUp(Device &device, const quartet_launch &kernel,
                       const Manifest &manifest, uint64_t seed,
                       const Progress &progress, std::string *error) {
   std::unique_ptr<DeviceWeights> weights(new DeviceWeights(device));
   quartet_fill fill = {};
-  FillArgs args{device};
-  if (!device.allocate("what fills weights", sizeof(fill),
-                       DeviceAccess::ReadOnly, args.address, error))
-    return nullptr;
-  DeviceStep what;
-  what.launches = &kernel;
-  what.count = 1;
-  what.workers = device.workers();
-  what.args = args.address;
-  int64_t step = device.prepare(what, error);
-  if (step < 0)
+  LoneKernel filler(device);
+  if (!filler.prepare(kernel, "what fills weights", sizeof(fill), error))
     return nullptr;
   uint64_t total = 0, done = 0;
   for (const WeightInfo &weight : manifest.weights)
@@ -144,8 +127,8 @@ DeviceWeights::makeUp(Device &device, const quartet_launch &kernel,
     DeviceAddress base = weights->bases.back();
     fill = weightFill(weight, seed);
     fill.out = static_cast<char *>(asPointer(base));
-    if (!device.upload(args.address, &fill, sizeof(fill), error) ||
-        !device.run(step, error) || !device.synchronize(error))
+    if (!filler.give(&fill, error) || !filler.run(error) ||
+        !device.synchronize(error))
       return nullptr;
     device.seal(base);
     done += weight.bytes;

@@ -1,5 +1,4 @@
 // Rows of few tokens: each lane loads what it needs of them itself.
-#include "targets/gpu/kernels/Matmul.h"
 #include "targets/gpu/kernels/TileRows.h"
 #include "targets/gpu/kernels/WeightFragments.h"
 
@@ -37,10 +36,8 @@ SmallVector<SmallVector<V>> LaneRows::words(size_t tokens, V chunk) const {
     if (plan.ragged && !plan.format.group)
       four = k.select(plan.unitOf(unit, chunk, step) < plan.units, four,
                       k.zero(four.type()));
-    SmallVector<V> split = bf16Parts(k, four, parts, parts < kExactParts);
-    for (auto [bits, all] : llvm::zip(split, words))
-      for (int64_t i = 0; i < 4; i += 2)
-        all.push_back(bf16Pair(k.extract(bits, i), k.extract(bits, i + 1)));
+    for (auto [some, all] : llvm::zip(bf16Words(k, four, parts), words))
+      all.append(some.begin(), some.end());
   }
   return words;
 }

@@ -62,6 +62,13 @@ private:
 };
 } // namespace
 
+V quartet::gpu::rowOffset(DeviceBuilder &k, const RowsOperand &rows, V token) {
+  V number = k.min(token, rows.count - 1);
+  if (rows.gather)
+    number = k.loadIndex(rows.gather, number);
+  return number * rows.stride;
+}
+
 static MatrixElement elementOf(const PackedFormat &format) {
   return format.isInteger() ? MatrixElement::Int8 : MatrixElement::BF16;
 }
@@ -91,12 +98,7 @@ int64_t Product::groupsAtOnce() const {
 /// token it reads that one.
 LaneRows Product::laneRows(const RowsOperand &rows, V first,
                            int64_t groups) const {
-  auto row = [&](V token) {
-    V number = k.min(token, rows.count - 1);
-    if (rows.gather)
-      number = k.loadIndex(rows.gather, number);
-    return rows.data + number * rows.stride;
-  };
+  auto row = [&](V token) { return rows.data + rowOffset(k, rows, token); };
   LaneRows lane(k, unit, plan, parts);
   for (int64_t group = 0; group < groups; ++group) {
     V start = first + group * unit.tokens;

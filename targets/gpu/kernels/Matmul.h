@@ -18,6 +18,10 @@ struct RowsOperand {
   V gather;
 };
 
+/// Byte offset of row \p token (i64) of \p rows from its data; beyond the last
+/// row it is that one's.
+V rowOffset(DeviceBuilder &k, const RowsOperand &rows, V token);
+
 /// `panels` panels (PanelLayout) one after the other from data on, in global
 /// memory; i64, 0 is fine.
 struct WeightsOperand {
@@ -27,6 +31,8 @@ struct WeightsOperand {
 
 /// bf16 parts that are an f32.
 constexpr int kExactParts = 3;
+/// Those of an activation in wide products: 16 of its bits, as in front of AMX.
+constexpr int kWideParts = 2;
 
 /// acc[t * accStride / 4 + r] = sum_c rows[t, c] * weights[r, c], f32, for t <
 /// rows.count (at most \p mostRows) and r < 16 * weights.panels (at most

@@ -67,9 +67,8 @@ static V byWarps(DeviceBuilder &k, const MatrixUnit &unit, V rounds) {
 
 static V byGroups(DeviceBuilder &k, MatrixElement element, V rounds) {
   V rows = k.shared(kGroupTokens * kGroupRowBytes, kSharedAlign);
-  k.forThreads(kGroupTokens * kGroupRowBytes / 4, [&](V i) {
-    k.store(words(k, element, 200), rows, i * 4);
-  });
+  k.forThreads(kGroupTokens * kGroupRowBytes / 4,
+               [&](V i) { k.store(words(k, element, 200), rows, i * 4); });
   groupFence(k);
   k.barrier();
   SmallVector<V> a, descriptors;
@@ -102,9 +101,8 @@ static ProgramLaunch addPeak(DeviceBuilder &k, MatrixElement element,
     // Sums that nobody could want would not be made.
     k.ifThen(sums == int64_t(0x5eed5eed),
              [&] { k.store(k.thread(), mine, int64_t(8)); });
-    k.onFirstThread([&] {
-      k.store(rounds * operationsOf(k, unit), mine, int64_t(0));
-    });
+    k.onFirstThread(
+        [&] { k.store(rounds * operationsOf(k, unit), mine, int64_t(0)); });
   });
   launch.sharedBytes = k.sharedBytes();
   return launch;

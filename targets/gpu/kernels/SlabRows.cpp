@@ -61,11 +61,14 @@ SlabRows::SlabRows(DeviceBuilder &k, const ColumnPlan &plan, const Slabs &slabs,
   int64_t pieceUnits = pieceColumns / plan.unitColumns;
   int64_t chunkUnits = plan.steps * plan.kLanes;
   int tokenBits = shiftOf(slabs.tokens), pieceBits = shiftOf(rowPieces);
+  auto rowOf = [&](V token) {
+    return rows.data + rowOffset(k, rows, firstToken + token);
+  };
   for (int64_t i = 0; i < pieceCount(); i += k.machine.threads) {
     V all = numberOf(i, pieceCount());
     V inRow = all & (rowPieces - 1), row = all >> pieceBits; // of all shares
     Piece piece;
-    piece.row = rowOf(rows, firstToken + (row & (slabs.tokens - 1)));
+    piece.row = rowOf(row & (slabs.tokens - 1));
     piece.column =
         (row >> tokenBits) * (plan.segmentChunks * plan.chunkColumns) +
         inRow * pieceColumns;
@@ -81,20 +84,12 @@ SlabRows::SlabRows(DeviceBuilder &k, const ColumnPlan &plan, const Slabs &slabs,
   for (int64_t i = 0; i < wordCount(); i += k.machine.threads) {
     V all = numberOf(i, wordCount());
     V group = all >> tokenBits; // of all shares
-    words.push_back({rowOf(rows, firstToken + (all & (slabs.tokens - 1))),
+    words.push_back({rowOf(all & (slabs.tokens - 1)),
                      (group >> shiftOf(slabs.groups)) *
                              (plan.segmentChunks * plan.chunkGroups) +
                          (group & (slabs.groups - 1)),
                      (k.thread() + i) * 4});
   }
-}
-
-/// Beyond the last token it is that one.
-V SlabRows::rowOf(const RowsOperand &rows, V token) const {
-  V number = k.min(token, rows.count - 1);
-  if (rows.gather)
-    number = k.loadIndex(rows.gather, number);
-  return rows.data + number * rows.stride;
 }
 
 SmallVector<V> SlabRows::load(V number) const {
@@ -143,14 +138,11 @@ void SlabRows::store(ArrayRef<V> loaded, V buffer) const {
                   to, at, unsigned(slabs.unitBytes));
         continue;
       }
-      SmallVector<V> split =
-          bf16Parts(k, value, slabs.parts, slabs.parts < kExactParts);
-      for (auto [part, bits] : llvm::enumerate(split)) {
+      for (auto [part, words] :
+           llvm::enumerate(bf16Words(k, value, slabs.parts))) {
         V pair = k.zero(k.vec(2, k.i32()));
         for (int64_t i = 0; i < 2; ++i)
-          pair = k.insert(
-              bf16Pair(k.extract(bits, 2 * i), k.extract(bits, 2 * i + 1)),
-              pair, i);
+          pair = k.insert(words[i], pair, i);
         k.store(pair, to + int64_t(part) * slabs.partBytes, piece.at[0], 8);
       }
     }

@@ -51,7 +51,6 @@ private:
   struct Word {
     V row, group, at;
   };
-  V rowOf(const RowsOperand &rows, V token) const;
   /// Number \p i of the thread among \p count, a power of two.
   V numberOf(int64_t i, int64_t count) const;
   int64_t pieceCount() const;

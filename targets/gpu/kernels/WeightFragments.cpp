@@ -1,6 +1,7 @@
 // Words of four rows at a time; shifts and masks, no tables in memory.
 #include "targets/gpu/kernels/WeightFragments.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "targets/gpu/kernels/Matmul.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -129,6 +130,15 @@ SmallVector<V> quartet::gpu::bf16Parts(DeviceBuilder &k, V value, int parts,
 
 V quartet::gpu::bf16Pair(V low, V high) {
   return (low >> 16) | (high & int64_t(int32_t(0xffff0000)));
+}
+
+SmallVector<std::array<V, 2>> quartet::gpu::bf16Words(DeviceBuilder &k, V four,
+                                                      int parts) {
+  SmallVector<std::array<V, 2>> words;
+  for (V bits : bf16Parts(k, four, parts, parts < kExactParts))
+    words.push_back({bf16Pair(k.extract(bits, 0), k.extract(bits, 1)),
+                     bf16Pair(k.extract(bits, 2), k.extract(bits, 3))});
+  return words;
 }
 
 /// The f32 of an fp8 (e4m3) in byte \p byte of each word; NaN reads as 480.

@@ -4,6 +4,7 @@
 #ifndef QUARTET_TARGETS_GPU_KERNELS_WEIGHTFRAGMENTS_H
 #define QUARTET_TARGETS_GPU_KERNELS_WEIGHTFRAGMENTS_H
 #include "targets/gpu/kernels/ColumnPlan.h"
+#include <array>
 
 namespace quartet::gpu {
 
@@ -27,6 +28,11 @@ llvm::SmallVector<V> bf16Parts(DeviceBuilder &k, V value, int parts,
 
 /// A word (or words) of two bf16, from the upper halves of \p low and \p high.
 V bf16Pair(V low, V high);
+
+/// Four columns (4 x f32) of an activation as sums of \p parts bf16, which are
+/// rounded where they are not all of it: [part][word of two columns].
+llvm::SmallVector<std::array<V, 2>> bf16Words(DeviceBuilder &k, V four,
+                                              int parts);
 
 /// A load of what nobody writes while the kernel runs: it may be moved in front
 /// of barriers and of stores, and need not be kept in the first cache.

@@ -10,8 +10,6 @@ using namespace quartet::gpu;
 using llvm::ArrayRef;
 using llvm::SmallVector;
 
-/// bf16 parts of an activation.
-static constexpr int kParts = 2;
 /// Columns of one matrix instruction.
 static constexpr int64_t kStepColumns = 16;
 
@@ -60,11 +58,11 @@ WideFloats::WideFloats(DeviceBuilder &k, const PackedFormat &format,
                        const RowsOperand &rows, int64_t tokens, V acc,
                        V accStride)
     : WideProduct(k, MatrixElement::BF16, format, columns, weights, rows,
-                  tokens, kParts, acc, accStride),
+                  tokens, kWideParts, acc, accStride),
       rowColumns(tile::StagedRowLayout(0, columns).paddedColumns) {
   // Products beyond the accuracy of the smallest part are left out.
-  for (int row = 0; row < kParts; ++row)
-    for (int weight = 0; weight < plan.weightParts && weight + row < kParts;
+  for (int row = 0; row < kWideParts; ++row)
+    for (int weight = 0; weight < plan.weightParts && weight + row < kWideParts;
          ++weight)
       pairs.push_back({weight, row});
   V inGroup = k.thread() & (kGroupWarps * k.machine.lanes - 1);
@@ -96,11 +94,10 @@ void WideFloats::storeRows(ArrayRef<V> loaded) const {
   V low = ownRows() + groupRowOffset(firstToken, byte),
     high = ownRows() + groupRowOffset(firstToken, byte + 16);
   for (auto [i, four] : llvm::enumerate(loaded)) {
-    SmallVector<V> parts = bf16Parts(k, four, kParts, /*rounded=*/true);
-    for (auto [part, bits] : llvm::enumerate(parts)) {
+    for (auto [part, words] : llvm::enumerate(bf16Words(k, four, kWideParts))) {
       int64_t at = (int64_t(part) * tokens + int64_t(i) * 8) * kGroupRowBytes;
-      k.store(bf16Pair(k.extract(bits, 0), k.extract(bits, 1)), low, at, 4);
-      k.store(bf16Pair(k.extract(bits, 2), k.extract(bits, 3)), high, at, 4);
+      k.store(words[0], low, at, 4);
+      k.store(words[1], high, at, 4);
     }
   }
 }
@@ -149,7 +146,7 @@ SmallVector<SmallVector<V>> WideFloats::byGroups(const Words &words,
                                                  int64_t firstStep,
                                                  int64_t steps) const {
   SmallVector<V> bases, descriptors;
-  for (int part = 0; part < kParts; ++part)
+  for (int part = 0; part < kWideParts; ++part)
     bases.push_back(groupDescriptor(k, partAt(part)));
   for (const Pair &pair : pairs)
     for (int64_t step = 0; step < steps; ++step)

@@ -97,11 +97,7 @@ void WideProduct::copy(V slabOfGroup, V stage) const {
 
 void WideProduct::pass(V firstToken) {
   k.forThreads(k.i64(tokens), [&](V token) {
-    // Beyond the last token it is that one.
-    V number = k.min(firstToken + token, rows.count - 1);
-    if (rows.gather)
-      number = k.loadIndex(rows.gather, number);
-    k.store(number * rows.stride, offsets, token * 8);
+    k.store(rowOffset(k, rows, firstToken + token), offsets, token * 8);
   });
   V ofThread = barriers + k.thread() * kTransferBytes;
   if (copies->areBulk())

@@ -10,8 +10,6 @@ using llvm::SmallVector;
 
 /// Tiles of a pass, and shares of the columns at most.
 static constexpr int64_t kTiles = 2, kShares = 2;
-/// bf16 parts of an activation: 16 of its bits, as in front of AMX.
-static constexpr int kFloatParts = 2;
 /// Columns of a chunk of floats: of two parts and two shares more of them would
 /// not leave room for the results, of which a task has 32 KiB.
 static constexpr int64_t kFloatColumns = 32;
@@ -29,7 +27,7 @@ WideShared::WideShared(DeviceBuilder &k, const PackedFormat &format,
                        V accStride)
     : k(k),
       unit(k, format.isInteger() ? MatrixElement::Int8 : MatrixElement::BF16),
-      parts(format.isInteger() ? 1 : kFloatParts),
+      parts(format.isInteger() ? 1 : kWideParts),
       plan(unit, format, columns, kShares, parts, kFloatColumns),
       weights(weights), rows(rows),
       slabs(plan, tokens, parts, k.machine.threads), acc(acc),
