@@ -7,6 +7,7 @@
 
 using namespace quartet;
 using namespace quartet::gpu;
+using llvm::ArrayRef;
 using llvm::StringRef;
 using Elf = llvm::object::ELFFile<llvm::object::ELF64LE>;
 
@@ -59,13 +60,23 @@ static KernelReport reportOf(llvm::msgpack::MapDocNode &map) {
   return report;
 }
 
+/// Whether \p name is a function that \p kernel calls: it begins like it, and
+/// is no kernel.
+static bool isPhase(StringRef name, StringRef kernel,
+                    ArrayRef<KernelReport> kernels) {
+  return name.starts_with((kernel + "_").str()) &&
+         llvm::none_of(kernels, [&](const KernelReport &report) {
+           return name == report.kernel;
+         });
+}
+
 static llvm::Error readCodeSizes(const Elf &file,
                                  std::vector<KernelReport> &kernels) {
   auto sections = file.sections();
   if (!sections)
     return sections.takeError();
   for (const auto &section : *sections) {
-    if (section.sh_type != llvm::ELF::SHT_DYNSYM)
+    if (section.sh_type != llvm::ELF::SHT_SYMTAB)
       continue;
     auto symbols = file.symbols(&section);
     auto names = file.getStringTableForSymtab(section);
@@ -79,9 +90,11 @@ static llvm::Error readCodeSizes(const Elf &file,
       auto name = symbol.getName(*names);
       if (!name)
         return name.takeError();
+      if (symbol.getType() != llvm::ELF::STT_FUNC)
+        continue;
       for (KernelReport &report : kernels)
-        if (symbol.getType() == llvm::ELF::STT_FUNC && *name == report.kernel)
-          report.codeBytes = int64_t(symbol.st_size);
+        if (*name == report.kernel || isPhase(*name, report.kernel, kernels))
+          report.codeBytes += int64_t(symbol.st_size);
     }
   }
   return llvm::Error::success();

@@ -35,6 +35,14 @@ gpu::kernelWarnings(const GpuFacts &facts,
           llvm::formatv("{0}spills {1} bytes per thread with {2} "
                         "registers",
                         kernel, report.spillBytes, report.registers));
+    for (const KernelReport::Phase &phase : report.phases)
+      if (phase.spillBytes > 0)
+        warnings.push_back(llvm::formatv(
+            "{0}spills {1} bytes per thread in its phase '{2}' with {3} "
+            "registers",
+            kernel, phase.spillBytes, phase.name, report.registers));
+    if (!report.advice.empty())
+      warnings.push_back(kernel + "may be slow: " + report.advice);
     int64_t blocks = residentBlocks(facts, report);
     int64_t planned =
         report.plannedBlocks ? report.plannedBlocks : facts.blocksPerUnit;
@@ -46,6 +54,14 @@ gpu::kernelWarnings(const GpuFacts &facts,
           report.staticShared + report.dynamicShared));
   }
   return warnings;
+}
+
+/// With those of the phases.
+static int64_t spillsOf(const KernelReport &report) {
+  int64_t bytes = report.spillBytes;
+  for (const KernelReport::Phase &phase : report.phases)
+    bytes += phase.spillBytes;
+  return bytes;
 }
 
 void gpu::printKernels(const GpuFacts &facts,
@@ -61,6 +77,6 @@ void gpu::printKernels(const GpuFacts &facts,
         << llvm::formatv("  {0,9}  {1,6}  {2,5}  {3,6}  {4,6}  {5,15}\n",
                          report.registers,
                          report.staticShared + report.dynamicShared,
-                         report.stackBytes, report.spillBytes, report.codeBytes,
+                         report.stackBytes, spillsOf(report), report.codeBytes,
                          residentBlocks(facts, report));
 }

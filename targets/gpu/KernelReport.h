@@ -19,14 +19,22 @@ struct KernelReport {
   int64_t spillBytes = 0;    ///< registers that did not fit
   int64_t codeBytes = 0;
   int64_t plannedBlocks = 0; ///< of a unit; 0: as the program's others
+  /// What the functions that it calls spill, which spillBytes does not count.
+  struct Phase {
+    std::string name;
+    int64_t spillBytes = 0;
+  };
+  std::vector<Phase> phases;
+  std::string advice; ///< what the assembler says of its speed, if anything
 };
 
 /// How many blocks of the kernel a unit holds at once: the least that its
 /// threads, registers and shared memory allow.
 int64_t residentBlocks(const GpuFacts &facts, const KernelReport &report);
 
-/// A line for each kernel that spills registers, or of which fewer blocks fit
-/// in a unit than the program counts on.
+/// A line for each kernel or phase that spills registers, for each kernel of
+/// which fewer blocks fit in a unit than the program counts on, and for each
+/// advice.
 std::vector<std::string> kernelWarnings(const GpuFacts &facts,
                                         llvm::ArrayRef<KernelReport> reports);
 

@@ -3,6 +3,7 @@
 #include "targets/nvidia/Ptxas.h"
 #include "targets/llvm/TemporaryFiles.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/Object/ELF.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Program.h"
@@ -10,6 +11,7 @@
 
 using namespace quartet;
 using namespace quartet::gpu;
+using llvm::ArrayRef;
 using llvm::StringRef;
 
 llvm::Expected<std::string> gpu::findPtxas(StringRef wanted) {
@@ -53,24 +55,50 @@ static int64_t numberOf(llvm::Regex &expression, StringRef line) {
   return number;
 }
 
+/// What it says of the speed of functions, by their names.
+static llvm::StringMap<std::string> adviceOf(ArrayRef<StringRef> lines) {
+  llvm::Regex loss("Potential Performance Loss: (.*) (for|in) the function "
+                   "'([^']+)'");
+  llvm::StringMap<std::string> advice;
+  for (StringRef line : lines) {
+    llvm::SmallVector<StringRef> groups;
+    if (loss.match(line, &groups))
+      advice[groups[3]] = groups[1].str();
+  }
+  return advice;
+}
+
 std::vector<KernelReport> gpu::parsePtxasReport(StringRef text) {
   llvm::Regex entry("Compiling entry function '([^']+)'");
+  llvm::Regex function("Function properties for ([^ ]+)");
   llvm::Regex registers("Used ([0-9]+) registers"),
       shared("([0-9]+) bytes smem"), stack("([0-9]+) bytes stack frame"),
       stores("([0-9]+) bytes spill stores");
   std::vector<KernelReport> kernels;
   llvm::SmallVector<StringRef> lines;
   text.split(lines, '\n');
+  llvm::StringMap<std::string> advice = adviceOf(lines);
+  std::string current; // the kernel, or a function that it calls
   for (StringRef line : lines) {
     llvm::SmallVector<StringRef> groups;
     if (entry.match(line, &groups)) {
-      kernels.emplace_back().kernel = groups[1].str();
+      current = groups[1].str();
+      kernels.emplace_back().kernel = current;
+      kernels.back().advice = advice.lookup(current);
       continue;
     }
     if (kernels.empty())
       continue;
     KernelReport &report = kernels.back();
-    if (line.contains(" bytes stack frame")) {
+    if (function.match(line, &groups)) {
+      current = groups[1].str();
+      if (current != report.kernel && report.advice.empty())
+        report.advice = advice.lookup(current);
+    } else if (line.contains(" bytes stack frame")) {
+      if (current != report.kernel) {
+        report.phases.push_back({current, numberOf(stores, line)});
+        continue;
+      }
       report.stackBytes = numberOf(stack, line);
       report.spillBytes = numberOf(stores, line);
     } else if (line.contains("Used ")) {

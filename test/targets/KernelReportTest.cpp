@@ -51,11 +51,16 @@ TEST(KernelReport, WarnsOfSpillsAndOfFewBlocks) {
   EXPECT_TRUE(kernelWarnings(hopper, kernel(128, 113 * 1024)).empty());
   KernelReport bad = kernel(128, 114 * 1024);
   bad.spillBytes = 24;
+  bad.phases = {{"l0_in", 8}, {"l0_out", 0}};
+  bad.advice = "it waits";
   std::vector<std::string> warnings = kernelWarnings(hopper, bad);
-  ASSERT_EQ(warnings.size(), 2u);
+  ASSERT_EQ(warnings.size(), 4u);
   EXPECT_EQ(warnings[0],
             "kernel 'l0.in' spills 24 bytes per thread with 128 registers");
-  EXPECT_EQ(warnings[1],
+  EXPECT_EQ(warnings[1], "kernel 'l0.in' spills 8 bytes per thread in its "
+                         "phase 'l0_in' with 128 registers");
+  EXPECT_EQ(warnings[2], "kernel 'l0.in' may be slow: it waits");
+  EXPECT_EQ(warnings[3],
             "kernel 'l0.in' fits 1 times in a unit of sm_90a, the program "
             "counts on 2: 128 registers per thread, 116736 bytes of shared "
             "memory");
@@ -65,7 +70,8 @@ TEST(KernelReport, PrintsATable) {
   KernelReport report = kernel(40, 1000);
   report.staticShared = 24;
   report.stackBytes = 8;
-  report.spillBytes = 4;
+  report.spillBytes = 1;
+  report.phases = {{"l0_in", 3}};
   report.codeBytes = 768;
   std::string text;
   llvm::raw_string_ostream stream(text);

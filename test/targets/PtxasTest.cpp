@@ -32,6 +32,33 @@ TEST(Ptxas, ReadsItsReport) {
   EXPECT_TRUE(parsePtxasReport("no such thing").empty());
 }
 
+// Functions that a kernel calls follow it; advice comes before all.
+TEST(Ptxas, ReadsOfPhasesAndSpeed) {
+  std::vector<KernelReport> kernels = parsePtxasReport(
+      "ptxas info    : (C7512) Potential Performance Loss: wgmma.mma_async "
+      "instructions are serialized due to insufficient register resources for "
+      "the function 'peak'\n"
+      "ptxas info    : Compiling entry function 'peak' for 'sm_90a'\n"
+      "ptxas info    : Compiling entry function 'step' for 'sm_90a'\n"
+      "ptxas info    : Function properties for step\n"
+      "    8 bytes stack frame, 4 bytes spill stores, 4 bytes spill loads\n"
+      "ptxas info    : Used 255 registers, 24 bytes cumulative stack size\n"
+      "ptxas info    : Function properties for step_l0_in\n"
+      "    16 bytes stack frame, 12 bytes spill stores, 20 bytes spill loads\n"
+      "ptxas info    : Function properties for step_l0_out\n"
+      "    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\n");
+  ASSERT_EQ(kernels.size(), 2u);
+  EXPECT_EQ(kernels[0].advice, "wgmma.mma_async instructions are serialized "
+                               "due to insufficient register resources");
+  EXPECT_EQ(kernels[1].advice, "");
+  EXPECT_EQ(kernels[1].stackBytes, 8);
+  EXPECT_EQ(kernels[1].spillBytes, 4);
+  ASSERT_EQ(kernels[1].phases.size(), 2u);
+  EXPECT_EQ(kernels[1].phases[0].name, "step_l0_in");
+  EXPECT_EQ(kernels[1].phases[0].spillBytes, 12);
+  EXPECT_EQ(kernels[1].phases[1].spillBytes, 0);
+}
+
 TEST(Ptxas, FindsTheKernelOfALine) {
   const char *ptx = ".version 8.0\n"
                     ".visible .entry first(\n"

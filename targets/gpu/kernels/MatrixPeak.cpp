@@ -90,7 +90,7 @@ static ProgramLaunch addPeak(DeviceBuilder &k, MatrixElement element,
   ProgramLaunch launch;
   launch.kernel = name;
   k.setSite("matrix_peak");
-  k.kernel(name, [&](V peak, V) {
+  auto body = [&](V peak, V) {
     V rounds = k.load(k.i64(), peak, int64_t(offsetof(quartet_peak, rounds)));
     V done = k.load(k.ptr(kGlobalSpace), peak,
                     int64_t(offsetof(quartet_peak, done)));
@@ -103,7 +103,10 @@ static ProgramLaunch addPeak(DeviceBuilder &k, MatrixElement element,
              [&] { k.store(k.thread(), mine, int64_t(8)); });
     k.onFirstThread(
         [&] { k.store(rounds * operationsOf(k, unit), mine, int64_t(0)); });
-  });
+  };
+  // Without room for all operands of a warp group's row of instructions they
+  // would run one after the other.
+  k.kernel(name, body, /*alone=*/k.machine.wgmma);
   launch.sharedBytes = k.sharedBytes();
   return launch;
 }
