@@ -52,6 +52,7 @@ llvm::Error Build::lowerToEmulator(BuildTarget &target, Program program) {
     if (!function.isExternal())
       function.setLinkage(mlir::LLVM::Linkage::Internal);
   program.device->kind = QUARTET_DEVICE_EMULATOR;
+  program.device->clockHertz = 1000000000; // quartet_emu_clock
   for (auto *buckets : {&program.buckets, &program.mtpBuckets})
     for (ProgramBucket &bucket : *buckets)
       for (ProgramLaunch &launch : bucket.launches)

@@ -57,6 +57,7 @@ static Json describeGpu(const Chip &chip) {
   json["copy_engine"] = copyEngineName(facts.copy).str();
   json["warp_group_matrix"] = facts.wgmma;
   json["dependent_launch"] = facts.dependentLaunch;
+  json["clock_hertz"] = facts.clockHertz;
   json["launch"] = launchName(facts).str();
   json["launch_records"] = Json::array();
   for (const gpu::LaunchRecord &record : facts.launchRecords)

@@ -8,9 +8,10 @@
 using namespace mlir;
 using namespace quartet;
 
-static_assert(sizeof(quartet_launch) == 6 * 8);
+static_assert(sizeof(quartet_span) == 2 * 8);
+static_assert(sizeof(quartet_launch) == 8 * 8);
 static_assert(sizeof(quartet_image) == 3 * 8);
-static_assert(sizeof(quartet_device) == 9 * 8);
+static_assert(sizeof(quartet_device) == 10 * 8);
 static_assert(sizeof(quartet_bucket) == 10 * 8);
 static_assert(sizeof(quartet_program) == 7 * 8);
 
@@ -29,10 +30,11 @@ public:
     bucketType = structOf(fields);
     programType =
         structOf({pointer, pointer, pointer, i64, pointer, i64, pointer});
-    launchType = structOf({pointer, pointer, i64, i64, i64, i64});
+    spanType = structOf({pointer, i64});
+    launchType = structOf({pointer, pointer, i64, i64, i64, i64, pointer, i64});
     imageType = structOf({i64, pointer, i64});
-    deviceType =
-        structOf({i64, pointer, i64, i64, i64, pointer, i64, pointer, pointer});
+    deviceType = structOf(
+        {i64, pointer, i64, i64, i64, i64, pointer, i64, pointer, pointer});
   }
 
   /// Strings and buckets of program \p p.
@@ -53,6 +55,8 @@ private:
   void buckets(const std::string &name, const std::vector<ProgramBucket> &list);
   void launches(const std::string &name,
                 const std::vector<ProgramLaunch> &list);
+  /// Those of all launches, one behind the other.
+  void spans(const std::string &name, ArrayRef<ProgramSpan> list);
   void device(const std::string &name, const ProgramDevice &device);
   Value null() { return LLVM::ZeroOp::create(b, pointer); }
   /// A constant array of \p rows, each the values of one struct's fields.
@@ -61,7 +65,7 @@ private:
 
   ImplicitLocOpBuilder b;
   Type pointer;
-  LLVM::LLVMStructType bucketType, programType, launchType, imageType,
+  LLVM::LLVMStructType bucketType, programType, spanType, launchType, imageType,
       deviceType;
 };
 } // namespace
@@ -90,6 +94,23 @@ void Table::array(StringRef name, Type rowType, int64_t rows, bool exported,
   LLVM::ReturnOp::create(b, value);
 }
 
+void Table::spans(const std::string &name, ArrayRef<ProgramSpan> list) {
+  llvm::StringMap<std::string> names;
+  for (const ProgramSpan &span : list) {
+    std::string &symbol = names[span.phase];
+    if (!symbol.empty())
+      continue;
+    symbol = name + "_name" + std::to_string(names.size());
+    string(symbol, span.phase);
+  }
+  array(name, spanType, int64_t(list.size()), /*exported=*/false,
+        [&](int64_t i) {
+          const ProgramSpan &span = list[size_t(i)];
+          return SmallVector<Value>{address(names[span.phase]),
+                                    number(span.layer)};
+        });
+}
+
 void Table::launches(const std::string &name,
                      const std::vector<ProgramLaunch> &list) {
   // Kernels are launched for every repetition of the layers: one name each.
@@ -101,6 +122,19 @@ void Table::launches(const std::string &name,
     symbol = name + "_name" + std::to_string(names.size());
     string(symbol, launch.kernel);
   }
+  std::vector<ProgramSpan> all;
+  SmallVector<int64_t> firsts;
+  for (const ProgramLaunch &launch : list) {
+    firsts.push_back(int64_t(all.size()));
+    llvm::append_range(all, launch.spans);
+  }
+  std::string allName = name + "_spans";
+  if (!all.empty())
+    spans(allName, all);
+  auto spansFrom = [&](int64_t first) -> Value {
+    return LLVM::GEPOp::create(b, pointer, spanType, address(allName),
+                               ArrayRef<LLVM::GEPArg>{int32_t(first)});
+  };
   array(name, launchType, int64_t(list.size()), /*exported=*/false,
         [&](int64_t i) {
           const ProgramLaunch &launch = list[size_t(i)];
@@ -110,7 +144,9 @@ void Table::launches(const std::string &name,
               number(launch.layer),
               number(launch.sharedBytes),
               number(launch.overlap),
-              number(launch.cooperative)};
+              number(launch.cooperative),
+              launch.spans.empty() ? null() : spansFrom(firsts[size_t(i)]),
+              number(int64_t(launch.spans.size()))};
         });
 }
 
@@ -162,6 +198,7 @@ void Table::device(const std::string &name, const ProgramDevice &device) {
         number(device.threads),
         number(device.lanes),
         number(device.blocksPerUnit),
+        number(device.clockHertz),
         device.images.empty() ? null() : address(name + "_images"),
         number(int64_t(device.images.size())),
         device.fill ? address(name + "_fill") : null(),

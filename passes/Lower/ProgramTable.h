@@ -10,12 +10,20 @@
 
 namespace quartet {
 
+/// quartet_span.
+struct ProgramSpan {
+  std::string phase;
+  int64_t layer = 0;
+};
+
 /// quartet_launch.
 struct ProgramLaunch {
   std::string kernel;
   int64_t layer = 0, sharedBytes = 0;
   bool overlap = false, cooperative = false;
-  bool host = false; ///< the symbol is an llvm.func (ptr, i64) of this module
+  /// The symbol is an llvm.func (ptr, i64, ptr) of this module.
+  bool host = false;
+  std::vector<ProgramSpan> spans = {};
 };
 
 /// quartet_bucket; the defaults are a bucket for any step that needs nothing.
@@ -36,7 +44,7 @@ struct ProgramDevice {
   };
   int64_t kind = 0; ///< QUARTET_DEVICE_*
   std::string arch;
-  int64_t threads = 0, lanes = 0, blocksPerUnit = 0;
+  int64_t threads = 0, lanes = 0, blocksPerUnit = 0, clockHertz = 0;
   std::vector<Image> images;
   std::optional<ProgramLaunch> fill;     ///< none: kernels alone, in tests
   std::vector<ProgramLaunch> peaks = {}; ///< none, or quartet_device.peaks

@@ -43,8 +43,9 @@ void StepBase::numberCounters() {
 }
 
 V StepBase::counter(tile::PhaseOp phase, V repetition, bool done) {
-  V place = repetition * 2 + (counterBase[phase] + (done ? 1 : 0));
-  return sync + place * kCounterBytes;
+  // Phases of several layers differ in the last offset only.
+  int64_t first = counterBase[phase] + (done ? 1 : 0);
+  return sync + repetition * (2 * kCounterBytes) + first * kCounterBytes;
 }
 
 void StepBase::readArguments(ArrayRef<V> arguments) {

@@ -25,17 +25,15 @@ DeviceBuilder::DeviceBuilder(ModuleOp module, Location loc,
                          kSharedSpace);
 }
 
-func::FuncOp DeviceBuilder::kernel(llvm::StringRef name,
-                                   llvm::function_ref<void(V, V)> body,
-                                   bool lone) {
+func::FuncOp DeviceBuilder::entry(llvm::StringRef name, bool lone,
+                                  llvm::function_ref<void(V, V)> body) {
   sharedUsed = sharedMost = 0;
   alone = lone && machine.blocksPerUnit > 1;
   Type global = ptr(kGlobalSpace);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToEnd(module.getBody());
-  auto func =
-      func::FuncOp::create(b, name, b.getFunctionType({global, i64()}, {}));
-  func->setAttr(kKernelAttr, b.getUnitAttr());
+  auto func = func::FuncOp::create(
+      b, name, b.getFunctionType({global, i64(), global}, {}));
   b.setInsertionPointToStart(func.addEntryBlock());
   auto asI64 = [&](Value index) {
     return wrap(arith::IndexCastOp::create(b, i64(), index));
@@ -48,6 +46,7 @@ func::FuncOp DeviceBuilder::kernel(llvm::StringRef name,
   warpIndex = threadIndex >> int(llvm::Log2_64(uint64_t(machine.lanes)));
   sharedBase =
       wrap(LLVM::AddressOfOp::create(b, ptr(kSharedSpace), kSharedSymbol));
+  stampBase = wrap(func.getArgument(2));
   body(wrap(func.getArgument(0)), wrap(func.getArgument(1)));
   func::ReturnOp::create(b);
   func->setAttr(kSharedBytesAttr, b.getI64IntegerAttr(sharedMost));
@@ -56,8 +55,44 @@ func::FuncOp DeviceBuilder::kernel(llvm::StringRef name,
   return func;
 }
 
+func::FuncOp DeviceBuilder::kernel(llvm::StringRef name,
+                                   llvm::function_ref<void(V, V)> body,
+                                   bool lone) {
+  func::FuncOp func = entry(name, lone, body);
+  func->setAttr(kKernelAttr, b.getUnitAttr());
+  return func;
+}
+
+func::FuncOp DeviceBuilder::phase(llvm::StringRef name,
+                                  llvm::function_ref<void(V, V)> body,
+                                  bool lone) {
+  func::FuncOp func = entry(name, lone, body);
+  func.setPrivate();
+  func->setAttr(kPhaseAttr, b.getUnitAttr());
+  func->setAttr("llvm.linkage", LLVM::LinkageAttr::get(
+                                    b.getContext(), LLVM::Linkage::Internal));
+  func->setAttr("passthrough", b.getStrArrayAttr({"noinline", "norecurse"}));
+  return func;
+}
+
+void DeviceBuilder::callPhase(func::FuncOp phase, V args, V layer, V stamps) {
+  call(phase, {args, layer, stamps});
+  int64_t bytes = phase->getAttrOfType<IntegerAttr>(kSharedBytesAttr).getInt();
+  sharedMost = std::max(sharedMost, bytes);
+}
+
 void DeviceBuilder::setSite(llvm::StringRef name) {
   b.setLoc(NameLoc::get(b.getStringAttr(name)));
+}
+
+V DeviceBuilder::wantsStamps() {
+  Value null = LLVM::ZeroOp::create(b, stampBase.type());
+  return wrap(
+      LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::ne, stampBase.get(), null));
+}
+
+V DeviceBuilder::clock() {
+  return intrinsic("llvm.readsteadycounter", i64(), {});
 }
 
 void DeviceBuilder::barrier() { mlir::gpu::BarrierOp::create(b); }

@@ -12,12 +12,16 @@ namespace quartet::gpu {
 
 /// LLVM's numbers of the address spaces, on NVIDIA and AMD.
 constexpr unsigned kGlobalSpace = 1, kSharedSpace = 3;
-/// On a func.func: it is a kernel, (!llvm.ptr<1> args, i64 layer).
+/// On a func.func: it is a kernel, (!llvm.ptr<1> args, i64 layer, !llvm.ptr<1>
+/// stamps).
 constexpr llvm::StringLiteral kKernelAttr = "quartet.kernel";
-/// On a kernel: the bytes of dynamic shared memory that a block needs.
+/// On a func.func: kernels call it on all threads, with arguments like theirs.
+constexpr llvm::StringLiteral kPhaseAttr = "quartet.phase";
+/// On a kernel or a phase: the bytes of dynamic shared memory that a block
+/// needs.
 constexpr llvm::StringLiteral kSharedBytesAttr = "quartet.shared_bytes";
-/// On a kernel: how many of its blocks shall share a unit, where that is not
-/// GpuFacts::blocksPerUnit.
+/// On a kernel or a phase: how many of its blocks shall share a unit, where
+/// that is not GpuFacts::blocksPerUnit.
 constexpr llvm::StringLiteral kBlocksPerUnitAttr = "quartet.blocks_per_unit";
 /// The global (an array of no bytes in the shared space) where they begin.
 constexpr llvm::StringLiteral kSharedSymbol = "quartet_shared";
@@ -43,6 +47,13 @@ public:
   mlir::func::FuncOp kernel(llvm::StringRef name,
                             llvm::function_ref<void(V args, V layer)> body,
                             bool alone = false);
+  /// The same for a function of kernels, which stays one: what is in it gets
+  /// registers for itself.
+  mlir::func::FuncOp phase(llvm::StringRef name,
+                           llvm::function_ref<void(V args, V layer)> body,
+                           bool alone = false);
+  /// All threads of the block run \p phase, in which stamps() is \p stamps.
+  void callPhase(mlir::func::FuncOp phase, V args, V layer, V stamps);
   bool isAlone() const { return alone; }
   /// Registers that a thread of the kernel may have.
   int64_t registers() const {
@@ -59,6 +70,13 @@ public:
   V warp() { return warpIndex; }     ///< in its block
   V worker() { return blockIndex; }  ///< the block
   V workers() { return blockCount; } ///< blocks of the launch
+
+  /// Where the launch's stamps go; null when nobody wants any. The same for all
+  /// threads.
+  V stamps() { return stampBase; }
+  V wantsStamps(); ///< i1
+  /// What the device's clock shows, in ticks of GpuFacts::clockHertz.
+  V clock();
 
   // The block.
   /// Meets; orders shared and device memory between the block's threads.
@@ -141,7 +159,12 @@ public:
                                  unsigned align);
 
 private:
+  /// Adds a function (args, layer, stamps) with this body.
+  mlir::func::FuncOp entry(llvm::StringRef name, bool lone,
+                           llvm::function_ref<void(V args, V layer)> body);
+
   V sharedBase;
+  V stampBase;
   V threadIndex, laneIndex, warpIndex, blockIndex, blockCount;
   int64_t sharedUsed = 0, sharedMost = 0;
   bool alone = false;

@@ -8,11 +8,22 @@ using namespace quartet;
 static constexpr llvm::StringLiteral kProgramAttr = "quartet.program";
 
 static Attribute write(Builder &b, const ProgramLaunch &launch) {
-  return b.getDictionaryAttr(
-      {b.getNamedAttr("kernel", b.getStringAttr(launch.kernel)),
-       b.getNamedAttr("numbers", b.getDenseI64ArrayAttr(
-                                     {launch.layer, launch.sharedBytes,
-                                      launch.overlap, launch.cooperative}))});
+  SmallVector<NamedAttribute> fields = {
+      b.getNamedAttr("kernel", b.getStringAttr(launch.kernel)),
+      b.getNamedAttr("numbers", b.getDenseI64ArrayAttr(
+                                    {launch.layer, launch.sharedBytes,
+                                     launch.overlap, launch.cooperative}))};
+  SmallVector<StringRef> phases;
+  SmallVector<int64_t> layers;
+  for (const ProgramSpan &span : launch.spans) {
+    phases.push_back(span.phase);
+    layers.push_back(span.layer);
+  }
+  if (!phases.empty()) {
+    fields.push_back(b.getNamedAttr("phases", b.getStrArrayAttr(phases)));
+    fields.push_back(b.getNamedAttr("layers", b.getDenseI64ArrayAttr(layers)));
+  }
+  return b.getDictionaryAttr(fields);
 }
 
 static Attribute write(Builder &b, const std::vector<ProgramBucket> &buckets) {
@@ -40,7 +51,7 @@ void gpu::setProgram(ModuleOp module, const Program &program) {
       b.getNamedAttr("arch", b.getStringAttr(device.arch)),
       b.getNamedAttr("device", b.getDenseI64ArrayAttr(
                                    {device.kind, device.threads, device.lanes,
-                                    device.blocksPerUnit})),
+                                    device.blocksPerUnit, device.clockHertz})),
       b.getNamedAttr("buckets", write(b, program.buckets)),
       b.getNamedAttr("mtp", write(b, program.mtpBuckets))};
   if (device.fill)
@@ -73,6 +84,16 @@ static bool read(Attribute from, ProgramLaunch &launch) {
   launch.sharedBytes = (*values)[1];
   launch.overlap = (*values)[2] != 0;
   launch.cooperative = (*values)[3] != 0;
+  auto phases = fields.getAs<ArrayAttr>("phases");
+  if (!phases) // none
+    return true;
+  auto layers = numbers(fields, "layers", phases.size());
+  for (auto [i, phase] : llvm::enumerate(phases)) {
+    auto text = dyn_cast<StringAttr>(phase);
+    if (!layers || !text)
+      return false;
+    launch.spans.push_back({text.str(), (*layers)[i]});
+  }
   return true;
 }
 
@@ -126,7 +147,7 @@ llvm::Expected<Program> gpu::programOf(ModuleOp module) {
   ProgramDevice device;
   auto target = fields.getAs<StringAttr>("target");
   auto arch = fields.getAs<StringAttr>("arch");
-  auto sizes = numbers(fields, "device", 4);
+  auto sizes = numbers(fields, "device", 5);
   Attribute fill = fields.get("fill");
   if (!target || !arch || !sizes ||
       (fill && !read(fill, device.fill.emplace())) ||
@@ -141,6 +162,7 @@ llvm::Expected<Program> gpu::programOf(ModuleOp module) {
   device.threads = (*sizes)[1];
   device.lanes = (*sizes)[2];
   device.blocksPerUnit = (*sizes)[3];
+  device.clockHertz = (*sizes)[4];
   program.device = std::move(device);
   return program;
 }

@@ -68,6 +68,11 @@ Translated quartet::gpu::emulateThreads(EmulatorCalls &e, Operation *op) {
       e.replace(op, e.call("shared", e.pointer(), {}));
     return success();
   }
+  if (auto call = dyn_cast<LLVM::CallIntrinsicOp>(op);
+      call && call.getIntrin() == "llvm.readsteadycounter") {
+    e.replace(op, e.call("clock", e.i64(), {}));
+    return success();
+  }
   if (isBarrier(op)) {
     e.callAtSite("barrier", nullptr, {});
   } else if (isGroupBarrier(op)) {

@@ -61,6 +61,8 @@ struct GpuFacts {
   CopyEngine copy = CopyEngine::None;
   bool wgmma = false;           ///< warp-group matrix instructions
   bool dependentLaunch = false; ///< programmatic dependent launch
+  /// Of the clock that all units read (%globaltimer, s_memrealtime).
+  int64_t clockHertz = 0;
 
   /// What the blocks of a unit share. A unit of either vendor has four
   /// schedulers, each with a quarter of the registers (32 bits, counted over

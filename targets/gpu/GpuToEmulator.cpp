@@ -91,6 +91,7 @@ void GpuToEmulatorPass::runOnOperation() {
   SmallVector<Operation *> ops;
   for (auto function : module.getOps<LLVM::LLVMFuncOp>()) {
     function->removeAttr(kKernelAttr);
+    function->removeAttr(kPhaseAttr);
     function->removeAttr(kSharedBytesAttr);
     function->removeAttr(kBlocksPerUnitAttr);
     function.walk([&](Operation *op) {

@@ -1,6 +1,7 @@
 // AMD's registers, barriers and shuffles. Nothing of the device libraries: what
 // the launch says is read where the code object's ABI puts it.
 #include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
+#include "targets/gpu/DeviceBuilder.h"
 #include "targets/gpu/VendorOps.h"
 #include "targets/gpu/VendorPass.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -25,8 +26,17 @@ public:
   Value shuffleXor(ImplicitLocOpBuilder &b, Value value, int32_t mask) override;
   Value shuffleIndex(ImplicitLocOpBuilder &b, Value value, Value lane) override;
   void mark(LLVM::LLVMFuncOp kernel) override;
+  void markPhase(LLVM::LLVMFuncOp phase) override;
 
 private:
+  /// As many waves as will be there, no more: registers are worth more.
+  Attribute wavesOf(LLVM::LLVMFuncOp function) const {
+    int64_t waves = std::max<int64_t>(1, blocksPerUnit(function) *
+                                             facts.warps() / facts.schedulers);
+    std::string bounds = std::to_string(waves) + "," + std::to_string(waves);
+    return Builder(function.getContext())
+        .getStrArrayAttr({"amdgpu-waves-per-eu", bounds});
+  }
   /// \p make on the bits of \p value.
   Value onBits(ImplicitLocOpBuilder &b, Value value,
                llvm::function_ref<Value(Value)> make);
@@ -109,16 +119,40 @@ void RocdlOps::mark(LLVM::LLVMFuncOp kernel) {
       kernel, b.getDenseI32ArrayAttr({int32_t(facts.threads), 1, 1}));
   dialect.getFlatWorkGroupSizeAttrHelper().setAttr(
       kernel, b.getStringAttr(threads + "," + threads));
-  // As many waves as will be there, no more: registers are worth more.
-  int64_t waves = std::max<int64_t>(1, blocksPerUnit(kernel) * facts.warps() /
-                                           facts.schedulers);
-  std::string bounds = std::to_string(waves) + "," + std::to_string(waves);
-  auto pair = [&](StringRef key, StringRef value) -> Attribute {
-    return b.getStrArrayAttr({key, value});
-  };
   kernel.setPassthroughAttr(
-      b.getArrayAttr({pair("amdgpu-waves-per-eu", bounds),
-                      pair("uniform-work-group-size", "true")}));
+      b.getArrayAttr({wavesOf(kernel),
+                      b.getStrArrayAttr({"uniform-work-group-size", "true"})}));
+}
+
+/// The attributes of an argument in scalar registers.
+static DictionaryAttr inRegister(MLIRContext *context) {
+  Builder b(context);
+  return b.getDictionaryAttr(
+      b.getNamedAttr(LLVM::LLVMDialect::getInRegAttrName(), b.getUnitAttr()));
+}
+
+void RocdlOps::markPhase(LLVM::LLVMFuncOp phase) {
+  Builder b(phase.getContext());
+  std::string threads = std::to_string(facts.threads);
+  phase.setPassthroughAttr(
+      b.getArrayAttr({b.getStringAttr("noinline"), b.getStringAttr("norecurse"),
+                      wavesOf(phase),
+                      b.getStrArrayAttr({"amdgpu-flat-work-group-size",
+                                         threads + "," + threads}),
+                      b.getStrArrayAttr({"uniform-work-group-size", "true"})}));
+  for (unsigned i = 0; i < phase.getNumArguments(); ++i)
+    phase.setArgAttrs(i, inRegister(phase.getContext()));
+  // What a launch adds to shared memory begins at 0, as nothing else is there;
+  // by its name a function finds it in a table only.
+  phase.walk([&](LLVM::AddressOfOp shared) {
+    if (shared.getGlobalName() != kSharedSymbol)
+      return;
+    ImplicitLocOpBuilder at(shared.getLoc(), shared);
+    shared.replaceAllUsesWith(
+        LLVM::IntToPtrOp::create(at, shared.getType(), constantI32(at, 0))
+            .getResult());
+    shared.erase();
+  });
 }
 
 /// LLVM calls a device an agent there, and a block a workgroup.
@@ -133,6 +167,16 @@ static void renameScope(Operation *op) {
   llvm::TypeSwitch<Operation *>(op)
       .Case<LLVM::AtomicRMWOp, LLVM::AtomicCmpXchgOp, LLVM::FenceOp,
             LLVM::LoadOp, LLVM::StoreOp>(rename);
+}
+
+/// Functions that no call jumps to need not keep their callers' registers; and
+/// what is the same for all threads comes in scalar ones.
+static void adaptCall(LLVM::CallOp call) {
+  call.setTailCallKind(LLVM::TailCallKind::NoTail);
+  call.setArgAttrsAttr(
+      Builder(call.getContext())
+          .getArrayAttr(SmallVector<Attribute>(call.getArgOperands().size(),
+                                               inRegister(call.getContext()))));
 }
 
 namespace {
@@ -154,6 +198,7 @@ public:
     if (failed(lowerGpuOps(module, facts, ops)))
       return failure();
     module.walk(renameScope);
+    module.walk(adaptCall);
     return success();
   }
 };

@@ -1,5 +1,5 @@
-// Walks two kernels in step. Where constants differ, the merged kernel selects
-// by its variant, which is the same for all threads.
+// Walks two kernels (or phases of one) in step. Where constants differ, the
+// merged kernel selects by its variant, which is the same for all threads.
 #include "targets/gpu/MergeKernels.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -50,6 +50,25 @@ struct Merged {
   std::vector<Differences> others; ///< variants 1, 2, ...
 };
 
+/// Kernels, or phases of one, as they are found; equal ones become one.
+class Merger {
+public:
+  /// The kernel that stands for the one called \p name in \p module, and its
+  /// variant; nothing where there is none.
+  std::optional<std::pair<StringRef, int64_t>> find(ModuleOp module,
+                                                    StringRef name);
+  /// Lets kernels do what their variants do, and erases those.
+  void finish();
+
+private:
+  std::pair<size_t, int64_t> place(func::FuncOp kernel);
+
+  std::vector<Merged> kernels;
+  /// By name: the kernel and its variant.
+  llvm::StringMap<std::pair<size_t, int64_t>> places;
+  SmallVector<Operation *> dead;
+};
+
 class MergeKernelsPass
     : public PassWrapper<MergeKernelsPass, OperationPass<ModuleOp>> {
 public:
@@ -57,7 +76,8 @@ public:
 
   StringRef getArgument() const override { return "merge-kernels"; }
   StringRef getDescription() const override {
-    return "Share kernels between layers that differ in addresses only";
+    return "Share kernels and phases of kernels between layers that differ in "
+           "addresses only";
   }
   void getDependentDialects(DialectRegistry &registry) const override {
     registry.insert<arith::ArithDialect, LLVM::LLVMDialect>();
@@ -66,6 +86,7 @@ public:
 
 private:
   void mergeBucket(ProgramBucket &bucket);
+  void mergePhases(func::FuncOp kernel);
 };
 } // namespace
 
@@ -158,38 +179,62 @@ static void selectByVariant(const Merged &merged) {
   }
 }
 
-void MergeKernelsPass::mergeBucket(ProgramBucket &bucket) {
-  ModuleOp module = getOperation();
-  std::vector<Merged> kernels;
-  /// By name: the kernel and its variant.
-  llvm::StringMap<std::pair<size_t, int64_t>> places;
-  SmallVector<Operation *> dead;
-  auto place = [&](func::FuncOp kernel) -> std::pair<size_t, int64_t> {
-    for (auto [i, merged] : llvm::enumerate(kernels))
-      if (auto differences = Matcher::match(merged.kernel, kernel)) {
-        merged.others.push_back(std::move(*differences));
-        dead.push_back(kernel);
-        return {i, int64_t(merged.others.size())};
-      }
-    kernels.push_back({kernel, {}});
-    return {kernels.size() - 1, 0};
-  };
-  for (ProgramLaunch &launch : bucket.launches) {
-    auto kernel = module.lookupSymbol<func::FuncOp>(launch.kernel);
-    if (!kernel)
-      continue;
-    auto [entry, isNew] = places.try_emplace(launch.kernel);
-    if (isNew)
-      entry->second = place(kernel);
-    auto [index, variant] = entry->second;
-    launch.kernel = kernels[index].kernel.getSymName().str();
-    launch.layer |= variant << 32;
-  }
+std::pair<size_t, int64_t> Merger::place(func::FuncOp kernel) {
+  for (auto [i, merged] : llvm::enumerate(kernels))
+    if (auto differences = Matcher::match(merged.kernel, kernel)) {
+      merged.others.push_back(std::move(*differences));
+      dead.push_back(kernel);
+      return {i, int64_t(merged.others.size())};
+    }
+  kernels.push_back({kernel, {}});
+  return {kernels.size() - 1, 0};
+}
+
+std::optional<std::pair<StringRef, int64_t>> Merger::find(ModuleOp module,
+                                                          StringRef name) {
+  auto kernel = module.lookupSymbol<func::FuncOp>(name);
+  if (!kernel)
+    return std::nullopt;
+  auto [entry, isNew] = places.try_emplace(name);
+  if (isNew)
+    entry->second = place(kernel);
+  auto [index, variant] = entry->second;
+  return std::pair(kernels[index].kernel.getSymName(), variant);
+}
+
+void Merger::finish() {
   for (const Merged &merged : kernels)
     if (!merged.others.empty())
       selectByVariant(merged);
   for (Operation *kernel : dead)
     kernel->erase();
+}
+
+void MergeKernelsPass::mergeBucket(ProgramBucket &bucket) {
+  Merger merger;
+  for (ProgramLaunch &launch : bucket.launches)
+    if (auto found = merger.find(getOperation(), launch.kernel)) {
+      launch.kernel = found->first.str();
+      launch.layer |= found->second << 32;
+    }
+  merger.finish();
+}
+
+void MergeKernelsPass::mergePhases(func::FuncOp kernel) {
+  Merger merger;
+  kernel.walk([&](func::CallOp call) {
+    auto found = merger.find(getOperation(), call.getCallee());
+    if (!found)
+      return;
+    call.setCallee(found->first);
+    if (int64_t variant = found->second) {
+      ImplicitLocOpBuilder b(call.getLoc(), call);
+      Value upper =
+          arith::ConstantOp::create(b, b.getI64IntegerAttr(variant << 32));
+      call.setOperand(1, arith::OrIOp::create(b, call.getOperand(1), upper));
+    }
+  });
+  merger.finish();
 }
 
 void MergeKernelsPass::runOnOperation() {
@@ -201,6 +246,11 @@ void MergeKernelsPass::runOnOperation() {
   for (auto *buckets : {&program->buckets, &program->mtpBuckets})
     for (ProgramBucket &bucket : *buckets)
       mergeBucket(bucket);
+  SmallVector<func::FuncOp> kernels;
+  for (auto function : getOperation().getOps<func::FuncOp>())
+    if (function->hasAttr(kKernelAttr))
+      kernels.push_back(function);
+  llvm::for_each(kernels, [&](func::FuncOp kernel) { mergePhases(kernel); });
   setProgram(getOperation(), *program);
 }
 

@@ -10,7 +10,8 @@ namespace quartet::gpu {
 /// On a module behind tile-to-gpu. Kernels of one step that differ only in
 /// offsets of addresses (which weight, which state) become one: the upper 32
 /// bits of its second argument say which of them it is, the lower ones stay the
-/// repetition of the layers. The launches of the program follow.
+/// repetition of the layers. The launches of the program follow. So do
+/// the phases that a kernel calls, and its calls.
 std::unique_ptr<mlir::Pass> createMergeKernels();
 
 /// Makes -merge-kernels known to quartet-opt.

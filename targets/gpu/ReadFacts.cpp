@@ -92,6 +92,7 @@ void gpu::readFacts(ChipFields &fields, Vendor vendor, Chip &chip) {
   facts.copy = CopyEngine(fields.word("copy_engine", kCopyEngines));
   facts.wgmma = fields.flag("warp_group_matrix");
   facts.dependentLaunch = fields.flag("dependent_launch");
+  facts.clockHertz = fields.integer("clock_hertz", 1000000, 10000000000);
   readRecords(fields, facts);
   fields.group("peak", [&](ChipFields &rates) {
     facts.readGBs = rates.rate("read_gb_s");

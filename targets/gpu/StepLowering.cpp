@@ -71,22 +71,33 @@ void StepLowering::begin(V args, V repetition) {
   tiles.clear();
 }
 
+/// Names of phases have dots, which PTX does not take.
+static std::string symbolOf(StringRef name, tile::PhaseOp phase) {
+  std::string symbol = (name + "_" + phase.getSymName()).str();
+  std::replace(symbol.begin(), symbol.end(), '.', '_');
+  return symbol;
+}
+
 LogicalResult StepLowering::lowerGraph(StringRef name, ProgramBucket &bucket) {
   bool failed = false;
   auto add = [&](tile::PhaseOp phase) {
-    // Names of phases have dots, which PTX does not take.
-    std::string symbol = (name + "_" + phase.getSymName()).str();
-    std::replace(symbol.begin(), symbol.end(), '.', '_');
+    std::string symbol = symbolOf(name, phase);
     k.setSite(phase.getSymName());
     auto body = [&](V args, V repetition) {
       begin(args, repetition);
-      failed |= mlir::failed(lowerPhase(phase, false));
+      V began = stampBegin();
+      k.dependencyLaunch();
+      lowerPrefetches(phase);
+      k.dependencyWait();
+      stampReady(phase, began);
+      failed |= mlir::failed(lowerTasks(phase, /*waits=*/false));
     };
     k.kernel(symbol, body, isWide(phase));
     ProgramLaunch launch;
     launch.kernel = symbol;
     launch.sharedBytes = k.sharedBytes();
     launch.overlap = k.machine.dependentLaunch;
+    launch.spans = {{phase.getSymName().str(), 0}};
     return launch;
   };
   for (Operation &op : step.getBody().front()) {
@@ -98,7 +109,7 @@ LogicalResult StepLowering::lowerGraph(StringRef name, ProgramBucket &bucket) {
         body.push_back(add(phase));
       for (int64_t i = 0; i < int64_t(layers.getRepeat()); ++i)
         for (ProgramLaunch launch : body) {
-          launch.layer = i;
+          launch.layer = launch.spans[0].layer = i;
           bucket.launches.push_back(launch);
         }
     }
@@ -107,34 +118,80 @@ LogicalResult StepLowering::lowerGraph(StringRef name, ProgramBucket &bucket) {
   return failure(failed);
 }
 
+FailureOr<func::FuncOp> StepLowering::makePhase(StringRef name,
+                                                tile::PhaseOp phase) {
+  bool failed = false;
+  std::string symbol = symbolOf(name, phase);
+  k.setSite(phase.getSymName());
+  func::FuncOp made = k.phase(
+      symbol,
+      [&](V args, V repetition) {
+        begin(args, repetition);
+        totals = k.shared(int64_t(phaseNumbers.size()) * 8);
+        failed |= mlir::failed(lowerTasks(phase, /*waits=*/true));
+      },
+      /*alone=*/true);
+  if (failed)
+    return failure();
+  return made;
+}
+
+void StepLowering::enterPhase(tile::PhaseOp phase, func::FuncOp tasks) {
+  V began = stampBegin();
+  lowerPrefetches(phase);
+  if (phaseNumbers.lookup(phase) != 0) {
+    k.setSite((phase.getSymName() + " / wait").str());
+    for (auto wait : phase.getBody().front().getOps<tile::WaitOp>())
+      lowerWait(wait);
+    k.barrier();
+  }
+  stampReady(phase, began);
+  V stamps = k.select(k.wantsStamps(), stampsOf(phase), k.stamps());
+  k.callPhase(tasks, args, layer, stamps);
+}
+
 LogicalResult StepLowering::lowerPersistent(StringRef name,
                                             ProgramBucket &bucket) {
-  bool failed = false;
+  // All phases in one kernel need more registers at once than half of a unit
+  // has; as functions, each has them for itself, and layers share them.
+  llvm::MapVector<Operation *, func::FuncOp> functions;
+  WalkResult walked = step.walk([&](tile::PhaseOp phase) {
+    FailureOr<func::FuncOp> made = makePhase(name, phase);
+    if (mlir::failed(made))
+      return WalkResult::interrupt();
+    functions[phase] = *made;
+    return WalkResult::advance();
+  });
+  if (walked.wasInterrupted())
+    return failure();
+  ProgramLaunch launch;
+  launch.spans = numberSpans();
+  auto enter = [&](tile::PhaseOp phase) {
+    enterPhase(phase, functions.lookup(phase));
+  };
   auto body = [&](V args, V) {
     begin(args, k.i64(0));
     totals = k.shared(int64_t(phaseNumbers.size()) * 8);
     for (Operation &op : step.getBody().front()) {
       if (auto phase = dyn_cast<tile::PhaseOp>(op)) {
-        failed |= mlir::failed(lowerPhase(phase, true));
+        enter(phase);
       } else if (auto layers = dyn_cast<tile::LayersOp>(op)) {
         V outside = layer;
         k.loop(k.i64(0), k.i64(layers.getRepeat()), 1, [&](V i) {
           layer = i;
           for (auto phase : layers.getBody().front().getOps<tile::PhaseOp>())
-            failed |= mlir::failed(lowerPhase(phase, true));
+            enter(phase);
         });
         layer = outside;
       }
     }
   };
-  // All phases in one: more is alive at once than half of a unit holds.
   k.kernel(name, body, /*alone=*/true);
-  ProgramLaunch launch;
   launch.kernel = name.str();
   launch.sharedBytes = k.sharedBytes();
   launch.cooperative = true;
   bucket.launches.push_back(launch);
-  return failure(failed);
+  return success();
 }
 
 void StepLowering::lowerPrefetch(tile::PrefetchOp prefetch) {
@@ -158,25 +215,17 @@ void StepLowering::lowerPrefetch(tile::PrefetchOp prefetch) {
          [&](V byte) { k.prefetchShared(data + byte); });
 }
 
-LogicalResult StepLowering::lowerPhase(tile::PhaseOp phase, bool waits) {
+void StepLowering::lowerPrefetches(tile::PhaseOp phase) {
+  k.setSite((phase.getSymName() + " / prefetch").str());
+  for (auto prefetch : phase.getBody().front().getOps<tile::PrefetchOp>())
+    lowerPrefetch(prefetch);
+}
+
+LogicalResult StepLowering::lowerTasks(tile::PhaseOp phase, bool waits) {
   Block &body = phase.getBody().front();
   DeviceBuilder::SharedScope scope(k);
   localUsed = keptLocal;
   std::string name = phase.getSymName().str();
-  if (!waits)
-    k.dependencyLaunch();
-  k.setSite(name + " / prefetch");
-  for (auto prefetch : body.getOps<tile::PrefetchOp>())
-    lowerPrefetch(prefetch);
-  if (!waits)
-    k.dependencyWait();
-  bool first = phaseNumbers.lookup(phase) == 0;
-  if (waits && !first) {
-    k.setSite(name + " / wait");
-    for (auto wait : body.getOps<tile::WaitOp>())
-      lowerWait(wait);
-    k.barrier();
-  }
   freshShared = true;
   // Routing is kept for later phases, so every worker does it, and the phase is
   // not done before all have.
@@ -204,6 +253,8 @@ LogicalResult StepLowering::lowerPhase(tile::PhaseOp phase, bool waits) {
     freshShared = false;
     failed |= mlir::failed(runTasks(phase, grids, split));
   });
+  // Of what a phase's function is given, the place is known.
+  stampEnd(phase, [&] { return waits ? k.stamps() : stampsOf(phase); });
   if (waits && !body.getOps<tile::SignalOp>().empty()) {
     k.setSite(name + " / signal");
     // Tasks worker, worker + workers, ... below the total.

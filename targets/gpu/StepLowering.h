@@ -20,18 +20,34 @@ public:
   mlir::FailureOr<ProgramBucket> lower(llvm::StringRef name, LaunchMode mode);
 
 private:
-  // The schedule (StepLowering.cpp, StepSync.cpp).
+  // The schedule (StepLowering.cpp, StepSync.cpp, StepStamps.cpp).
   mlir::LogicalResult lowerGraph(llvm::StringRef name, ProgramBucket &bucket);
   mlir::LogicalResult lowerPersistent(llvm::StringRef name,
                                       ProgramBucket &bucket);
   void begin(V args, V repetition);
-  mlir::LogicalResult lowerPhase(tile::PhaseOp phase, bool waits);
+  /// The function of \p phase for a kernel that runs several.
+  mlir::FailureOr<mlir::func::FuncOp> makePhase(llvm::StringRef name,
+                                                tile::PhaseOp phase);
+  /// Waits until the phase can begin, and calls \p tasks.
+  void enterPhase(tile::PhaseOp phase, mlir::func::FuncOp tasks);
+  void lowerPrefetches(tile::PhaseOp phase);
+  /// The block's part of \p phase. \p waits: others wait for it by counters.
+  mlir::LogicalResult lowerTasks(tile::PhaseOp phase, bool waits);
   void lowerWait(tile::WaitOp wait);
   /// Asks for the weights of the block's first task.
   void lowerPrefetch(tile::PrefetchOp prefetch);
   /// Says that the block has finished \p finished of the \p total tasks, with
   /// \p routes one more for itself.
   void lowerSignal(tile::PhaseOp phase, V finished, V total, bool routes);
+  /// Numbers the spans of a launch that runs them all, in the order in which
+  /// blocks do.
+  std::vector<ProgramSpan> numberSpans();
+  // The block's stamps of a phase, where somebody wants them: the clock at its
+  // begin, what is written when it is ready, and when each warp is at its end.
+  V stampsOf(tile::PhaseOp phase); ///< where they are
+  V stampBegin();
+  void stampReady(tile::PhaseOp phase, V begin);
+  void stampEnd(tile::PhaseOp phase, llvm::function_ref<V()> stamps);
   /// Counters of dies, where the blocks of a card are on several.
   void numberDieCounters();
   /// \p split blocks share each task: they run it with `part` 0, 1, ...
@@ -94,6 +110,9 @@ private:
   llvm::DenseMap<mlir::Operation *, int64_t> phaseNumbers;
   /// Counters of the dies, those of a repetition side by side.
   llvm::DenseMap<mlir::Operation *, int64_t> dieCounters;
+  /// First span of a phase in its launch, and how far its repetitions are
+  /// apart; none where a launch has one.
+  llvm::DenseMap<mlir::Operation *, std::pair<int64_t, int64_t>> spanNumbers;
   int64_t localUsed = 0;
   /// Constants that become the size of a worker's memory when it is known.
   llvm::SmallVector<mlir::Operation *> localSizes;

@@ -66,9 +66,9 @@ void StepLowering::lowerSignal(tile::PhaseOp phase, V finished, V total,
     V all = total / workers * ofDie + (rest - die + (dies - 1)) / dies;
     if (routes)
       all = all + ofDie;
-    V place = layer * dies + die + dieCounters.lookup(phase);
-    V before = addTo(k, sync + place * kCounterBytes, finished,
-                     AtomicOrdering::acq_rel);
+    V ofPhase = sync + dieCounters.lookup(phase) * kCounterBytes;
+    V before = addTo(k, ofPhase + (layer * dies + die) * kCounterBytes,
+                     finished, AtomicOrdering::acq_rel);
     k.ifThen(k.zeroExtend(before, k.i64()) + finished == all,
              [&] { addTo(k, done, all, AtomicOrdering::release); });
   });

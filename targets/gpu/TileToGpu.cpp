@@ -77,6 +77,7 @@ LogicalResult TileToGpuPass::lower(tile::ProgramOp program,
   device.arch = facts.name;
   device.threads = facts.threads;
   device.lanes = facts.lanes;
+  device.clockHertz = facts.clockHertz;
   // Blocks that wait for each other must all be there: see lowerPersistent.
   device.blocksPerUnit =
       options.launch == LaunchMode::Persistent ? 1 : facts.blocksPerUnit;

@@ -116,8 +116,11 @@ LogicalResult quartet::gpu::lowerGpuOps(ModuleOp module, const GpuFacts &facts,
   for (Operation *op : found)
     if (failed(lowering.lower(op)))
       return failure();
-  for (auto function : module.getOps<LLVM::LLVMFuncOp>())
+  for (auto function : module.getOps<LLVM::LLVMFuncOp>()) {
     if (function->hasAttr(kKernelAttr))
       vendor.mark(function);
+    else if (function->hasAttr(kPhaseAttr))
+      vendor.markPhase(function);
+  }
   return success();
 }

@@ -33,6 +33,8 @@ public:
                                    mlir::Value value, mlir::Value lane) = 0;
   /// Says that \p kernel is one.
   virtual void mark(mlir::LLVM::LLVMFuncOp kernel) = 0;
+  /// Says what a function that kernels call has to know of them.
+  virtual void markPhase(mlir::LLVM::LLVMFuncOp) {}
 
 protected:
   /// Blocks of \p kernel that shall share a unit.

@@ -10,12 +10,16 @@ and one of many. It is asked for
   cpu        the logits of the same sequences from the step program of a CPU
   order      the same steps with other numbers of blocks and other orders of the threads:
              equal bits
+  times      when each block ran each phase of a step of one token: all did, and none
+             before the first block, which always has a task, was done with the phase in
+             front, which it depends on
   few, many  the same tokens cut into other steps of one bucket, and beside other
              sequences: equal bits
 Whatever the emulator finds wrong with a kernel makes the program fail, and so the check.
 One line per check. The exit status is 0 only if all passed.
 """
 import argparse
+import json
 import pathlib
 import sys
 
@@ -124,6 +128,31 @@ def check_tiny(report, name, program, cpu):
                 f"{name} greedy: {texts[0]}, on the CPU {texts[1]}")
 
 
+def check_times(report, name, path):
+    blocks = 3
+    trace = path.parent / (path.name + ".trace.json")
+    command([path, "profile", "--after", 1, "--tokens", 1, "--repeat", 1,
+             "--blocks", blocks, "-o", trace])
+    events = [e for e in json.loads(trace.read_text())["traceEvents"] if e["ph"] == "X"]
+    phases = [e for e in events if e["tid"] == 0]
+    work = {}
+    for event in events:
+        if event["tid"] > 0 and event["name"] != "wait":
+            place = event["name"], event["args"]["layer"]
+            work.setdefault(place, {})[event["tid"]] = event
+    wrong, ended = [], 0
+    for phase in phases:
+        place = phase["name"], phase["args"]["layer"]
+        by_block = work.pop(place, {})
+        if len(by_block) != blocks or min(e["ts"] for e in by_block.values()) < ended:
+            wrong.append(place)
+        if 1 in by_block:
+            ended = by_block[1]["ts"] + by_block[1]["dur"]
+    report.line(len(phases) > 10 and not wrong and not work,
+                f"{name} times of {len(phases)} phases{', wrong: ' if wrong else ''}"
+                f"{' '.join(f'{p} {layer}' for p, layer in wrong)}")
+
+
 def run_case(report, name, args):
     model, chip, launch, flags, precision, cpu_bound = CASES[name]
     # Greedy text after a short prompt has steps of few tokens alone.
@@ -131,6 +160,7 @@ def run_case(report, name, args):
     path = build(args, name, model, flags + buckets + [
         "--target", "emulator:" + chip, "--launch", launch])
     report.line(True, f"{name} build")
+    check_times(report, name, path)
     program = emulated(path)
     cpu = None
     if cpu_bound or model == "tiny":

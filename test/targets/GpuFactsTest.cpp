@@ -20,7 +20,7 @@ constexpr const char *kSound = R"({
     {"m": 16, "n": 8, "k": 32, "a": "int8", "b": "int8", "sum": "int32"},
     {"m": 16, "n": 8, "k": 16, "a": "bf16", "b": "bf16", "sum": "f32"}],
   "copy_engine": "cp_async", "warp_group_matrix": true,
-  "dependent_launch": false, "launch_records": [],
+  "dependent_launch": false, "clock_hertz": 100000000, "launch_records": [],
   "peak": {"read_gb_s": 1, "f32_gflop_s": 2, "bf16_gflop_s": 3,
            "int8_gop_s": 4}
 })";
@@ -145,7 +145,8 @@ TEST(GpuFacts, NamesWhatIsWrong) {
          "field 'shared_memory' is 3; expected an object");
   expect("\"units\": 10,", "\"units\": 10, \"cpu\": \"y\",",
          "field 'cpu' is not known; expected one of about, blocks_per_unit, "
-         "card, copy_engine, dependent_launch, dies, features, lanes, "
+         "card, clock_hertz, copy_engine, dependent_launch, dies, features, "
+         "lanes, "
          "launch_records, matrix_family, matrix_units, name, peak, registers, "
          "shared_memory, threads, "
          "threads_per_unit, triple, units, warp_group_matrix");

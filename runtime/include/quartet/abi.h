@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-enum { QUARTET_ABI_VERSION = 5 };
+enum { QUARTET_ABI_VERSION = 6 };
 
 /// Tokens of KV cache per page.
 enum { QUARTET_PAGE_TOKENS = 64 };
@@ -69,16 +69,32 @@ typedef struct quartet_step_args {
   float *hidden_out;
 } quartet_step_args;
 
+/// One run of a phase of a step by all blocks: what stamps are of.
+typedef struct quartet_span {
+  const char *phase; ///< its name in the plan, "l0.in"
+  int64_t layer;     ///< the repetition of the layers
+} quartet_span;
+
+/// Stamps of a block in a span, in ticks of quartet_device.clock_hertz, are
+/// [QUARTET_STAMP_ENDS + warps of the block].
+enum {
+  QUARTET_STAMP_BEGIN = 0, ///< the block began
+  QUARTET_STAMP_READY = 1, ///< what it waited for was there
+  QUARTET_STAMP_ENDS = 2   ///< each of its warps was done
+};
+
 /// One launch of a kernel of a device, see quartet_bucket.launches.
 typedef struct quartet_launch {
   const char *kernel; ///< its symbol in the images
   /// Emulated devices only, else null: the kernel as a function that every
   /// thread of every block runs (quartet/emulator.h).
-  void (*host)(const quartet_step_args *args, int64_t layer);
+  void (*host)(const quartet_step_args *args, int64_t layer, int64_t *stamps);
   /// The kernel's second argument: in its lower 32 bits the repetition of the
   /// layers, in the upper ones which of the phases that share the kernel is
   /// meant. The first one is the address of the quartet_step_args in device
-  /// memory; all pointers there are the device's.
+  /// memory; all pointers there are the device's. The third one is null, or
+  /// where stamps go: [num_spans, workers, stamps of a block] i64 in device
+  /// memory.
   int64_t layer;
   int64_t shared_bytes; ///< dynamic shared memory of a block
   /// 1: may start before the launch in front of it has ended, for it waits
@@ -87,6 +103,10 @@ typedef struct quartet_launch {
   int64_t overlap;
   /// 1: its blocks wait for each other, so all must be resident at once.
   int64_t cooperative;
+  /// What it runs, in the order in which a block does; null and 0 when it is
+  /// no part of a step.
+  const quartet_span *spans;
+  int64_t num_spans;
 } quartet_launch;
 
 /// One compiled specialisation of the step. Advances the states of the
@@ -166,6 +186,7 @@ typedef struct quartet_device {
   /// Blocks that share a multiprocessor (compute unit): there are as many
   /// workers as multiprocessors times this.
   int64_t blocks_per_unit;
+  int64_t clock_hertz;         ///< of the clock that stamps are read from
   const quartet_image *images; ///< the preferred one first; emulator: none
   int64_t num_images;
   /// Fills a weight. Its first argument is the address of a quartet_fill in

@@ -19,6 +19,8 @@ extern "C" {
 int64_t quartet_emu_thread(void); ///< in its block
 int64_t quartet_emu_block(void);
 int64_t quartet_emu_blocks(void);
+/// Nanoseconds of a clock that all threads share.
+int64_t quartet_emu_clock(void);
 /// The dynamic shared memory of the calling thread's block.
 void *quartet_emu_shared(void);
 

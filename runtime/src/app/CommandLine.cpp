@@ -362,11 +362,11 @@ void Parser::declareDeviceCommands() {
   constexpr const char *synthetic =
       "Run without the weight file, with random weights of this seed";
   ProfileOptions &profile = result.profile;
-  CLI::App *sub =
-      command("profile", "Measure each kernel of a step on a GPU",
-              "  " + name + " profile\n  " + name +
-                  " profile --synthetic-weights 1 --after 4096 -o trace.json\n",
-              Command::Profile);
+  CLI::App *sub = command(
+      "profile", "Show when the blocks of a GPU run each phase of a step",
+      "  " + name + " profile\n  " + name +
+          " profile --synthetic-weights 1 --after 4096 -o trace.json\n",
+      Command::Profile);
   addOption(sub, "-o,--output", profile.output,
             "Write a trace that https://ui.perfetto.dev shows")
       ->type_name("FILE");
@@ -374,7 +374,7 @@ void Parser::declareDeviceCommands() {
             "Tokens of the sequence before the step (default: 64)");
   addOption(sub, "--tokens", profile.tokens, "Tokens of the step (default: 1)");
   addOption(sub, "--repeat", profile.repeat,
-            "Steps; the median of each kernel is reported (default: 5)");
+            "Steps; the median of each phase is reported (default: 5)");
   addOption(sub, "--synthetic-weights", profile.syntheticSeed, synthetic);
   sub = command("selftest",
                 "Check that all steps of a device agree, and each phase with "

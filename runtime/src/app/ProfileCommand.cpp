@@ -1,6 +1,6 @@
-// profile: how long each kernel of a step takes on a device, next to what it
-// has to move and to compute. Launches run one by one, with a mark of the
-// device's clock between them, so the sum is more than a step takes.
+// profile: when the blocks of a device run each phase of a step, next to what
+// the phase has to move and to compute. The step runs as a whole; its kernels
+// read the device's clock.
 #include "runtime/src/app/Commands.h"
 #include "runtime/src/app/Interrupt.h"
 #include "runtime/src/app/Output.h"
@@ -17,59 +17,54 @@ namespace quartet::rt {
 namespace {
 /// Advances \p sequence by \p tokens; the last one's token is drawn.
 bool step(Engine &engine, int32_t sequence, std::vector<int32_t> tokens,
-          std::vector<double> *launchSeconds, std::string *error) {
+          StepTimes *times, std::string *error) {
   StepPiece piece;
   piece.sequence = sequence;
   piece.tokens = std::move(tokens);
   piece.rows.push_back({int32_t(piece.tokens.size()) - 1, RowSampling()});
   StepWish wish;
   wish.logits = wish.hidden = false;
-  wish.launchSeconds = launchSeconds;
+  wish.times = times;
   StepResult result;
   return engine.step({piece}, result, error, wish);
 }
 
-/// Runs the sequence to the step and the step as often as is wanted.
-bool measure(const Session &session, Engine &engine, ProfileReport &report,
+/// Runs a sequence up to the step and then the step, which leaves \p times if
+/// they are wanted.
+bool runOnce(const Session &session, Engine &engine, TokenSource &source,
+             const InterruptGuard &interrupt, StepTimes *times,
              std::string *error) {
   const ProfileOptions &options = session.line.profile;
+  int32_t sequence = engine.open(error);
+  if (sequence < 0)
+    return false;
+  int64_t chunk = prefillTokens(engine, 0);
+  while (engine.length(sequence) < options.context) {
+    int64_t left = options.context - engine.length(sequence);
+    if (interrupt.flag().load() ||
+        !step(engine, sequence, source.next(std::min(left, chunk)), nullptr,
+              error))
+      return false;
+  }
+  if (!step(engine, sequence, source.next(options.tokens), times, error))
+    return false;
+  engine.close(sequence);
+  return true;
+}
+
+bool measure(const Session &session, Engine &engine, ProfileReport &report,
+             std::string *error) {
   InterruptGuard interrupt;
   TokenSource source(session.manifest);
-  std::vector<std::vector<double>> all;
-  for (int64_t i = 0; i <= options.repeat; ++i) {
-    int32_t sequence = engine.open(error);
-    if (sequence < 0)
+  // The first time as it runs otherwise.
+  if (!runOnce(session, engine, source, interrupt, nullptr, error) ||
+      !engine.lastDeviceSeconds(report.stepSeconds, error))
+    return false;
+  std::vector<StepTimes> runs(size_t(session.line.profile.repeat));
+  for (StepTimes &times : runs)
+    if (!runOnce(session, engine, source, interrupt, &times, error))
       return false;
-    int64_t chunk = prefillTokens(engine, 0);
-    while (engine.length(sequence) < options.context) {
-      int64_t left = options.context - engine.length(sequence);
-      if (interrupt.flag().load() ||
-          !step(engine, sequence, source.next(std::min(left, chunk)), nullptr,
-                error))
-        return false;
-    }
-    // The first time as it runs otherwise, as a whole.
-    std::vector<double> seconds;
-    if (!step(engine, sequence, source.next(options.tokens),
-              i ? &seconds : nullptr, error))
-      return false;
-    if (i == 0 && !engine.lastDeviceSeconds(report.stepSeconds, error))
-      return false;
-    if (i)
-      all.push_back(seconds);
-    engine.close(sequence);
-  }
-  const quartet_bucket *bucket = engine.bucketFor(options.tokens, 1);
-  for (int64_t i = 0; i != bucket->num_launches; ++i) {
-    std::vector<double> values;
-    for (const std::vector<double> &seconds : all)
-      values.push_back(seconds[size_t(i)]);
-    LaunchResult launch;
-    launch.kernel = bucket->launches[i].kernel;
-    launch.layer = bucket->launches[i].layer;
-    launch.seconds = spreadOf(values);
-    report.launches.push_back(launch);
-  }
+  addRuns(std::move(runs), report);
   return measureCopyBandwidth(*engine.device(), report.bandwidth, error);
 }
 

@@ -158,16 +158,14 @@ bool CudaDevice::permitShared(const quartet_launch &launch, Function function,
 bool CudaDevice::addNode(Step &step, size_t index,
                          std::vector<GraphNode> &nodes, std::string *error) {
   const quartet_launch &launch = step.what.launches[index];
-  DeviceAddress args = step.what.args;
-  int64_t layer = launch.layer;
-  void *parameters[] = {&args, &layer};
+  KernelParameters parameters(step.what, int64_t(index));
   KernelNode node = {};
   node.function = step.functions[index];
   node.gridX = unsigned(step.what.workers);
   node.blockX = unsigned(program.threads);
   node.gridY = node.gridZ = node.blockY = node.blockZ = 1;
   node.sharedBytes = unsigned(launch.shared_bytes);
-  node.parameters = parameters;
+  node.parameters = parameters.places;
   bool early = index > 0 && launch.overlap && api.addEdges;
   GraphNode added = nullptr;
   if (!good(api.addKernel(&added, step.graph,
@@ -209,9 +207,7 @@ bool CudaDevice::buildGraph(int64_t number, std::string *error) {
 bool CudaDevice::launch(int64_t number, int64_t index, std::string *error) {
   const Step &step = steps[size_t(number)];
   const quartet_launch &launch = step.what.launches[index];
-  DeviceAddress args = step.what.args;
-  int64_t layer = launch.layer;
-  void *parameters[] = {&args, &layer};
+  KernelParameters parameters(step.what, index);
   LaunchAttribute attribute = {};
   attribute.id = Cooperative;
   attribute.value.number = 1;
@@ -223,9 +219,9 @@ bool CudaDevice::launch(int64_t number, int64_t index, std::string *error) {
   config.stream = stream;
   config.attributes = &attribute;
   config.attributeCount = launch.cooperative ? 1 : 0;
-  return good(
-      api.launch(&config, step.functions[size_t(index)], parameters, nullptr),
-      "start a kernel", error);
+  return good(api.launch(&config, step.functions[size_t(index)],
+                         parameters.places, nullptr),
+              "start a kernel", error);
 }
 } // namespace
 

@@ -53,6 +53,18 @@ struct DeviceStep {
   int64_t count = 0;
   int64_t workers = 0;    ///< blocks of each launch
   DeviceAddress args = 0; ///< of the quartet_step_args, or the quartet_fill
+  /// Where stamps go, those of a launch behind those of the one before; 0:
+  /// nowhere.
+  DeviceAddress stamps = 0;
+  uint64_t spanBytes = 0; ///< of the stamps of all workers in a span
+
+  /// Where those of launch \p index go.
+  DeviceAddress stampsOf(int64_t index) const {
+    DeviceAddress at = stamps;
+    for (int64_t i = 0; stamps && i != index; ++i)
+      at += uint64_t(launches[i].num_spans) * spanBytes;
+    return at;
+  }
 };
 
 /// Functions that can fail return false (null, -1) and set \p error, which is

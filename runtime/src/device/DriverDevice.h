@@ -11,6 +11,19 @@
 
 namespace quartet::rt {
 
+/// What a kernel is launched with, and where the driver finds it.
+struct KernelParameters {
+  KernelParameters(const DeviceStep &step, int64_t index)
+      : args(step.args), stamps(step.stampsOf(index)),
+        layer(step.launches[index].layer) {}
+  KernelParameters(const KernelParameters &) = delete;
+  KernelParameters &operator=(const KernelParameters &) = delete;
+
+  DeviceAddress args, stamps;
+  int64_t layer;
+  void *places[3] = {&args, &layer, &stamps};
+};
+
 /// A device of \p Driver, which is the maker's functions (an Api of CudaApi.h
 /// or HipApi.h) and
 ///   Pointer: what the functions take as an address of the device,

@@ -223,6 +223,7 @@ bool EmulatorDevice::launch(int64_t number, int64_t index, std::string *error) {
   launch.name = from.kernel;
   launch.args = static_cast<const quartet_step_args *>(asPointer(step.args));
   launch.layer = from.layer;
+  launch.stamps = static_cast<int64_t *>(asPointer(step.stampsOf(index)));
   launch.sharedBytes = from.shared_bytes;
   launch.overlap = from.overlap != 0;
   bool finished = emulator->launch(launch);

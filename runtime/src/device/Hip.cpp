@@ -145,18 +145,16 @@ bool HipDevice::buildGraph(int64_t number, std::string *error) {
 bool HipDevice::launch(int64_t number, int64_t index, std::string *error) {
   const Step &step = steps[size_t(number)];
   const quartet_launch &launch = step.what.launches[index];
-  DeviceAddress args = step.what.args;
-  int64_t layer = launch.layer;
-  void *parameters[] = {&args, &layer};
+  KernelParameters parameters(step.what, index);
   auto blocks = unsigned(step.what.workers);
   auto threads = unsigned(program.threads);
   auto shared = unsigned(launch.shared_bytes);
   Function function = step.functions[size_t(index)];
   int result = launch.cooperative
                    ? api.launchCooperative(function, blocks, 1, 1, threads, 1,
-                                           1, shared, stream, parameters)
+                                           1, shared, stream, parameters.places)
                    : api.launch(function, blocks, 1, 1, threads, 1, 1, shared,
-                                stream, parameters, nullptr);
+                                stream, parameters.places, nullptr);
   return good(result, "start a kernel", error);
 }
 } // namespace

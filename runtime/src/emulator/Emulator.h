@@ -56,7 +56,7 @@ struct Report {
   uint64_t times = 1;  ///< how often it was seen at the same sites
 };
 
-using Kernel = void (*)(const quartet_step_args *args, int64_t layer);
+using Kernel = decltype(quartet_launch::host);
 
 /// See quartet_launch.
 struct Launch {
@@ -64,6 +64,7 @@ struct Launch {
   const char *name = ""; ///< stands in reports
   const quartet_step_args *args = nullptr;
   int64_t layer = 0;
+  int64_t *stamps = nullptr;
   int64_t sharedBytes = 0;
   /// It may start before the launch in front has ended: until a thread has
   /// called quartet_emu_dependency_wait, it must not read what that one writes

@@ -4,6 +4,7 @@
 // runs are the same every time.
 #include "runtime/src/emulator/Faults.h"
 #include "runtime/src/emulator/Machine.h"
+#include <chrono>
 #include <cstdlib>
 
 using namespace quartet::emu;
@@ -22,7 +23,7 @@ static void fibre() {
 }
 
 void Machine::runThread(Thread &thread) {
-  what.kernel(what.args, what.layer);
+  what.kernel(what.args, what.layer, what.stamps);
   threadEnds(thread);
   --live;
   idle = 0;
@@ -264,6 +265,12 @@ void Machine::deadlock() {
 
 int64_t quartet_emu_thread(void) { return current->index; }
 int64_t quartet_emu_block(void) { return current->block->index; }
+int64_t quartet_emu_clock(void) {
+  using namespace std::chrono;
+  return duration_cast<nanoseconds>(steady_clock::now().time_since_epoch())
+      .count();
+}
+
 int64_t quartet_emu_blocks(void) {
   return int64_t(current->machine->blocks.size());
 }

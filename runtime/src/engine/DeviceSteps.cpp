@@ -10,7 +10,7 @@ namespace quartet::rt {
 
 namespace {
 // Marks in the device's queue.
-enum Event : size_t { ResultsThere, StepBegins, StepEnds, FirstLaunch };
+enum Event : size_t { ResultsThere, StepBegins, StepEnds };
 
 constexpr uint64_t arrayAlignment = 64;
 
@@ -232,24 +232,40 @@ bool DeviceSteps::uploadTable(const int32_t *now, std::string *error) {
   return device.upload(table, stagedTable, bytes, error);
 }
 
-bool DeviceSteps::launch(int64_t step, const quartet_bucket &bucket,
-                         const StepWish &wish, std::string *error) {
-  if (!device.record(StepBegins, error))
-    return false;
-  if (!wish.launchSeconds && !wish.afterLaunch) {
-    if (!device.run(step, error))
-      return false;
-  } else {
-    for (int64_t i = 0; i != bucket.num_launches; ++i)
-      if (!device.record(FirstLaunch + size_t(i), error) ||
-          !device.launch(step, i, error) ||
-          (wish.afterLaunch &&
-           (!device.synchronize(error) || !wish.afterLaunch(i, error))))
-        return false;
-    if (!device.record(FirstLaunch + size_t(bucket.num_launches), error))
+StampedStep *DeviceSteps::stampedStep(const quartet_bucket &bucket,
+                                      std::string *error) {
+  auto [entry, isNew] = stamped.try_emplace(&bucket);
+  if (isNew) {
+    entry->second =
+        std::make_unique<StampedStep>(device, *program.device, bucket);
+    if (!entry->second->prepare(block, error)) {
+      stamped.erase(entry);
+      return nullptr;
+    }
+  }
+  return entry->second.get();
+}
+
+bool DeviceSteps::launch(const quartet_bucket &bucket, const StepWish &wish,
+                         std::string *error) {
+  StampedStep *times = nullptr;
+  if (wish.times) {
+    times = stampedStep(bucket, error);
+    if (!times || !times->clear(error))
       return false;
   }
-  return device.record(StepEnds, error);
+  int64_t step = prepared.at(&bucket);
+  if (!device.record(StepBegins, error))
+    return false;
+  if (wish.afterLaunch) {
+    for (int64_t i = 0; i != bucket.num_launches; ++i)
+      if (!device.launch(step, i, error) || !device.synchronize(error) ||
+          !wish.afterLaunch(i, error))
+        return false;
+  } else if (times ? !times->run(error) : !device.run(step, error)) {
+    return false;
+  }
+  return device.record(StepEnds, error) && (!times || times->download(error));
 }
 
 bool DeviceSteps::download(const quartet_step_args &args, const StepWish &wish,
@@ -279,21 +295,14 @@ bool DeviceSteps::run(const quartet_bucket &bucket,
       !device.upload(hiddenIn, args.hidden_in, hiddenBytes, error))
     return false;
   // Counters are zeroed behind a step, while the host looks at its results.
-  if (!launch(prepared.at(&bucket), bucket, wish, error) ||
-      !download(args, wish, error) || !device.record(ResultsThere, error) ||
+  if (!launch(bucket, wish, error) || !download(args, wish, error) ||
+      !device.record(ResultsThere, error) ||
       !device.fillZero(sync, syncBytes, error) ||
       !device.await(ResultsThere, error))
     return false;
   if (args.num_rows)
     memcpy(args.sampled, stagedSampled, size_t(args.num_rows) * 4);
-  if (!wish.launchSeconds)
-    return true;
-  wish.launchSeconds->assign(size_t(bucket.num_launches), 0);
-  for (size_t i = 0; i != size_t(bucket.num_launches); ++i)
-    if (!device.seconds(FirstLaunch + i, FirstLaunch + i + 1,
-                        (*wish.launchSeconds)[i], error))
-      return false;
-  return true;
+  return !wish.times || stamped.at(&bucket)->read(*wish.times, error);
 }
 
 bool DeviceSteps::lastSeconds(double &seconds, std::string *error) {

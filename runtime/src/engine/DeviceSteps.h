@@ -2,7 +2,7 @@
 // of arguments that goes there in one copy per step.
 #ifndef QUARTET_RUNTIME_ENGINE_DEVICESTEPS_H
 #define QUARTET_RUNTIME_ENGINE_DEVICESTEPS_H
-#include "runtime/src/device/Device.h"
+#include "runtime/src/engine/StampedStep.h"
 #include <functional>
 #include <map>
 
@@ -12,9 +12,8 @@ namespace quartet::rt {
 struct StepWish {
   bool logits = true;
   bool hidden = true; ///< with multi-token prediction
-  /// Not null: launches run one by one, and this gets the seconds that each
-  /// took.
-  std::vector<double> *launchSeconds = nullptr;
+  /// Not null: kernels read the clock, and this gets when blocks ran phases.
+  StepTimes *times = nullptr;
   /// Not empty: launches run one by one, and this is called with the number of
   /// each when the device has done it; where it returns false, the step fails.
   std::function<bool(int64_t launch, std::string *error)> afterLaunch;
@@ -77,8 +76,10 @@ private:
   bool prepare(std::string *error);
   bool uploadArgs(const quartet_step_args &args, std::string *error);
   bool uploadTable(const int32_t *table, std::string *error);
-  bool launch(int64_t step, const quartet_bucket &bucket, const StepWish &wish,
+  bool launch(const quartet_bucket &bucket, const StepWish &wish,
               std::string *error);
+  /// The step of \p bucket that leaves stamps; null on an error.
+  StampedStep *stampedStep(const quartet_bucket &bucket, std::string *error);
   bool download(const quartet_step_args &args, const StepWish &wish,
                 std::string *error);
 
@@ -86,6 +87,7 @@ private:
   const quartet_program &program;
   StepSizes sizes;
   std::map<const quartet_bucket *, int64_t> prepared;
+  std::map<const quartet_bucket *, std::unique_ptr<StampedStep>> stamped;
   std::vector<DeviceAddress> owned;
   DeviceAddress block = 0, table = 0, weightList = 0, stateList = 0;
   DeviceAddress scratch = 0, local = 0, sync = 0, sampled = 0;

@@ -107,6 +107,9 @@ static std::string whyNotLaunches(const quartet_bucket &bucket,
     if (launch.shared_bytes < 0 || launch.shared_bytes > INT32_MAX)
       return "launch " + std::to_string(i) + " has " +
              std::to_string(launch.shared_bytes) + " bytes of shared memory";
+    if (launch.num_spans < 0 || (launch.num_spans > 0 && !launch.spans))
+      return "launch " + std::to_string(i) +
+             " does not say which phases it runs";
   }
   return "";
 }
@@ -114,9 +117,12 @@ static std::string whyNotLaunches(const quartet_bucket &bucket,
 static std::string whyNotDevice(const quartet_device &device) {
   bool emulated = device.kind == QUARTET_DEVICE_EMULATOR;
   if (!device.arch || device.threads < 1 || device.threads > 1024 ||
-      device.lanes < 1 || device.blocks_per_unit < 1)
+      device.lanes < 1 || device.threads % device.lanes != 0 ||
+      device.blocks_per_unit < 1)
     return "is for a device without a name or with blocks of " +
            std::to_string(device.threads) + " threads";
+  if (device.clock_hertz < 1)
+    return "is for a device without a clock";
   if (!device.fill || !hasKernel(*device.fill, device))
     return "has no kernel that fills weights";
   for (int i = 0; device.peaks && i != 2; ++i)

@@ -19,7 +19,8 @@ int64_t trespass = 0;   ///< the emulated kernel reads so far beyond the tokens
 bool scribbles = false; ///< it writes a weight
 
 /// The logits of byte b are 1 at b + 1, and 0.01 * position everywhere else.
-void nextByte(const quartet_step_args *args, int64_t) {
+void nextByte(const quartet_step_args *args, int64_t, int64_t *stamps) {
+  fakeStamps(stamps, 60);
   for (int64_t t = 0; !alike && t != args->num_tokens; ++t) {
     int64_t slot = args->seq_slot[args->token_seq[t]];
     static_cast<float *>(args->states[0])[slot * 3 + 1] +=
@@ -36,13 +37,15 @@ void nextByte(const quartet_step_args *args, int64_t) {
     args->sampled[r] = next;
   }
 }
-void nothing(const quartet_step_args *, int64_t) {}
+void nothing(const quartet_step_args *, int64_t layer, int64_t *stamps) {
+  fakeStamps(stamps, 20 + 20 * layer);
+}
 void cpuStep(const quartet_step_args *args, int64_t, int64_t) {
-  nextByte(args, 0);
+  nextByte(args, 0, nullptr);
 }
 
 /// What the emulator runs on each thread; the work is thread 0's of block 0.
-void emulated(const quartet_step_args *args, int64_t) {
+void emulated(const quartet_step_args *args, int64_t, int64_t *) {
   if (quartet_emu_thread() != 0 || quartet_emu_block() != 0)
     return;
   quartet_emu_read(args, sizeof(*args), "arguments");
@@ -61,24 +64,27 @@ void emulated(const quartet_step_args *args, int64_t) {
 }
 
 /// The same for weights that are made up.
-void emulatedFill(const quartet_step_args *args, int64_t) {
+void emulatedFill(const quartet_step_args *args, int64_t, int64_t *) {
   if (quartet_emu_thread() != 0 || quartet_emu_block() != 0)
     return;
   const auto *fill = reinterpret_cast<const quartet_fill *>(args);
   quartet_emu_read(fill, sizeof(*fill), "what to fill");
   quartet_emu_write(fill->out, fill->bytes, "weights");
-  fakeFill(args, 0);
+  fakeFill(args, 0, nullptr);
 }
-const quartet_launch emulatedFillLaunch = {"fill", emulatedFill, 0, 0, 0, 0};
+const quartet_launch emulatedFillLaunch = {"fill", emulatedFill, 0, 0, 0,
+                                           0,      nullptr,      0};
 
 const FakeImage::Kernel kernels[] = {{"step_few_l0_in", nothing},
                                      {"step_few_head", nextByte},
                                      {"fill", fakeFill},
                                      {"peak", fakePeak}};
 const FakeImage image = {FakeImage::expected, kernels, 4};
-const quartet_launch launches[] = {{"step_few_l0_in", nothing, 0, 0, 0, 0},
-                                   {"step_few_l0_in", nothing, 1, 0, 0, 0},
-                                   {"step_few_head", emulated, 0, 0, 0, 0}};
+const quartet_span spans[] = {{"l0.in", 0}, {"l0.in", 1}, {"head", 0}};
+const quartet_launch launches[] = {
+    {"step_few_l0_in", nothing, 0, 0, 0, 0, spans, 1},
+    {"step_few_l0_in", nothing, 1, 0, 0, 0, spans + 1, 1},
+    {"step_few_head", emulated, 0, 0, 0, 0, spans + 2, 1}};
 
 struct Ran {
   int code;
@@ -293,7 +299,7 @@ TEST_F(DeviceAppTest, BenchUsesTheDevicesClock) {
     EXPECT_NE(ran.out.find(part), std::string::npos) << part << "\n" << ran.out;
 }
 
-TEST_F(DeviceAppTest, ProfileMeasuresEachLaunch) {
+TEST_F(DeviceAppTest, ProfileShowsBlocksAndPhases) {
   set("FAKE_GPU_BYTES", "16000000");
   json["plan"] = nlohmann::json::parse(
       R"({"buckets": [{"tokens": 16, "phases": [
@@ -303,25 +309,39 @@ TEST_F(DeviceAppTest, ProfileMeasuresEachLaunch) {
   std::string path = dir.path + "/trace.json";
   Ran ran = run({"profile", "--after", "20", "--repeat", "3", "-o", path});
   EXPECT_EQ(ran.code, 0) << ran.err;
+  // Phases end 16, 36 and 56 us after the first begins. A block works 7 us at
+  // the beginning and 14 at the end of the row, 10.5 on average.
   for (const char *part :
        {"test on Fake GPU 0, 1 token after 20",
-        "a step takes 3000.0 us; 3 launches", "l0.in", "head", "lost us"})
+        "a step takes 3000.0 us; while blocks read the clock, 56.0 us",
+        "\nl0.in                    2       36.0   64.3 ",
+        "  41.7\nhead                     1       20.0   35.7 ", " 47.5\nidle"})
     EXPECT_NE(ran.out.find(part), std::string::npos) << part << "\n" << ran.out;
   auto trace = nlohmann::json::parse(TempDir::read(path), nullptr, false);
   ASSERT_TRUE(trace.is_object());
-  ASSERT_EQ(trace["traceEvents"].size(), 4u);
-  auto second = trace["traceEvents"][2], head = trace["traceEvents"][3];
-  EXPECT_EQ(second["name"], "step_few_l0_in");
-  EXPECT_EQ(second["args"]["layer"], 1);
-  EXPECT_EQ(second["args"]["bytes"], 1000);
-  EXPECT_EQ(second["args"]["flops"], 14);
-  EXPECT_EQ(head["args"]["phase"], "head");
-  EXPECT_NEAR(double(head["ts"]), 2000, 0.1);
-  EXPECT_NEAR(double(head["dur"]), 1000, 0.1);
-  EXPECT_GT(head["args"]["fraction_of_bandwidth"], 0);
+  std::vector<nlohmann::json> phases, last; // of all blocks, of block 7
+  for (const nlohmann::json &event : trace["traceEvents"])
+    if (event["ph"] == "X" && (event["tid"] == 0 || event["tid"] == 8))
+      (event["tid"] == 0 ? phases : last).push_back(event);
+  ASSERT_EQ(phases.size(), 3u);
+  EXPECT_EQ(phases[1]["name"], "l0.in");
+  EXPECT_EQ(phases[1]["args"]["layer"], 1);
+  EXPECT_EQ(phases[1]["args"]["bytes"], 1000);
+  EXPECT_EQ(phases[1]["args"]["flops"], 14);
+  EXPECT_EQ(phases[2]["name"], "head");
+  EXPECT_NEAR(double(phases[2]["ts"]), 36, 1e-6);
+  EXPECT_NEAR(double(phases[2]["dur"]), 20, 1e-6);
+  EXPECT_GT(phases[2]["args"]["fraction_of_bandwidth"], 0);
   // The matrix units take longer than memory: a million operations.
-  EXPECT_NEAR(double(head["args"]["fraction_of_ceiling"]),
-              1e6 / ((1 << 20) * 1000 / 1e-3) / 1e-3, 1e-6);
+  EXPECT_NEAR(double(phases[2]["args"]["fraction_of_ceiling"]),
+              1e6 / ((1 << 20) * 1000 / 1e-3) / 20e-6, 1e-6);
+  ASSERT_EQ(last.size(), 6u); // waits and works, three times
+  EXPECT_EQ(last[4]["name"], "wait");
+  EXPECT_EQ(last[4]["args"]["for"], "head");
+  EXPECT_NEAR(double(last[4]["ts"]), 40, 1e-6);
+  EXPECT_NEAR(double(last[4]["dur"]), 2, 1e-6);
+  EXPECT_NEAR(double(last[5]["ts"]), 42, 1e-6);
+  EXPECT_NEAR(double(last[5]["dur"]), 14, 1e-6);
 
   EXPECT_EQ(run({"profile", "--after", "300"}).code, 2);
   EXPECT_EQ(run({"profile", "--tokens", "17"}).code, 2);
@@ -350,7 +370,7 @@ TEST_F(DeviceAppTest, SelfTestComparesSteps) {
 
 TEST_F(DeviceAppTest, SelfTestComparesPhases) {
   quartet_device device = {
-      QUARTET_DEVICE_EMULATOR, "sm_90a", 64, 32, 1, nullptr, 0,
+      QUARTET_DEVICE_EMULATOR, "sm_90a", 64, 32, 1, 1000000000, nullptr, 0,
       &emulatedFillLaunch,     nullptr};
   quartet_program emulated = gpu.program;
   emulated.target = "emulated";
@@ -411,7 +431,7 @@ protected:
     programs = {gpu.program};
   }
   quartet_device device = {
-      QUARTET_DEVICE_EMULATOR, "sm_90a", 64, 32, 1, nullptr, 0,
+      QUARTET_DEVICE_EMULATOR, "sm_90a", 64, 32, 1, 1000000000, nullptr, 0,
       &emulatedFillLaunch,     nullptr};
 };
 

@@ -9,11 +9,11 @@ using namespace quartet::rt::test;
 
 namespace {
 /// Adds 1 to what `scratch` points to.
-void addOne(const quartet_step_args *args, int64_t) {
+void addOne(const quartet_step_args *args, int64_t, int64_t *) {
   ++*reinterpret_cast<int32_t *>(args->scratch);
 }
 /// Multiplies it by the layer.
-void multiply(const quartet_step_args *args, int64_t layer) {
+void multiply(const quartet_step_args *args, int64_t layer, int64_t *) {
   *reinterpret_cast<int32_t *>(args->scratch) *= int32_t(layer);
 }
 
@@ -233,10 +233,11 @@ TEST_P(DeviceTest, MeasuresMatrixPeaks) {
 TEST_P(DeviceTest, RunsLaunchesAsOneGraph) {
   ASSERT_EQ(open(), "");
   OneNumber there = oneNumber(*device, 5, &error);
-  const quartet_launch launches[] = {{"add", nullptr, 0, 100, 0, 0},
-                                     {"multiply", nullptr, 10, 0, 0, 0},
-                                     {"add", nullptr, 0, 0, 1, 0},
-                                     {"multiply", nullptr, 2, 0, 0, 0}};
+  const quartet_launch launches[] = {
+      {"add", nullptr, 0, 100, 0, 0, nullptr, 0},
+      {"multiply", nullptr, 10, 0, 0, 0, nullptr, 0},
+      {"add", nullptr, 0, 0, 1, 0, nullptr, 0},
+      {"multiply", nullptr, 2, 0, 0, 0, nullptr, 0}};
   DeviceStep step;
   step.launches = launches;
   step.count = 4;
@@ -284,7 +285,7 @@ TEST_P(DeviceTest, RunsLaunchesAsOneGraph) {
 TEST_P(DeviceTest, LaunchesCooperatively) {
   ASSERT_EQ(open(), "");
   OneNumber there = oneNumber(*device, 5, &error);
-  const quartet_launch launches[] = {{"add", nullptr, 0, 0, 0, 1}};
+  const quartet_launch launches[] = {{"add", nullptr, 0, 0, 0, 1, nullptr, 0}};
   DeviceStep step;
   step.launches = launches;
   step.count = 1;
@@ -310,8 +311,9 @@ TEST_P(DeviceTest, LaunchesCooperatively) {
 TEST_P(DeviceTest, CooperativeLaunchesOfSeveralKernels) {
   ASSERT_EQ(open(), "");
   OneNumber there = oneNumber(*device, 5, &error);
-  const quartet_launch launches[] = {{"add", nullptr, 0, 0, 0, 1},
-                                     {"multiply", nullptr, 3, 0, 0, 0}};
+  const quartet_launch launches[] = {
+      {"add", nullptr, 0, 0, 0, 1, nullptr, 0},
+      {"multiply", nullptr, 3, 0, 0, 0, nullptr, 0}};
   DeviceStep step;
   step.launches = launches;
   step.count = 2;
@@ -331,7 +333,8 @@ TEST_P(DeviceTest, CooperativeLaunchesOfSeveralKernels) {
 
 TEST_P(DeviceTest, SaysThatAKernelIsMissing) {
   ASSERT_EQ(open(), "");
-  const quartet_launch launches[] = {{"subtract", nullptr, 0, 0, 0, 0}};
+  const quartet_launch launches[] = {
+      {"subtract", nullptr, 0, 0, 0, 0, nullptr, 0}};
   DeviceStep step;
   step.launches = launches;
   step.count = 1;
@@ -344,8 +347,9 @@ TEST_P(DeviceTest, AsksForMuchSharedMemory) {
   if (maker.kind != QUARTET_DEVICE_CUDA)
     GTEST_SKIP() << "AMD needs no permission";
   ASSERT_EQ(open(), "");
-  const quartet_launch launches[] = {{"add", nullptr, 0, 200000, 0, 0},
-                                     {"add", nullptr, 0, 49152, 0, 0}};
+  const quartet_launch launches[] = {
+      {"add", nullptr, 0, 200000, 0, 0, nullptr, 0},
+      {"add", nullptr, 0, 49152, 0, 0, nullptr, 0}};
   DeviceStep step;
   step.launches = launches;
   step.count = 2;
@@ -368,8 +372,8 @@ INSTANTIATE_TEST_SUITE_P(Makers, DeviceTest, testing::Values(nvidia, amd),
 TEST(DeviceImages, FitTheirArch) {
   auto runs = [](int64_t deviceKind, int64_t imageKind, const char *program,
                  const char *device) {
-    quartet_device wanted = {deviceKind, program, 256,     32,     1,
-                             nullptr,    0,       nullptr, nullptr};
+    quartet_device wanted = {deviceKind, program, 256, 32,      1,
+                             1000000,    nullptr, 0,   nullptr, nullptr};
     quartet_image image = {imageKind, nullptr, 0};
     return runsOn(wanted, image, device);
   };

@@ -23,7 +23,7 @@ struct FakeImage {
   struct Kernel {
     const char *name;
     /// Runs for the whole grid.
-    void (*run)(const quartet_step_args *args, int64_t layer);
+    void (*run)(const quartet_step_args *args, int64_t layer, int64_t *stamps);
   };
   const Kernel *kernels = nullptr;
   uint64_t count = 0;

@@ -18,6 +18,7 @@ struct FakeNode {
   const FakeImage::Kernel *kernel;
   const quartet_step_args *args;
   int64_t layer;
+  int64_t *stamps;
   unsigned blocks, threads, shared;
 };
 
@@ -103,7 +104,7 @@ struct FakeGpu {
     enqueue([=] { memcpy(to, from, bytes); });
   }
   void run(const FakeNode &node) {
-    enqueue([=] { node.kernel->run(node.args, node.layer); });
+    enqueue([=] { node.kernel->run(node.args, node.layer, node.stamps); });
   }
   static std::string text(const FakeNode &node) {
     return std::string(node.kernel->name) +
@@ -120,6 +121,7 @@ struct FakeGpu {
     memcpy(&args, parameters[0], sizeof(args));
     node.args = reinterpret_cast<const quartet_step_args *>(args);
     memcpy(&node.layer, parameters[1], sizeof(node.layer));
+    memcpy(&node.stamps, parameters[2], sizeof(node.stamps));
     node.blocks = blocks;
     node.threads = threads;
     node.shared = shared;

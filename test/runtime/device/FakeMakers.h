@@ -25,18 +25,34 @@ inline const Maker amd = {QUARTET_DEVICE_HIP,    "AMD",    QUARTET_FAKE_HIP,
 
 /// quartet_device.fill of the fake devices; images that are asked for it have a
 /// kernel of this name.
-inline void fakeFill(const quartet_step_args *args, int64_t) {
+inline void fakeFill(const quartet_step_args *args, int64_t, int64_t *) {
   const auto &fill = *reinterpret_cast<const quartet_fill *>(args);
   fillWeight(fill, 0, fill.bytes, reinterpret_cast<uint8_t *>(fill.out));
 }
-inline const quartet_launch fakeFillLaunch = {"fill", nullptr, 0, 0, 0, 0};
+inline const quartet_launch fakeFillLaunch = {"fill", nullptr, 0,       0,
+                                              0,      0,       nullptr, 0};
 /// quartet_device.peaks: 2000 operations a round with int8, 1000 with bf16.
-inline void fakePeak(const quartet_step_args *args, int64_t layer) {
+inline void fakePeak(const quartet_step_args *args, int64_t layer, int64_t *) {
   const auto &peak = *reinterpret_cast<const quartet_peak *>(args);
   peak.done[0] = peak.rounds * (layer ? 1000 : 2000);
 }
 inline const quartet_launch fakePeakLaunches[] = {
-    {"peak", nullptr, 0, 0, 0, 0}, {"peak", nullptr, 1, 0, 0, 0}};
+    {"peak", nullptr, 0, 0, 0, 0, nullptr, 0},
+    {"peak", nullptr, 1, 0, 0, 0, nullptr, 0}};
+
+/// What kernels of the fake devices, with 8 blocks of 8 warps, leave as stamps
+/// of \p spans spans if anybody wants them. All blocks begin at \p begin us,
+/// are ready 2 us later, and warp w of block b is done b + w us behind that;
+/// the next span is 20 us later.
+inline void fakeStamps(int64_t *stamps, int64_t begin, int64_t spans = 1) {
+  for (int64_t span = 0; stamps && span != spans; ++span)
+    for (int64_t block = 0; block != 8; ++block) {
+      *stamps++ = begin + 20 * span;
+      *stamps++ = begin + 20 * span + 2;
+      for (int64_t warp = 0; warp != 8; ++warp)
+        *stamps++ = begin + 20 * span + 2 + block + warp;
+    }
+}
 
 /// Variables of the environment that are as before at the end.
 class Environment {
@@ -67,7 +83,7 @@ public:
     readLog = reinterpret_cast<FakeLog>(dlsym(library, fakeLogName));
     resetLog = reinterpret_cast<FakeReset>(dlsym(library, fakeResetName));
     image = {maker.image, &kernels, sizeof(kernels)};
-    program = {maker.kind, maker.arch,      256,    32, 2, &image,
+    program = {maker.kind, maker.arch,      256,    32, 2, 1000000, &image,
                1,          &fakeFillLaunch, nullptr};
     resetLog();
   }

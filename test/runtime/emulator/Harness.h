@@ -32,7 +32,9 @@ struct Device : Emulator {
     static std::function<void()> function;
     return function;
   }
-  static void kernel(const quartet_step_args *, int64_t) { body()(); }
+  static void kernel(const quartet_step_args *, int64_t, int64_t *) {
+    body()();
+  }
 
   bool run(std::function<void()> function, int64_t sharedBytes = 4096,
            bool overlap = false) {

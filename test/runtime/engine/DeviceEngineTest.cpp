@@ -16,7 +16,8 @@ namespace {
 constexpr int64_t kVocab = 16, kHidden = 8; // of the test manifest
 
 /// Reads everything that a step has, and writes everything that it may.
-void work(const quartet_step_args *args, int64_t layer) {
+void work(const quartet_step_args *args, int64_t layer, int64_t *stamps) {
+  fakeStamps(stamps, 130, 2);
   const auto *b = static_cast<const float *>(args->weights[0]);
   const auto *a = static_cast<const uint16_t *>(args->weights[1]);
   auto *conv = static_cast<float *>(args->states[0]); // [2, slots, 3]
@@ -53,13 +54,19 @@ void work(const quartet_step_args *args, int64_t layer) {
     args->sampled[r] = args->tokens[token] + args->top_k[r];
   }
 }
-void nothing(const quartet_step_args *, int64_t) {}
-void cpuStep(const quartet_step_args *args, int64_t, int64_t) { work(args, 3); }
+void nothing(const quartet_step_args *, int64_t, int64_t *stamps) {
+  fakeStamps(stamps, 100);
+}
+void cpuStep(const quartet_step_args *args, int64_t, int64_t) {
+  work(args, 3, nullptr);
+}
 
 const FakeImage::Kernel kernels[] = {{"work", work}, {"nothing", nothing}};
 const FakeImage image = {FakeImage::expected, kernels, 2};
-const quartet_launch launches[] = {{"nothing", nullptr, 0, 0, 0, 0},
-                                   {"work", nullptr, 3, 0, 0, 0}};
+const quartet_span spans[] = {
+    {"embed", 0}, {"l0.in", 0}, {"l0.in", 1}, {"l0.in", 2}};
+quartet_launch launches[] = {{"nothing", nullptr, 0, 0, 0, 0, spans, 1},
+                             {"work", nullptr, 3, 0, 0, 0, spans + 1, 2}};
 
 StepPiece piece(int32_t sequence, Ints tokens, Ints rows = {}) {
   StepPiece result;
@@ -190,25 +197,40 @@ TEST_P(DeviceEngineTest, SendsThePageTableWhenItChanges) {
     EXPECT_EQ(counts[size_t(i)], i == 0 || i == 64 || i == 128 ? 2 : 1) << i;
 }
 
-TEST_P(DeviceEngineTest, TimesEveryLaunch) {
+// Blocks of a device say when they ran each phase of a step that runs as
+// always.
+TEST_P(DeviceEngineTest, TimesEveryPhase) {
   int32_t s = gpu->open(&error);
   StepResult result;
   StepWish wish;
-  std::vector<double> seconds;
-  wish.launchSeconds = &seconds;
-  driver.forget();
-  ASSERT_TRUE(gpu->step({piece(s, {1}, {0})}, result, &error, wish)) << error;
-  // A millisecond for each piece of work of the fake.
-  ASSERT_EQ(seconds.size(), 2u);
-  EXPECT_FLOAT_EQ(float(seconds[0]), 1e-3f);
-  EXPECT_NE(driver.log().find("launch work layer=3 blocks=8"),
-            std::string::npos)
-      << driver.log();
-  EXPECT_EQ(driver.log().find("graph launch"), std::string::npos);
+  StepTimes times;
+  wish.times = &times;
+  for (int i = 0; i != 2; ++i) {
+    driver.forget();
+    ASSERT_TRUE(gpu->step({piece(s, {1}, {0})}, result, &error, wish)) << error;
+    EXPECT_EQ(result.sampled[0], 4);
+    EXPECT_NE(driver.log().find("graph launch"), std::string::npos);
+  }
+  ASSERT_EQ(times.spans.size(), 3u);
+  EXPECT_STREQ(times.spans[2].phase, "l0.in");
+  EXPECT_EQ(times.spans[2].layer, 1);
+  ASSERT_EQ(times.workers, 8);
+  EXPECT_DOUBLE_EQ(times.at(0, 7).begin, 0);
+  EXPECT_DOUBLE_EQ(times.at(0, 7).ready, 2e-6);
+  EXPECT_DOUBLE_EQ(times.at(0, 0).end, 9e-6);
+  EXPECT_DOUBLE_EQ(times.at(0, 7).end, 16e-6);
+  EXPECT_DOUBLE_EQ(times.at(1, 3).begin, 30e-6);
+  EXPECT_DOUBLE_EQ(times.at(2, 3).begin, 50e-6);
   double step = 0;
   ASSERT_TRUE(gpu->lastDeviceSeconds(step, &error)) << error;
-  EXPECT_FLOAT_EQ(float(step), 2e-3f);
-  EXPECT_EQ(result.sampled[0], 4);
+  EXPECT_FLOAT_EQ(float(step), 2e-3f); // the fake's: a millisecond a launch
+  // Blocks that do not say it all.
+  launches[1].num_spans = 3;
+  EXPECT_FALSE(gpu->step({piece(s, {1, 1}, {0})}, result, &error, wish));
+  launches[1].num_spans = 2;
+  EXPECT_NE(error.find("block 0 does not say when it ran phase 'l0.in'"),
+            std::string::npos)
+      << error;
 }
 
 TEST_P(DeviceEngineTest, SaysWhatFailed) {
@@ -275,8 +297,16 @@ INSTANTIATE_TEST_SUITE_P(Makers, DeviceEngineTest, testing::Values(nvidia, amd),
                          });
 
 TEST(DevicePrograms, AreChosenWhereTheirDeviceIs) {
-  quartet_device device = {
-      QUARTET_DEVICE_CUDA, "sm_90a", 256, 32, 1, nullptr, 0, nullptr, nullptr};
+  quartet_device device = {QUARTET_DEVICE_CUDA,
+                           "sm_90a",
+                           256,
+                           32,
+                           1,
+                           1,
+                           nullptr,
+                           0,
+                           nullptr,
+                           nullptr};
   quartet_bucket bucket = {1, 1, 0, 0, 0, 0, 0, nullptr, launches, 2};
   quartet_program programs[] = {{"gpu", "", &bucket, 1, nullptr, 0, &device},
                                 {"cpu", "", &bucket, 1, nullptr, 0, nullptr}};
@@ -297,8 +327,9 @@ TEST(DevicePrograms, AreChosenWhereTheirDeviceIs) {
 
 TEST(DevicePrograms, DamagedTablesAreRefused) {
   quartet_image image = {QUARTET_IMAGE_CUBIN, "x", 1};
-  quartet_device good = {QUARTET_DEVICE_CUDA, "sm_90a", 256, 32, 1, &image, 1,
-                         &fakeFillLaunch,     nullptr};
+  quartet_device good = {
+      QUARTET_DEVICE_CUDA, "sm_90a", 256, 32, 1, 1000000, &image, 1,
+      &fakeFillLaunch,     nullptr};
   auto why = [&](quartet_device device, const quartet_launch *list,
                  int64_t count, int64_t tokens = 8) {
     quartet_bucket bucket = {tokens, 8, 0, 0, 64, 0, 0, nullptr, list, count};
@@ -310,13 +341,21 @@ TEST(DevicePrograms, DamagedTablesAreRefused) {
   EXPECT_EQ(why(good, launches, 2), "");
   has(why(good, launches, 0), "no launches");
   has(why(good, launches, 2, INT64_MAX), "expected a limit");
-  quartet_launch nameless[] = {{nullptr, nullptr, 0, 0, 0, 0}};
+  quartet_launch nameless[] = {{nullptr, nullptr, 0, 0, 0, 0, nullptr, 0}};
   has(why(good, nameless, 1), "launch 0 has no kernel");
-  quartet_launch negative[] = {{"k", nullptr, 0, -1, 0, 0}};
+  quartet_launch negative[] = {{"k", nullptr, 0, -1, 0, 0, nullptr, 0}};
   has(why(good, negative, 1), "-1 bytes of shared memory");
   quartet_device bad = good;
   bad.threads = 0;
   has(why(bad, launches, 2), "blocks of 0 threads");
+  bad = good;
+  bad.clock_hertz = 0;
+  has(why(bad, launches, 2), "without a clock");
+  bad = good;
+  bad.lanes = 48;
+  has(why(bad, launches, 2), "blocks of 256 threads");
+  quartet_launch unnamed[] = {{"k", nullptr, 0, 0, 0, 0, nullptr, 3}};
+  has(why(good, unnamed, 1), "launch 0 does not say which phases it runs");
   bad = good;
   bad.num_images = 0;
   has(why(bad, launches, 2), "no images");
@@ -330,7 +369,7 @@ TEST(DevicePrograms, DamagedTablesAreRefused) {
   bad = good;
   bad.kind = QUARTET_DEVICE_EMULATOR;
   has(why(bad, launches, 2), "no kernel that fills weights");
-  quartet_launch emulatedFill = {"fill", fakeFill, 0, 0, 0, 0};
+  quartet_launch emulatedFill = {"fill", fakeFill, 0, 0, 0, 0, nullptr, 0};
   bad.fill = &emulatedFill;
   has(why(bad, launches, 2), "launch 0 has no kernel");
   bad.peaks = fakePeakLaunches;

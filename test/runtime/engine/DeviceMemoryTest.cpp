@@ -9,10 +9,10 @@ using namespace quartet::rt;
 using namespace quartet::rt::test;
 
 namespace {
-void nothing(const quartet_step_args *, int64_t) {}
+void nothing(const quartet_step_args *, int64_t, int64_t *) {}
 const FakeImage::Kernel kernels[] = {{"k", nothing}};
 const FakeImage image = {FakeImage::expected, kernels, 1};
-const quartet_launch launches[] = {{"k", nullptr, 0, 0, 0, 0}};
+const quartet_launch launches[] = {{"k", nullptr, 0, 0, 0, 0, nullptr, 0}};
 
 struct DeviceMemoryTest : testing::Test {
   DeviceMemoryTest() {

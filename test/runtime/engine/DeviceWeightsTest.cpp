@@ -133,7 +133,7 @@ TEST_P(DeviceWeightsTest, AFailingKernelIsReported) {
   EXPECT_FALSE(makeUp(fakeFillLaunch));
   EXPECT_NE(error.find("719"), std::string::npos) << error;
   driver.environment.set("FAKE_GPU_FAIL", "");
-  EXPECT_FALSE(makeUp({"none", nullptr, 0, 0, 0, 0}));
+  EXPECT_FALSE(makeUp({"none", nullptr, 0, 0, 0, 0, nullptr, 0}));
   EXPECT_NE(error.find("kernel 'none'"), std::string::npos) << error;
   driver.environment.set("FAKE_GPU_BYTES", "3999");
   EXPECT_FALSE(makeUp(fakeFillLaunch));

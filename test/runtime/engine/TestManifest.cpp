@@ -9,7 +9,7 @@ namespace quartet::rt::test {
 
 nlohmann::ordered_json manifestJson() {
   return nlohmann::ordered_json::parse(R"({
-    "abi": 5, "quartet": "0.1.0", "name": "test",
+    "abi": 6, "quartet": "0.1.0", "name": "test",
     "target": {"triple": "x86_64-unknown-linux-gnu", "cpu": "x86-64-v3"},
     "model": {"family": "qwen3_5_moe", "layers": 8, "blocks": 2, "hidden": 8,
               "vocab": 16, "token_limit": 12, "max_positions": 300,

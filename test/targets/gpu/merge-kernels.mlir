@@ -9,7 +9,7 @@
 // CHECK-SAME: kernel = "a", numbers = array<i64: 8589934592, 0, 0, 0>
 // CHECK-SAME: kernel = "d", numbers = array<i64: 0, 0, 0, 0>
 module attributes {quartet.program = {target = "sm_90a", arch = "sm_90a",
-    device = array<i64: 1, 256, 32, 2>, mtp = [], buckets = [
+    device = array<i64: 1, 256, 32, 2, 1000000000>, mtp = [], buckets = [
   {numbers = array<i64: 1, 1, 0, 0, 0, 0>, launches = [
     {kernel = "a", numbers = array<i64: 3, 0, 0, 0>},
     {kernel = "b", numbers = array<i64: 3, 0, 0, 0>},
@@ -74,6 +74,52 @@ module attributes {quartet.program = {target = "sm_90a", arch = "sm_90a",
     %k = arith.constant 5 : i64
     %v = arith.muli %layer, %k : i64
     llvm.store %v, %p : i64, !llvm.ptr<1>
+    return
+  }
+}
+
+// -----
+
+// Phases that one kernel calls become one in the same way; @z stores another
+// value.
+module attributes {quartet.program = {target = "sm_90a", arch = "sm_90a",
+    device = array<i64: 1, 256, 32, 1, 1000000000>, mtp = [], buckets = [
+  {numbers = array<i64: 1, 1, 0, 0, 0, 0>, launches = [
+    {kernel = "all", numbers = array<i64: 0, 0, 0, 1>}]}]}} {
+  // CHECK-LABEL: func.func private @x(
+  // CHECK: arith.select
+  func.func private @x(%args: !llvm.ptr<1>, %layer: i64) attributes {quartet.phase} {
+    %o = arith.constant 8 : i64
+    %p = llvm.getelementptr %args[%o] : (!llvm.ptr<1>, i64) -> !llvm.ptr<1>, i8
+    llvm.store %layer, %p : i64, !llvm.ptr<1>
+    return
+  }
+  // CHECK-NOT: @y
+  func.func private @y(%args: !llvm.ptr<1>, %layer: i64) attributes {quartet.phase} {
+    %o = arith.constant 24 : i64
+    %p = llvm.getelementptr %args[%o] : (!llvm.ptr<1>, i64) -> !llvm.ptr<1>, i8
+    llvm.store %layer, %p : i64, !llvm.ptr<1>
+    return
+  }
+  // CHECK-LABEL: func.func private @z(
+  // CHECK-NOT: select
+  func.func private @z(%args: !llvm.ptr<1>, %layer: i64) attributes {quartet.phase} {
+    %o = arith.constant 8 : i64
+    %p = llvm.getelementptr %args[%o] : (!llvm.ptr<1>, i64) -> !llvm.ptr<1>, i8
+    llvm.store %o, %p : i64, !llvm.ptr<1>
+    return
+  }
+  // CHECK-LABEL: func.func @all(
+  // CHECK-SAME: %[[ARGS:.*]]: !llvm.ptr<1>, %[[LAYER:.*]]: i64)
+  // CHECK-NEXT: call @x(%[[ARGS]], %[[LAYER]])
+  // CHECK-NEXT: %[[UPPER:.*]] = arith.constant 4294967296
+  // CHECK-NEXT: %[[SECOND:.*]] = arith.ori %[[LAYER]], %[[UPPER]]
+  // CHECK-NEXT: call @x(%[[ARGS]], %[[SECOND]])
+  // CHECK-NEXT: call @z(%[[ARGS]], %[[LAYER]])
+  func.func @all(%args: !llvm.ptr<1>, %layer: i64) attributes {quartet.kernel} {
+    func.call @x(%args, %layer) : (!llvm.ptr<1>, i64) -> ()
+    func.call @y(%args, %layer) : (!llvm.ptr<1>, i64) -> ()
+    func.call @z(%args, %layer) : (!llvm.ptr<1>, i64) -> ()
     return
   }
 }
