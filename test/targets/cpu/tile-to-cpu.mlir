@@ -44,9 +44,10 @@
 // CHECK:           scf.if %[[LATER]] {
 // CHECK:             %[[LAST:.*]] = arith.subi %[[I]], %c1_i64
 // CHECK:             llvm.load %[[TOTAL2]]
-// CHECK:             %[[PAIR:.*]] = arith.muli %[[LAST]], %c2_i64
-// CHECK:             arith.addi %[[PAIR]], %c3_i64
-// CHECK:             call @quartet_wait(
+// CHECK:             %[[PAIR:.*]] = arith.muli %[[LAST]], %c128_i64
+// CHECK:             %[[THEN:.*]] = llvm.getelementptr %[[SYNC]][%[[PAIR]]]
+// CHECK:             %[[BEFORE:.*]] = llvm.getelementptr %[[THEN]][192]
+// CHECK:             call @quartet_wait(%[[BEFORE]]
 // Two dimensions of tasks are one number.
 // CHECK:           %[[TILES:.*]] = arith.divsi %{{.*}}, %c4_i64
 // CHECK:           %[[BOTH:.*]] = arith.muli %[[TILES]], %c3_i64
