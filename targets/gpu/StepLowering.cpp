@@ -43,11 +43,15 @@ FailureOr<ProgramBucket> StepLowering::lower(StringRef name, LaunchMode mode) {
   });
   if (failed(placeBuffers()) || failed(checkWaits()))
     return failure();
+  // Then there are workers for one block in a unit.
+  bool alone = mode == LaunchMode::Persistent;
+  if (needsLaunches())
+    mode = LaunchMode::Graph;
   if (mode == LaunchMode::Persistent)
     numberDieCounters();
   localUsed = keptLocal;
   result.localBytes = keptLocal;
-  if (failed(mode == LaunchMode::Graph ? lowerGraph(name, bucket)
+  if (failed(mode == LaunchMode::Graph ? lowerGraph(name, alone, bucket)
                                        : lowerPersistent(name, bucket)))
     return failure();
   for (Operation *size : localSizes)
@@ -78,7 +82,8 @@ static std::string symbolOf(StringRef name, tile::PhaseOp phase) {
   return symbol;
 }
 
-LogicalResult StepLowering::lowerGraph(StringRef name, ProgramBucket &bucket) {
+LogicalResult StepLowering::lowerGraph(StringRef name, bool alone,
+                                       ProgramBucket &bucket) {
   bool failed = false;
   auto add = [&](tile::PhaseOp phase) {
     std::string symbol = symbolOf(name, phase);
@@ -92,7 +97,7 @@ LogicalResult StepLowering::lowerGraph(StringRef name, ProgramBucket &bucket) {
       stampReady(phase, began);
       failed |= mlir::failed(lowerTasks(phase, /*waits=*/false));
     };
-    k.kernel(symbol, body, isWide(phase));
+    k.kernel(symbol, body, alone || isWide(phase));
     ProgramLaunch launch;
     launch.kernel = symbol;
     launch.sharedBytes = k.sharedBytes();
@@ -283,6 +288,15 @@ bool StepLowering::isWide(tile::PhaseOp phase) {
           wants(declared<tile::MatrixOp>(pairs.getMatrix()).getPackedFormat());
   });
   return found;
+}
+
+bool StepLowering::needsLaunches() {
+  // ptxas lets matrix instructions of warp groups overlap only in kernels that
+  // call no functions, and has no registers for all phases inlined. In steps
+  // that have such products, launches are a small part.
+  bool wide = false;
+  step.walk([&](tile::PhaseOp phase) { wide |= isWide(phase); });
+  return wide && k.machine.wgmma;
 }
 
 int64_t StepLowering::splitOf(tile::PhaseOp phase) {

@@ -21,7 +21,9 @@ public:
 
 private:
   // The schedule (StepLowering.cpp, StepSync.cpp, StepStamps.cpp).
-  mlir::LogicalResult lowerGraph(llvm::StringRef name, ProgramBucket &bucket);
+  /// \p alone: a unit has one block of each kernel.
+  mlir::LogicalResult lowerGraph(llvm::StringRef name, bool alone,
+                                 ProgramBucket &bucket);
   mlir::LogicalResult lowerPersistent(llvm::StringRef name,
                                       ProgramBucket &bucket);
   void begin(V args, V repetition);
@@ -55,6 +57,8 @@ private:
                                int64_t split);
   /// Whether the products of \p phase want a unit for each block.
   bool isWide(tile::PhaseOp phase);
+  /// Whether the step must be several kernels.
+  bool needsLaunches();
   /// How many blocks share a task of \p phase.
   int64_t splitOf(tile::PhaseOp phase);
   /// \p bytes for this worker: shared memory while there is room, else a part
