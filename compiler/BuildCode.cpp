@@ -135,7 +135,7 @@ llvm::Error Build::compile(BuildTarget &target) {
   bool wantIr = command.emit == Emit::Llvm || !command.dumpStages.empty();
   optimizedIr.clear();
   auto emitted = target.host->emit(*module, wantIr ? &optimizedIr : nullptr,
-                                   /*quick=*/target.emulated);
+                                   target.emulated || command.quick);
   if (!emitted)
     return emitted.takeError();
   target.object = std::move(*emitted);

@@ -19,11 +19,7 @@ llvm::Error Build::lowerToDevice(BuildTarget &target) {
   gpu::TileToGpuOptions options;
   options.facts = *target.gpu;
   options.target = target.name;
-  options.launch = target.gpu->fasterLaunch();
-  if (command.launch)
-    options.launch = *command.launch == Launch::Persistent
-                         ? gpu::LaunchMode::Persistent
-                         : gpu::LaunchMode::Graph;
+  options.launch = command.launch.value_or(target.gpu->fasterLaunch());
   if (llvm::Error error =
           runPipeline(*module, "kernels", [&](mlir::OpPassManager &pm) {
             pm.addPass(gpu::createTileToGpu(options));

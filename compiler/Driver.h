@@ -2,6 +2,7 @@
 #ifndef QUARTET_COMPILER_DRIVER_H
 #define QUARTET_COMPILER_DRIVER_H
 #include "models/Config.h"
+#include "targets/gpu/GpuFacts.h"
 
 namespace quartet {
 
@@ -21,10 +22,6 @@ enum class Emit {
 /// multiply-add, else Generic.
 enum class Lowering { Auto, Step, Generic };
 
-/// How a GPU runs a step: Graph launches a kernel per phase, Persistent one
-/// kernel whose blocks wait for each other.
-enum class Launch { Graph, Persistent };
-
 struct BuildCommand {
   std::string model; ///< directory with config.json, or *.gguf
   /// Empty: the model's name, in this folder. Of several executables each gets
@@ -35,11 +32,11 @@ struct BuildCommand {
   /// may have CPUs beside them.
   std::string target = "host";
   bool fat = false;
-  std::optional<Launch> launch; ///< of GPUs; absent: as measured
-  bool report = false;          ///< print what a GPU's kernels take
-  std::string cpu;              ///< LLVM CPU; empty: the target's own
-  std::optional<Dtype> dtype;   ///< absent: as in the checkpoint
-  std::string quant;            ///< format, recipe or file; empty: as it comes
+  std::optional<gpu::LaunchMode> launch; ///< of GPUs; absent: as measured
+  bool report = false;                   ///< print what a GPU's kernels take
+  std::string cpu;                       ///< LLVM CPU; empty: the target's own
+  std::optional<Dtype> dtype;            ///< absent: as in the checkpoint
+  std::string quant; ///< format, recipe or file; empty: as it comes
   std::optional<int64_t> quantGroup;
   std::string activationStats;  ///< file of --calibrate; empty: none
   std::vector<int64_t> buckets; ///< tokens; empty: the target's choice
@@ -52,6 +49,7 @@ struct BuildCommand {
   Emit emit = Emit::Executable;
   /// Adds a state per matrix that sums its squared inputs (calibration).
   bool recordActivations = false;
+  bool quick = false; ///< compile in less time; the code is slower
   bool quiet = false; ///< no progress on standard error
   /// Element type of the KV cache; absent: that of the matrices.
   std::optional<KvType> kvType;

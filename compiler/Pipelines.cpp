@@ -2,7 +2,15 @@
 #include "compiler/Pipelines.h"
 #include "dialects/Quartet/QuartetOps.h"
 #include "dialects/Tile/TileOps.h"
-#include "mlir/Conversion/Passes.h"
+#include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVMPass.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/MathToLibm/MathToLibm.h"
+#include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
+#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Transforms/BufferDeallocationOpInterfaceImpl.h"
 #include "mlir/Dialect/Arith/Transforms/BufferizableOpInterfaceImpl.h"
@@ -182,13 +190,13 @@ void quartet::registerPipelines() {
       "quartet-cpu-pipeline", "The schedule to the LLVM dialect for one CPU",
       buildCpuPipeline);
   cpu::registerTileToCpu();
-  gpu::registerTileToGpu();
-  gpu::registerMergeKernels();
-  gpu::registerVendorPasses();
-  gpu::registerGpuToEmulator();
+  quartet::gpu::registerTileToGpu();
+  quartet::gpu::registerMergeKernels();
+  quartet::gpu::registerVendorPasses();
+  quartet::gpu::registerGpuToEmulator();
   PassPipelineRegistration<>("quartet-emulator-pipeline",
                              "Kernels to host functions of the LLVM dialect",
-                             gpu::addEmulatorPasses);
+                             quartet::gpu::addEmulatorPasses);
   PassPipelineRegistration<>("quartet-linalg-pipeline",
                              "Model ops to linalg on tensors",
                              buildLinalgPipeline);

@@ -49,13 +49,19 @@ void quartet::addBuild(CLI::App &app, BuildCommand &command,
   build->add_flag("--fat", command.fat,
                   "One executable with a program for each of the GPUs, which "
                   "may have CPUs beside them; it takes the first that fits");
-  addChoice<Launch>(
+  addChoice<gpu::LaunchMode>(
       build, "--launch",
-      {{"graph", Launch::Graph}, {"persistent", Launch::Persistent}},
-      [&](Launch launch) { command.launch = launch; },
+      {{"graph", gpu::LaunchMode::Graph},
+       {"persistent", gpu::LaunchMode::Persistent}},
+      [&](gpu::LaunchMode launch) { command.launch = launch; },
       "How a GPU runs a step: graph (a kernel per phase) or persistent (one "
       "kernel, whose blocks wait for each other); default: what was measured "
       "to be faster ('quartetc targets TARGET'), graph where nothing was");
+  // For tests, where small models take less time to run than to compile.
+  build
+      ->add_flag("--quick", command.quick,
+                 "Compile in less time, to slower code")
+      ->group("");
   build->add_flag(
       "--report", command.report,
       "Print what each kernel of a GPU takes: registers, shared "

@@ -2,11 +2,9 @@
 #include "compiler/tools/DeviceCommand.h"
 #include "compiler/OutputFile.h"
 #include "compiler/Pipelines.h"
-#include "mlir/Dialect/GPU/IR/GPUDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
-#include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
 #include "mlir/Parser/Parser.h"
 #include "targets/Chips.h"
+#include "targets/gpu/VendorPasses.h"
 
 using namespace quartet;
 
@@ -63,8 +61,7 @@ llvm::Error quartet::runDevice(const DeviceCommand &command) {
     return target.takeError();
   mlir::DialectRegistry registry;
   registerDialects(registry);
-  registry.insert<mlir::gpu::GPUDialect, mlir::NVVM::NVVMDialect,
-                  mlir::ROCDL::ROCDLDialect>();
+  gpu::registerDeviceDialects(registry);
   mlir::MLIRContext context(registry);
   auto module = mlir::parseSourceFile<mlir::ModuleOp>(command.input, &context);
   if (!module)

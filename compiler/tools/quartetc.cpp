@@ -8,6 +8,7 @@
 #include "compiler/tools/CalibrateCommand.h"
 #include "compiler/tools/DeviceCommand.h"
 #include "compiler/tools/EvalQuantCommand.h"
+#include "compiler/tools/FatalErrors.h"
 #include "compiler/tools/PlanCommand.h"
 #include "compiler/tools/Report.h"
 #include "quartet/version.h"
@@ -53,6 +54,7 @@ int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   llvm::setBugReportMsg("quartetc: internal error; please report it with the "
                         "command below and its input\n");
+  handleFatalErrors();
   // A file that grows past the user's limit is an error of write(), not a
   // crash.
   std::signal(SIGXFSZ, SIG_IGN);

@@ -33,6 +33,10 @@ struct HeadRole {
       false; ///< Query: each head's rows are query rows, then gate rows
 };
 
+inline int64_t roundUp(int64_t value, int64_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
+
 /// The value behind results of phases.
 mlir::Value throughPhases(mlir::Value value);
 
@@ -68,20 +72,33 @@ private:
 
   // StepPhases.cpp: one function per kind of phase.
   mlir::LogicalResult embed(EmbedOp op);
+  mlir::LogicalResult delta(CausalConvOp conv, GatedDeltaOp delta);
+  mlir::LogicalResult attend(GatedAttentionOp op);
+  mlir::LogicalResult expertUp(SelectExpertsOp select, ExpertUpOp op);
+  mlir::LogicalResult expertDown(ExpertDownOp op);
+  mlir::LogicalResult sample(SampleOp op);
+
+  // StepMatmuls.cpp: those that are a product with one matrix.
   mlir::LogicalResult project(PhaseOp phase);
   mlir::LogicalResult projectOne(mlir::Operation *op, mlir::Value x,
                                  mlir::Value weight,
                                  llvm::ArrayRef<int64_t> rows);
   mlir::LogicalResult residualLinear(LinearOp op);
-  mlir::LogicalResult delta(CausalConvOp conv, GatedDeltaOp delta);
-  mlir::LogicalResult attend(GatedAttentionOp op);
-  mlir::LogicalResult expertUp(SelectExpertsOp select, ExpertUpOp op);
-  mlir::LogicalResult expertDown(ExpertDownOp op);
   mlir::LogicalResult mlpUp(MlpUpOp op);
   mlir::LogicalResult head(LmHeadOp op);
   /// Tasks that write the rows that the step returns as hidden, if any.
   mlir::LogicalResult writeHidden();
-  mlir::LogicalResult sample(SampleOp op);
+  /// Runs \p body with rows staged once per worker (few) or per task (many),
+  /// over tiles of \p tile of \p count rows of weights.
+  mlir::LogicalResult
+  matmulTasks(mlir::Value x, PackedType type, int64_t count, int64_t tile,
+              bool chosen,
+              llvm::function_ref<void(mlir::Value rows, mlir::Value token,
+                                      mlir::Value index)>
+                  body);
+  mlir::LogicalResult headTasks(mlir::Value x, mlir::Value weight,
+                                PackedType type, int64_t firstRow,
+                                HeadRole role);
 
   // StepRouting.cpp
   struct Logits {
@@ -104,17 +121,6 @@ private:
   mlir::FailureOr<mlir::Value> stage(mlir::Value x, int64_t group,
                                      mlir::Value token, bool chosen = false,
                                      llvm::StringRef publish = "");
-  /// Runs \p body with rows staged once per worker (few) or per task (many),
-  /// over tiles of \p tile of \p count rows of weights.
-  mlir::LogicalResult
-  matmulTasks(mlir::Value x, PackedType type, int64_t count, int64_t tile,
-              bool chosen,
-              llvm::function_ref<void(mlir::Value rows, mlir::Value token,
-                                      mlir::Value index)>
-                  body);
-  mlir::LogicalResult headTasks(mlir::Value x, mlir::Value weight,
-                                PackedType type, int64_t firstRow,
-                                HeadRole role);
 
   bool many() const { return bucket.kind == tile::StepKind::Many; }
   int64_t tokenTile() const;

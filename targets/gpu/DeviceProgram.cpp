@@ -43,7 +43,7 @@ static Attribute write(Builder &b, const std::vector<ProgramBucket> &buckets) {
   return b.getArrayAttr(list);
 }
 
-void gpu::setProgram(ModuleOp module, const Program &program) {
+void quartet::gpu::setProgram(ModuleOp module, const Program &program) {
   Builder b(module.getContext());
   const ProgramDevice &device = *program.device;
   SmallVector<NamedAttribute> fields = {
@@ -138,7 +138,7 @@ static bool readPeaks(Attribute from, std::vector<ProgramLaunch> &peaks) {
   return true;
 }
 
-llvm::Expected<Program> gpu::programOf(ModuleOp module) {
+llvm::Expected<Program> quartet::gpu::programOf(ModuleOp module) {
   auto fields = module->getAttrOfType<DictionaryAttr>(kProgramAttr);
   if (!fields)
     return llvm::createStringError(
@@ -167,4 +167,6 @@ llvm::Expected<Program> gpu::programOf(ModuleOp module) {
   return program;
 }
 
-void gpu::clearProgram(ModuleOp module) { module->removeAttr(kProgramAttr); }
+void quartet::gpu::clearProgram(ModuleOp module) {
+  module->removeAttr(kProgramAttr);
+}

@@ -1,7 +1,7 @@
 // One space of addresses, then op by op: the first part that knows an op
 // replaces it. Whatever is left of a GPU's dialect is an error.
 #include "targets/gpu/GpuToEmulator.h"
-#include "mlir/Conversion/Passes.h"
+#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/LLVMIR/ROCDLDialect.h"

@@ -1,6 +1,10 @@
 // The one place where the vendor decides which passes run.
 #include "targets/gpu/VendorPasses.h"
-#include "mlir/Conversion/Passes.h"
+#include "mlir/Conversion/NVVMToLLVM/NVVMToLLVM.h"
+#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassOptions.h"
 #include "mlir/Pass/PassRegistry.h"
@@ -18,6 +22,12 @@ struct DevicePipelineOptions : PassPipelineOptions<DevicePipelineOptions> {
       *this, "chip", llvm::cl::desc("Name of the GPU, as in quartetc targets")};
 };
 } // namespace
+
+void quartet::gpu::registerDeviceDialects(DialectRegistry &registry) {
+  registerKernelDialects(registry);
+  registry
+      .insert<mlir::gpu::GPUDialect, NVVM::NVVMDialect, ROCDL::ROCDLDialect>();
+}
 
 void quartet::gpu::buildDevicePipeline(OpPassManager &pm,
                                        const GpuFacts &facts) {

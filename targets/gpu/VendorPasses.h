@@ -6,7 +6,15 @@
 #include "targets/gpu/GpuFacts.h"
 #include <memory>
 
+namespace mlir {
+class DialectRegistry;
+}
+
 namespace quartet::gpu {
+
+/// The dialects that kernels of GPUs are written in: those of any kernel, gpu,
+/// and the vendors'.
+void registerDeviceDialects(mlir::DialectRegistry &registry);
 
 /// Lower the gpu ops of kernels in the LLVM dialect, and what of that dialect
 /// means something else to the vendor's code generator: orders and scopes of

@@ -5,6 +5,7 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
+#include "llvm/Support/PrettyStackTrace.h"
 #include "llvm/Target/TargetMachine.h"
 
 llvm::Expected<std::unique_ptr<llvm::Module>>
@@ -35,6 +36,10 @@ quartet::translate(mlir::ModuleOp op, llvm::LLVMContext &context,
 llvm::Expected<std::string> quartet::generateCode(llvm::Module &module,
                                                   llvm::TargetMachine &machine,
                                                   llvm::CodeGenFileType type) {
+  // Says where LLVM was when it crashes or gives up.
+  llvm::PrettyStackTraceFormat doing("generating code for %s (%s)",
+                                     machine.getTargetCPU().str().c_str(),
+                                     machine.getTargetTriple().str().c_str());
   llvm::SmallString<0> code;
   llvm::raw_svector_ostream stream(code);
   llvm::legacy::PassManager passes;

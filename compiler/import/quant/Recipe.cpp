@@ -58,8 +58,10 @@ std::optional<PackedFormat> Recipe::formatOf(StringRef weightName) const {
 std::vector<std::string> Recipe::formatsOf(const WeightPlan &weights,
                                            const WeightSource *source) const {
   std::vector<std::string> texts;
+  bool tied = true;
   for (const Weight &weight : weights.weights) {
     std::optional<WeightClass> known = classOf(weight.name);
+    tied &= known != WeightClass::Head;
     if (!known || *known == WeightClass::Embedding)
       continue;
     std::optional<PackedFormat> format = formatOf(*known);
@@ -68,6 +70,10 @@ std::vector<std::string> Recipe::formatsOf(const WeightPlan &weights,
     if (format)
       texts.push_back(weight.name + "=" + format->str());
   }
+  // A head tied to the embedding is no weight of its own; packed it is one,
+  // beside the table, and quantize calls it so.
+  if (auto format = formatOf(WeightClass::Head); format && tied)
+    texts.push_back("lm_head=" + format->str());
   return texts;
 }
 

@@ -58,7 +58,8 @@ public:
   }
   std::optional<PackedFormat> formatOf(llvm::StringRef weightName) const;
   /// "l0.qkv=int4:64" for each matrix of \p weights that is packed: in this
-  /// recipe's format, else in \p source's own (null: none).
+  /// recipe's format, else in \p source's own (null: none). A head tied to the
+  /// embedding has the recipe's format as "lm_head"; the embedding stays plain.
   std::vector<std::string> formatsOf(const WeightPlan &weights,
                                      const WeightSource *source) const;
 

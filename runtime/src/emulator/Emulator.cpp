@@ -23,6 +23,11 @@ void Emulator::removeRegion(const void *base) {
     machine->regions.erase(found);
 }
 
+void Emulator::setSeed(uint64_t seed) {
+  machine->options.seed = seed;
+  machine->random = 0;
+}
+
 void Emulator::beginStep() {
   // The host waits for what it launched before.
   machine->previousTick = ++machine->now;

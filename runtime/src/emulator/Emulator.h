@@ -91,6 +91,9 @@ public:
   /// Forgets the region that begins at \p base, if there is one.
   void removeRegion(const void *base);
 
+  /// As Options::seed, for the launches from now on.
+  void setSeed(uint64_t seed);
+
   /// From now on nobody has written the scratch regions, and the launches
   /// before have ended, also for one that overlaps.
   void beginStep();

@@ -298,19 +298,21 @@ void Product::jobs(V count, int64_t most,
   });
 }
 
-void gpu::matmulJobs(DeviceBuilder &k, PackedFormat format, int64_t columns,
-                     int64_t mostPanels, int64_t mostRows, V jobs,
-                     int64_t mostJobs, llvm::function_ref<MatmulJob(V)> jobOf,
-                     llvm::function_ref<void(V, V)> finish, int parts) {
+void quartet::gpu::matmulJobs(DeviceBuilder &k, PackedFormat format,
+                              int64_t columns, int64_t mostPanels,
+                              int64_t mostRows, V jobs, int64_t mostJobs,
+                              llvm::function_ref<MatmulJob(V)> jobOf,
+                              llvm::function_ref<void(V, V)> finish,
+                              int parts) {
   Product(k, format, columns, WeightsOperand(), mostPanels, RowsOperand(),
           mostRows, V(), V(), parts)
       .jobs(jobs, mostJobs, jobOf, finish);
 }
 
-void gpu::matmul(DeviceBuilder &k, PackedFormat format, int64_t columns,
-                 const WeightsOperand &weights, int64_t mostPanels,
-                 const RowsOperand &rows, int64_t mostRows, V acc, V accStride,
-                 int parts) {
+void quartet::gpu::matmul(DeviceBuilder &k, PackedFormat format,
+                          int64_t columns, const WeightsOperand &weights,
+                          int64_t mostPanels, const RowsOperand &rows,
+                          int64_t mostRows, V acc, V accStride, int parts) {
   if (mostRows == 0 || mostPanels == 0)
     return;
   Product(k, format, columns, weights, mostPanels, rows, mostRows, acc,

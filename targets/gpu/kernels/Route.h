@@ -5,11 +5,13 @@
 
 namespace quartet::gpu {
 
-/// The pairs that \p tokens tokens, at most \p mostTokens, chose, sorted by
+/// The pairs that \p tokens tokens, 1 to \p mostTokens, chose, sorted by
 /// expert: blockCount, blockExperts, blockFirst, pairTokens, pairWeights and
 /// tokenPairs of \p layout at \p groups (global). The block has met since
 /// others used the shared memory, \p groups or \p chosen (global). Meets;
 /// complete for all threads on return.
+/// A step has at least one token (the engine refuses others): of none,
+/// blockCount would stay unwritten.
 void route(DeviceBuilder &k, const GroupsLayout &layout,
            const ChosenExperts &chosen, V tokens, int64_t mostTokens, V groups);
 

@@ -16,6 +16,7 @@ namespace {
 struct Kernels {
   DeviceRunner runner;
 
+  /// Of attention, joined with a gate.
   Kernels(const gpu::GpuFacts &gpu, int64_t width, int64_t heads, Type type,
           bool int8, int64_t mostTokens)
       : runner(gpu) {
@@ -49,17 +50,24 @@ struct Kernels {
         gpu::attend(k, width, heads, element, mostTokens, args);
       });
     });
-    auto merge = [&](const char *name, bool gated) {
-      runner.add(name, "piipip", [&](llvm::ArrayRef<V> a) {
-        k.forWarps(a[4], [&](V row) {
-          gpu::mergeRecords(k, width, a[0] + row * a[1] * record, k.i64(record),
-                            a[2], gated ? a[3] + row * (width * 4) : V(),
-                            a[5] + row * (width * 4));
-        });
+    addMerge("gated", width, true);
+  }
+
+  /// Of joins without a gate alone.
+  Kernels(const gpu::GpuFacts &gpu, int64_t width) : runner(gpu) {
+    addMerge("plain", width, false);
+  }
+
+  void addMerge(const char *name, int64_t width, bool gated) {
+    gpu::DeviceBuilder &k = runner.k();
+    int64_t record = gpu::attendRecordBytes(width);
+    runner.add(name, "piipip", [&](llvm::ArrayRef<V> a) {
+      k.forWarps(a[4], [&](V row) {
+        gpu::mergeRecords(k, width, a[0] + row * a[1] * record, k.i64(record),
+                          a[2], gated ? a[3] + row * (width * 4) : V(),
+                          a[5] + row * (width * 4));
       });
-    };
-    merge("gated", true);
-    merge("plain", false);
+    });
   }
 
   /// Calls of \p block tokens, ranges of \p range pages.
@@ -178,7 +186,7 @@ TEST(GpuAttend, LargeScores) {
 TEST(GpuMerge, OneRangeIsDivision) {
   for (const gpu::GpuFacts &gpu : kernelGpus())
     for (int64_t width : {256, 24}) {
-      Kernels kernels(gpu, width, 1, Type::kF32, false, 1);
+      Kernels kernels(gpu, width);
       std::vector<float> record = Random(2).floats(width + 2, -9, 9);
       record[width + 1] = 7.3f;
       std::vector<float> expected(width);
@@ -191,7 +199,7 @@ TEST(GpuMerge, OneRangeIsDivision) {
 // Ranges without a place the token sees change nothing.
 TEST(GpuMerge, EmptyRanges) {
   for (const gpu::GpuFacts &gpu : kernelGpus()) {
-    Kernels kernels(gpu, 16, 1, Type::kF32, false, 1);
+    Kernels kernels(gpu, 16);
     std::vector<float> records(3 * 32, 0.0f);
     for (int64_t r : {0, 2})
       records[r * 32 + 16] = -3e38f;

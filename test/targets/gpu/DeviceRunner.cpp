@@ -1,15 +1,12 @@
 // From kernels through the emulator's passes and the JIT to the emulator.
 #include "test/targets/gpu/DeviceRunner.h"
-#include "mlir/Dialect/GPU/IR/GPUDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
-#include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "targets/Chips.h"
-#include "targets/codegen/KernelLowering.h"
 #include "targets/gpu/GpuToEmulator.h"
+#include "targets/gpu/VendorPasses.h"
 #include "targets/llvm/Optimize.h"
 #include "test/targets/gpu/EmulatorSymbols.h"
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
@@ -32,9 +29,7 @@ DeviceRunner::Argument::Argument(float value) : bits(0) {
 DeviceRunner::DeviceRunner(const gpu::GpuFacts &machine)
     : machine(machine), context(mlir::MLIRContext::Threading::DISABLED) {
   mlir::DialectRegistry registry;
-  registerKernelDialects(registry);
-  registry.insert<mlir::gpu::GPUDialect, mlir::NVVM::NVVMDialect,
-                  mlir::ROCDL::ROCDLDialect>();
+  gpu::registerDeviceDialects(registry);
   mlir::registerBuiltinDialectTranslation(registry);
   mlir::registerLLVMDialectTranslation(registry);
   context.appendDialectRegistry(registry);
@@ -130,8 +125,9 @@ void DeviceRunner::launch(const std::string &name, int64_t blocks,
   options.threads = machine.threads;
   options.blocks = blocks;
   options.sharedLimit = machine.loneSharedBytes;
-  options.seed = seed;
-  emu::Emulator emulator(options);
+  emu::Emulator &emulator =
+      emulators.try_emplace(blocks, options).first->second;
+  emulator.setSeed(seed);
   emulator.addRegion(words.data(), words.size() * 8, "arguments",
                      emu::RegionKind::ReadOnly);
   for (const Region &region : regions)
@@ -147,6 +143,10 @@ void DeviceRunner::launch(const std::string &name, int64_t blocks,
   EXPECT_TRUE(emulator.launch(launch));
   for (const emu::Report &report : emulator.reports())
     ADD_FAILURE() << machine.name << ": " << report.message;
+  emulator.clearReports();
+  emulator.removeRegion(words.data());
+  for (const Region &region : regions)
+    emulator.removeRegion(region.base);
 }
 
 std::vector<gpu::GpuFacts> test::kernelGpus() {

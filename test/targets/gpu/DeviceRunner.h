@@ -6,6 +6,7 @@
 #include "mlir/IR/OwningOpRef.h"
 #include "runtime/src/emulator/Emulator.h"
 #include "targets/gpu/DeviceBuilder.h"
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -80,6 +81,9 @@ private:
   std::vector<std::pair<std::string, int64_t>> sharedOf;
   std::vector<Region> regions;
   std::unique_ptr<llvm::orc::LLJIT> jit;
+  /// By the number of their blocks: stacks for all threads take longer to make
+  /// than most kernels run.
+  std::map<int64_t, emu::Emulator> emulators;
 };
 
 /// GPUs whose kernels are tested: warps of 32 and of 64.

@@ -1,14 +1,11 @@
 // What becomes of a matrix product in machine code: weights come in loads of 16
 // bytes, matrix instructions multiply them, and registers do not spill.
-#include "mlir/Dialect/GPU/IR/GPUDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
-#include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "mlir/Pass/PassManager.h"
 #include "targets/Chips.h"
-#include "targets/codegen/KernelLowering.h"
 #include "targets/gpu/DeviceTarget.h"
+#include "targets/gpu/VendorPasses.h"
 #include "targets/gpu/kernels/WideMatmul.h"
 #include <gtest/gtest.h>
 
@@ -33,9 +30,7 @@ Code::Code(llvm::StringRef chip, const char *format, int64_t rows, bool wide)
     : facts(check(findGpuFacts(chip))) {
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   mlir::DialectRegistry registry;
-  registerKernelDialects(registry);
-  registry.insert<mlir::gpu::GPUDialect, mlir::NVVM::NVVMDialect,
-                  mlir::ROCDL::ROCDLDialect>();
+  gpu::registerDeviceDialects(registry);
   context.appendDialectRegistry(registry);
   context.loadAllAvailableDialects();
   mlir::Location location = mlir::UnknownLoc::get(&context);

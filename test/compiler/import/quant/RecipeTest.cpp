@@ -35,6 +35,22 @@ TEST(Recipe, KnowsTheClassOfEveryMatrix) {
     EXPECT_FALSE(classOf(weight)) << weight;
 }
 
+// A head tied to the embedding is no weight of the plan, and yet a matrix.
+TEST(Recipe, PacksATiedHead) {
+  Weight table;
+  table.name = "embed";
+  Weight head;
+  head.name = "lm_head";
+  Recipe w4 = cantFail(Recipe::fromOption("w4", std::nullopt));
+  using Texts = std::vector<std::string>;
+  WeightPlan tied, apart;
+  tied.weights = {table};
+  apart.weights = {table, head};
+  EXPECT_EQ(w4.formatsOf(tied, nullptr), Texts{"lm_head=int8:64"});
+  EXPECT_EQ(w4.formatsOf(apart, nullptr), Texts{"lm_head=int8:64"});
+  EXPECT_EQ(Recipe().formatsOf(tied, nullptr), Texts{});
+}
+
 TEST(Recipe, ReadsOptions) {
   EXPECT_EQ(cantFail(Recipe::fromOption("", std::nullopt)).str(),
             Recipe().str());

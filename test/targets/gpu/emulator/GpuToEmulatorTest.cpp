@@ -1,16 +1,13 @@
 // The pass from end to end: what kernels compute in the emulator, and that it
 // finds what is wrong with them and says where.
 #include "targets/gpu/GpuToEmulator.h"
-#include "mlir/Dialect/GPU/IR/GPUDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
-#include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "runtime/src/emulator/Emulator.h"
-#include "targets/codegen/KernelLowering.h"
+#include "targets/gpu/VendorPasses.h"
 #include "targets/llvm/Optimize.h"
 #include "test/targets/gpu/EmulatorSymbols.h"
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
@@ -35,9 +32,7 @@ public:
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
     mlir::DialectRegistry registry;
-    registerKernelDialects(registry);
-    registry.insert<mlir::gpu::GPUDialect, mlir::NVVM::NVVMDialect,
-                    mlir::ROCDL::ROCDLDialect>();
+    gpu::registerDeviceDialects(registry);
     mlir::registerBuiltinDialectTranslation(registry);
     mlir::registerLLVMDialectTranslation(registry);
     context.appendDialectRegistry(registry);
