@@ -42,14 +42,17 @@ private:
   SmallVector<SmallVector<V>> byWarps(const Words &words, int64_t firstStep,
                                       int64_t steps) const;
 
-  V partAt(int part) const {
-    return ownRows() + part * tokens * kGroupRowBytes;
+  /// Byte \p byte of part \p part in row \p row of B.
+  V partAt(int part, V row, V byte) const {
+    return ownRows() + part * slab.partRows +
+           groupRowOffset(row, byte + part * slab.partBytes);
   }
 
   SmallVector<Pair> pairs;
   int64_t rowColumns; ///< that a token's row has
-  V quad,
-      firstToken; ///< four columns that the thread brings, of each 8th token
+  /// Four columns that the thread brings, of every tokensAtOnce-th token.
+  V quad, firstToken;
+  int64_t tokensAtOnce;
 };
 } // namespace
 
@@ -58,7 +61,7 @@ WideFloats::WideFloats(DeviceBuilder &k, const PackedFormat &format,
                        const RowsOperand &rows, int64_t tokens, V acc,
                        V accStride)
     : WideProduct(k, MatrixElement::BF16, format, columns, weights, rows,
-                  tokens, kWideParts, acc, accStride),
+                  tokens, acc, accStride),
       rowColumns(tile::StagedRowLayout(0, columns).paddedColumns) {
   // Products beyond the accuracy of the smallest part are left out.
   for (int row = 0; row < kWideParts; ++row)
@@ -66,8 +69,10 @@ WideFloats::WideFloats(DeviceBuilder &k, const PackedFormat &format,
          ++weight)
       pairs.push_back({weight, row});
   V inGroup = k.thread() & (kGroupWarps * k.machine.lanes - 1);
-  quad = inGroup & 15;
-  firstToken = inGroup >> 4;
+  int64_t quads = slab.columns / 4;
+  tokensAtOnce = kGroupWarps * k.machine.lanes / quads;
+  quad = inGroup & (quads - 1);
+  firstToken = inGroup / quads;
 }
 
 SmallVector<V> WideFloats::loadRows(V number) const {
@@ -78,7 +83,7 @@ SmallVector<V> WideFloats::loadRows(V number) const {
   }
   SmallVector<V> loaded;
   V source = offsets + firstToken * 8, data = rows.data + column * 4;
-  for (int64_t i = 0; i < tokens; i += 8) {
+  for (int64_t i = 0; i < tokens; i += tokensAtOnce) {
     V four = k.load(k.vec(4, k.f32()), data + k.load(k.i64(), source, i * 8),
                     V(), 16);
     loaded.push_back(inside ? k.select(inside, four, k.zero(four.type()))
@@ -91,13 +96,16 @@ void WideFloats::storeRows(ArrayRef<V> loaded) const {
   // The lane of A with these four columns of a step has two words of them, for
   // which the instruction takes places 16 bytes apart.
   V byte = (quad >> 2) * 32 + (quad & 3) * 4;
-  V low = ownRows() + groupRowOffset(firstToken, byte),
-    high = ownRows() + groupRowOffset(firstToken, byte + 16);
+  SmallVector<V> low, high;
+  for (int part = 0; part < kWideParts; ++part) {
+    low.push_back(partAt(part, firstToken, byte));
+    high.push_back(partAt(part, firstToken, byte + 16));
+  }
   for (auto [i, four] : llvm::enumerate(loaded)) {
+    int64_t at = int64_t(i) * tokensAtOnce * kGroupRowBytes;
     for (auto [part, words] : llvm::enumerate(bf16Words(k, four, kWideParts))) {
-      int64_t at = (int64_t(part) * tokens + int64_t(i) * 8) * kGroupRowBytes;
-      k.store(words[0], low, at, 4);
-      k.store(words[1], high, at, 4);
+      k.store(words[0], low[part], at, 4);
+      k.store(words[1], high[part], at, 4);
     }
   }
 }
@@ -147,7 +155,8 @@ SmallVector<SmallVector<V>> WideFloats::byGroups(const Words &words,
                                                  int64_t steps) const {
   SmallVector<V> bases, descriptors;
   for (int part = 0; part < kWideParts; ++part)
-    bases.push_back(groupDescriptor(k, partAt(part)));
+    bases.push_back(groupDescriptor(k, ownRows() + part * slab.partRows) +
+                    part * slab.partBytes / 16);
   for (const Pair &pair : pairs)
     for (int64_t step = 0; step < steps; ++step)
       descriptors.push_back(bases[size_t(pair.row)] + (firstStep + step) * 2);
@@ -174,9 +183,8 @@ SmallVector<SmallVector<V>> WideFloats::byWarps(const Words &words,
         SmallVector<V> b;
         for (int64_t word = 0; word < unit.kWords; ++word) {
           V byte = unit.kLane * 4 + ((firstStep + step) * 32 + word * 16);
-          b.push_back(k.load(
-              k.i32(), partAt(pair.row) + groupRowOffset(unit.token, byte),
-              block * 8 * kGroupRowBytes, 4));
+          b.push_back(k.load(k.i32(), partAt(pair.row, unit.token, byte),
+                             block * 8 * kGroupRowBytes, 4));
         }
         for (int64_t half = 0; half < unit.together; ++half)
           sums[half] = unit.multiply(operand(words, pair.weight, step, half), b,

@@ -16,7 +16,7 @@ public:
                const WeightsOperand &weights, const RowsOperand &rows,
                int64_t tokens, V acc, V accStride)
       : WideProduct(k, MatrixElement::Int8, format, columns, weights, rows,
-                    tokens, 1, acc, accStride) {}
+                    tokens, acc, accStride) {}
 
 private:
   SmallVector<V> multiplySlab(V number, V stage,
