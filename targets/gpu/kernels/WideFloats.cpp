@@ -30,22 +30,25 @@ private:
   struct Pair {
     int weight, row;
   };
-  /// Words of A of some steps: [part][step * unit.kWords + word], 4 x i32.
+  /// Words of A of some steps: [part][step * unit.kWords + word], \p rows x
+  /// i32, of the lane's four rows or of two from \p firstRow on.
   using Words = SmallVector<SmallVector<V>>;
-  Words wordsOf(V stage, int64_t firstStep, int64_t steps) const;
+  Words wordsOf(V stage, int64_t firstStep, int64_t steps, int64_t firstRow,
+                int64_t rows) const;
   V scalesOf(V number, int64_t column) const;
   SmallVector<V> operand(const Words &words, int part, int64_t step,
                          int64_t half) const;
-  /// Sums of the steps, [half][block * 4 + i].
-  SmallVector<SmallVector<V>> byGroups(const Words &words, int64_t firstStep,
-                                       int64_t steps) const;
-  SmallVector<SmallVector<V>> byWarps(const Words &words, int64_t firstStep,
-                                      int64_t steps) const;
+  /// Gives \p add the sums of the steps of one half of the rows, [block - first
+  /// * 4 + i], of the blocks of tokens from \p first on.
+  using Add =
+      llvm::function_ref<void(int64_t half, int64_t first, ArrayRef<V> sums)>;
+  void byGroups(V stage, int64_t firstStep, int64_t steps, Add add) const;
+  void byWarps(V stage, int64_t firstStep, int64_t steps, Add add) const;
 
-  /// Byte \p byte of part \p part in row \p row of B.
+  /// Byte \p byte of part \p part in row \p row of B, up to part *
+  /// slab.partRows, which is a constant of loads and stores, not an address.
   V partAt(int part, V row, V byte) const {
-    return ownRows() + part * slab.partRows +
-           groupRowOffset(row, byte + part * slab.partBytes);
+    return ownRows() + groupRowOffset(row, byte + part * slab.partBytes);
   }
 
   SmallVector<Pair> pairs;
@@ -104,14 +107,15 @@ void WideFloats::storeRows(ArrayRef<V> loaded) const {
   for (auto [i, four] : llvm::enumerate(loaded)) {
     int64_t at = int64_t(i) * tokensAtOnce * kGroupRowBytes;
     for (auto [part, words] : llvm::enumerate(bf16Words(k, four, kWideParts))) {
-      k.store(words[0], low[part], at, 4);
-      k.store(words[1], high[part], at, 4);
+      int64_t partAt = at + int64_t(part) * slab.partRows;
+      k.store(words[0], low[part], partAt, 4);
+      k.store(words[1], high[part], partAt, 4);
     }
   }
 }
 
-WideFloats::Words WideFloats::wordsOf(V stage, int64_t firstStep,
-                                      int64_t steps) const {
+WideFloats::Words WideFloats::wordsOf(V stage, int64_t firstStep, int64_t steps,
+                                      int64_t firstRow, int64_t rows) const {
   int64_t unitBytes = plan.unitLines * kPanelAlign;
   V values = stage + warpPanel * slab.values + unit.rowQuad * 16 +
              unit.kLane * unitBytes;
@@ -119,9 +123,10 @@ WideFloats::Words WideFloats::wordsOf(V stage, int64_t firstStep,
   for (int64_t step = firstStep; step < firstStep + steps; ++step) {
     SmallVector<V> lines;
     for (int64_t line = 0; line < plan.unitLines; ++line)
-      lines.push_back(
-          k.load(k.vec(4, k.i32()), values,
-                 step * plan.kLanes * unitBytes + line * kPanelAlign, 16));
+      lines.push_back(k.load(k.vec(rows, k.i32()), values,
+                             step * plan.kLanes * unitBytes +
+                                 line * kPanelAlign + firstRow * 4,
+                             unsigned(rows * 4)));
     for (auto [all, more] : llvm::zip(words, weightWords(k, plan, lines)))
       all.append(more);
   }
@@ -150,32 +155,32 @@ SmallVector<V> WideFloats::operand(const Words &words, int part, int64_t step,
       ArrayRef<V>(words[size_t(part)]).slice(step * unit.kWords, unit.kWords));
 }
 
-SmallVector<SmallVector<V>> WideFloats::byGroups(const Words &words,
-                                                 int64_t firstStep,
-                                                 int64_t steps) const {
-  SmallVector<V> bases, descriptors;
-  for (int part = 0; part < kWideParts; ++part)
-    bases.push_back(groupDescriptor(k, ownRows() + part * slab.partRows) +
-                    part * slab.partBytes / 16);
+void WideFloats::byGroups(V stage, int64_t firstStep, int64_t steps,
+                          Add add) const {
+  V descriptor = groupDescriptor(k, ownRows());
+  SmallVector<int64_t> offsets;
   for (const Pair &pair : pairs)
-    for (int64_t step = 0; step < steps; ++step)
-      descriptors.push_back(bases[size_t(pair.row)] + (firstStep + step) * 2);
-  SmallVector<SmallVector<V>> sums;
+    for (int64_t step = firstStep; step < firstStep + steps; ++step)
+      offsets.push_back(
+          (pair.row * (slab.partRows + slab.partBytes) + step * 32) / 16);
   for (int64_t half = 0; half < unit.together; ++half) {
+    // Registers have no room for the words of all rows beside the sums of many
+    // tokens.
+    Words words = wordsOf(stage, firstStep, steps, half * unit.rowsPerLane,
+                          unit.rowsPerLane);
     SmallVector<V> a;
     for (const Pair &pair : pairs)
       for (int64_t step = 0; step < steps; ++step)
-        a.append(operand(words, pair.weight, step, half));
-    sums.push_back(
-        groupMultiply(k, MatrixElement::BF16, tokens, a, descriptors));
+        a.append(operand(words, pair.weight, step, 0));
+    add(half, 0,
+        groupMultiply(k, MatrixElement::BF16, tokens, a, descriptor, offsets));
   }
-  return sums;
 }
 
-SmallVector<SmallVector<V>> WideFloats::byWarps(const Words &words,
-                                                int64_t firstStep,
-                                                int64_t steps) const {
-  SmallVector<SmallVector<V>> all(size_t(unit.together), SmallVector<V>());
+void WideFloats::byWarps(V stage, int64_t firstStep, int64_t steps,
+                         Add add) const {
+  Words words =
+      wordsOf(stage, firstStep, steps, 0, unit.rowsPerLane * unit.together);
   for (int64_t block = 0; block < blocks(); ++block) {
     SmallVector<MatrixUnit::Sum> sums(unit.together, unit.zero());
     for (const Pair &pair : pairs)
@@ -183,17 +188,17 @@ SmallVector<SmallVector<V>> WideFloats::byWarps(const Words &words,
         SmallVector<V> b;
         for (int64_t word = 0; word < unit.kWords; ++word) {
           V byte = unit.kLane * 4 + ((firstStep + step) * 32 + word * 16);
-          b.push_back(k.load(k.i32(), partAt(pair.row, unit.token, byte),
-                             block * 8 * kGroupRowBytes, 4));
+          b.push_back(
+              k.load(k.i32(), partAt(pair.row, unit.token, byte),
+                     pair.row * slab.partRows + block * 8 * kGroupRowBytes, 4));
         }
         for (int64_t half = 0; half < unit.together; ++half)
           sums[half] = unit.multiply(operand(words, pair.weight, step, half), b,
                                      sums[half]);
       }
     for (int64_t half = 0; half < unit.together; ++half)
-      all[half].append(sums[half]);
+      add(half, block, sums[half]);
   }
-  return all;
 }
 
 SmallVector<V> WideFloats::multiplySlab(V number, V stage,
@@ -206,17 +211,19 @@ SmallVector<V> WideFloats::multiplySlab(V number, V stage,
   for (int64_t first = 0; first < slab.columns; first += columns) {
     int64_t firstStep = first / kStepColumns;
     V scales = scalesOf(number, first);
-    Words words = wordsOf(stage, firstStep, steps);
-    auto sums = k.machine.wgmma ? byGroups(words, firstStep, steps)
-                                : byWarps(words, firstStep, steps);
-    for (int64_t half = 0; half < unit.together; ++half)
-      for (int64_t i = 0; i < blocks() * 4; ++i) {
-        V &total = totals[half * blocks() * 4 + i];
-        V sum = sums[half][i];
-        total = scales
-                    ? k.fma(sum, k.extract(scales, 2 * half + i % 4 / 2), total)
-                    : total + sum;
+    // At once, so that registers need not hold the sums of both halves.
+    auto add = [&](int64_t half, int64_t block, ArrayRef<V> sums) {
+      for (auto [i, sum] : llvm::enumerate(sums)) {
+        V &total = totals[(half * blocks() + block) * 4 + int64_t(i)];
+        V scale =
+            scales ? k.extract(scales, 2 * half + int64_t(i) % 4 / 2) : V();
+        total = scale ? k.fma(sum, scale, total) : total + sum;
       }
+    };
+    if (k.machine.wgmma)
+      byGroups(stage, firstStep, steps, add);
+    else
+      byWarps(stage, firstStep, steps, add);
   }
   return totals;
 }
