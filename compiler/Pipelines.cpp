@@ -37,6 +37,7 @@
 #include "targets/gpu/MergeKernels.h"
 #include "targets/gpu/TileToGpu.h"
 #include "targets/gpu/VendorPasses.h"
+#include "targets/gpu/WidenTasks.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -183,6 +184,7 @@ void quartet::registerPipelines() {
       buildCpuPipeline);
   cpu::registerTileToCpu();
   gpu::registerTileToGpu();
+  gpu::registerWidenTasks();
   gpu::registerMergeKernels();
   gpu::registerVendorPasses();
   gpu::registerGpuToEmulator();

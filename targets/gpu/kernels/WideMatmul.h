@@ -31,6 +31,8 @@ bool isByWarpGroups(const GpuFacts &machine);
 /// as a unit has room for. 0 where that does not matter.
 int64_t wideRoom(const GpuFacts &machine, const PackedFormat &format,
                  int64_t mostRows);
+/// The tokens that a task of such products shall have, if it has enough.
+int64_t wideTaskTokens(const GpuFacts &machine, const PackedFormat &format);
 /// Whether they are made in the kernel at hand.
 bool makesWideMatmul(DeviceBuilder &k, const PackedFormat &format);
 

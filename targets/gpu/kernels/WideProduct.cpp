@@ -77,6 +77,17 @@ int64_t quartet::gpu::fewerPassTokens(const GpuFacts &machine,
   return tokens / (2 * unit) * unit;
 }
 
+int64_t quartet::gpu::wideTaskTokens(const GpuFacts &machine,
+                                     const PackedFormat &format) {
+  // bf16 alone is bounded by what is read: 128 rows of weights and 64 of tokens
+  // are 64 bytes a cycle of the matrix unit, 48 with 128 of tokens. fp8 has 48
+  // and 40, f16 multiplies three times instead of twice, integers convert; and
+  // registers of fp8 and f16 spill 124 bytes with 128 tokens (bf16: 32).
+  return isByWarpGroups(machine) && format.value == ValueType::BF16
+             ? kWideFloatTokens
+             : kWideIntegerTokens;
+}
+
 int64_t quartet::gpu::wideRoom(const GpuFacts &machine,
                                const PackedFormat &format, int64_t mostRows) {
   if (!isByWarpGroups(machine) || !wantsWideMatmul(machine, format))
