@@ -51,6 +51,11 @@ private:
     return ownRows() + groupRowOffset(row, byte + part * slab.partBytes);
   }
 
+  /// A unit of two lines is one of two words; lanes at odd places in K take the
+  /// second line first. The same lines of all units lie in the same banks: half
+  /// as many lanes meet in one so.
+  bool swapsLines() const { return plan.unitLines == 2; }
+
   SmallVector<Pair> pairs;
   int64_t rowColumns; ///< that a token's row has
   /// Four columns that the thread brings, of every tokensAtOnce-th token.
@@ -99,10 +104,12 @@ void WideFloats::storeRows(ArrayRef<V> loaded) const {
   // The lane of A with these four columns of a step has two words of them, for
   // which the instruction takes places 16 bytes apart.
   V byte = (quad >> 2) * 32 + (quad & 3) * 4;
+  if (swapsLines())
+    byte = byte + (quad & 1) * 16;
   SmallVector<V> low, high;
   for (int part = 0; part < kWideParts; ++part) {
     low.push_back(partAt(part, firstToken, byte));
-    high.push_back(partAt(part, firstToken, byte + 16));
+    high.push_back(partAt(part, firstToken, byte ^ k.i64(16)));
   }
   for (auto [i, four] : llvm::enumerate(loaded)) {
     int64_t at = int64_t(i) * tokensAtOnce * kGroupRowBytes;
@@ -119,13 +126,17 @@ WideFloats::Words WideFloats::wordsOf(V stage, int64_t firstStep, int64_t steps,
   int64_t unitBytes = plan.unitLines * kPanelAlign;
   V values = stage + warpPanel * slab.values + unit.rowQuad * 16 +
              unit.kLane * unitBytes;
+  SmallVector<V> sources(size_t(plan.unitLines), values);
+  if (swapsLines())
+    for (int64_t line = 0; line < 2; ++line)
+      sources[size_t(line)] =
+          values + ((unit.kLane & 1) ^ k.i64(line)) * kPanelAlign;
   Words words(size_t(plan.weightParts), SmallVector<V>());
   for (int64_t step = firstStep; step < firstStep + steps; ++step) {
     SmallVector<V> lines;
     for (int64_t line = 0; line < plan.unitLines; ++line)
-      lines.push_back(k.load(k.vec(rows, k.i32()), values,
-                             step * plan.kLanes * unitBytes +
-                                 line * kPanelAlign + firstRow * 4,
+      lines.push_back(k.load(k.vec(rows, k.i32()), sources[size_t(line)],
+                             step * plan.kLanes * unitBytes + firstRow * 4,
                              unsigned(rows * 4)));
     for (auto [all, more] : llvm::zip(words, weightWords(k, plan, lines)))
       all.append(more);
