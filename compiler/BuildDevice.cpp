@@ -3,12 +3,14 @@
 #include "compiler/Build.h"
 #include "compiler/Pipelines.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "passes/Passes.h"
 #include "quartet/abi.h"
 #include "targets/gpu/DeviceProgram.h"
 #include "targets/gpu/DeviceTarget.h"
 #include "targets/gpu/GpuToEmulator.h"
 #include "targets/gpu/MergeKernels.h"
 #include "targets/gpu/TileToGpu.h"
+#include "targets/gpu/WidenTasks.h"
 
 using namespace quartet;
 using llvm::StringRef;
@@ -22,6 +24,9 @@ llvm::Error Build::lowerToDevice(BuildTarget &target) {
   options.launch = command.launch.value_or(target.gpu->fasterLaunch());
   if (llvm::Error error =
           runPipeline(*module, "kernels", [&](mlir::OpPassManager &pm) {
+            pm.addPass(gpu::createWidenTasks(options.facts));
+            pm.addPass(createTilePlanMemory());
+            pm.addPass(createTileVerifySchedule());
             pm.addPass(gpu::createTileToGpu(options));
             pm.addPass(gpu::createMergeKernels());
           }))

@@ -45,6 +45,7 @@
 #include "targets/gpu/MergeKernels.h"
 #include "targets/gpu/TileToGpu.h"
 #include "targets/gpu/VendorPasses.h"
+#include "targets/gpu/WidenTasks.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -191,6 +192,7 @@ void quartet::registerPipelines() {
       buildCpuPipeline);
   cpu::registerTileToCpu();
   quartet::gpu::registerTileToGpu();
+  quartet::gpu::registerWidenTasks();
   quartet::gpu::registerMergeKernels();
   quartet::gpu::registerVendorPasses();
   quartet::gpu::registerGpuToEmulator();

@@ -11,28 +11,31 @@ using namespace quartet::gpu;
 static LogicalResult multiply(EmulatorCalls &e, LLVM::InlineAsmOp op,
                               DictionaryAttr what) {
   auto columns = what.getAs<IntegerAttr>("columns");
-  auto steps = what.getAs<IntegerAttr>("steps");
+  auto offsets = what.getAs<DenseI64ArrayAttr>("offsets");
   auto element = what.getAs<StringAttr>("element");
+  int64_t steps = offsets ? offsets.size() : 0;
   if (!columns || !steps || !element ||
-      int64_t(op.getNumOperands()) != 5 * steps.getInt() ||
-      6 * steps.getInt() + columns.getInt() / 2 > EmulatorCalls::kGroupWords)
+      int64_t(op.getNumOperands()) != 4 * steps + 1 ||
+      6 * steps + columns.getInt() / 2 > EmulatorCalls::kGroupWords)
     return e.fail(op, "with such an attribute " + kWarpGroupAttr.str());
   Value descriptors = e.groupWords();
-  Value words = e.gep(descriptors, steps.getInt() * 8);
-  Value results = e.gep(words, steps.getInt() * 16);
-  for (auto [i, operand] : llvm::enumerate(op.getOperands())) {
-    int64_t step = int64_t(i) - 4 * steps.getInt();
-    Value to =
-        step < 0 ? e.gep(words, int64_t(i) * 4) : e.gep(descriptors, step * 8);
-    LLVM::StoreOp::create(e.b, operand, to, /*alignment=*/4);
-  }
+  Value words = e.gep(descriptors, steps * 8);
+  Value results = e.gep(words, steps * 16);
+  for (auto [i, word] : llvm::enumerate(op.getOperands().drop_back()))
+    LLVM::StoreOp::create(e.b, word, e.gep(words, int64_t(i) * 4),
+                          /*alignment=*/4);
+  Value first = op.getOperands().back();
+  for (auto [i, offset] : llvm::enumerate(offsets.asArrayRef()))
+    LLVM::StoreOp::create(
+        e.b,
+        LLVM::AddOp::create(e.b, first, e.constant(first.getType(), offset)),
+        e.gep(descriptors, int64_t(i) * 8), /*alignment=*/4);
   bool bytes = element.getValue() == "s8";
   e.callAtSite("group_multiply", nullptr,
                {e.constant(e.i32(), bytes ? QUARTET_EMU_GROUP_S8
                                           : QUARTET_EMU_GROUP_BF16),
                 e.constant(e.i32(), columns.getInt()),
-                e.constant(e.i32(), steps.getInt()), descriptors, words,
-                results});
+                e.constant(e.i32(), steps), descriptors, words, results});
   e.replace(op, e.loadFields(op.getType(0), results));
   return success();
 }

@@ -70,7 +70,7 @@ void StepLowering::lower(tile::ExpertUpOp op) {
   }
   int64_t most = std::min<int64_t>(kBlockPairs, route.getTokens());
   V stride = k.i64(tile * 4);
-  V accs = localMemory(2 * tile * 4 * most);
+  V accs = resultMemory(format, most, 2 * tile * 4 * most);
   V gate = accs, up = accs + tile * 4 * most;
   RowsOperand rows = {source.data, source.stride, count,
                       groups + layout.pairTokens + first * 4};
@@ -156,7 +156,7 @@ void StepLowering::lower(tile::ExpertDownOp op) {
     return;
   }
   int64_t most = std::min<int64_t>(kBlockPairs, route.getTokens());
-  V acc = localMemory(tile * 4 * most);
+  V acc = resultMemory(format, most, tile * 4 * most);
   k.barrier();
   k.loop(blocks, [&](V i) {
     // Where the sums lie, the product first writes behind its own barrier.
@@ -185,7 +185,8 @@ LogicalResult StepLowering::lower(tile::ExpertPairsOp op) {
   V rowsHere = columnsOfTile(index, tile, outputs);
   Buffer h = buffer(op.getH()), pairs = buffer(op.getPairs());
   int64_t most = std::min<int64_t>(kBlockPairs, route.getTokens());
-  V stride = k.i64(tile * 4), acc = localMemory(tile * 4 * most);
+  V stride = k.i64(tile * 4);
+  V acc = resultMemory(format, most, tile * 4 * most);
   k.barrier();
   multiplyPairs(format, matrix.getColumns(),
                 {data, (rowsHere + (kPanelRows - 1)) / kPanelRows},

@@ -214,7 +214,8 @@ LogicalResult StepLowering::lower(tile::MatmulOp op) {
     auto acc = cast<tile::AccType>(argument.getType());
     int64_t panels = panelCount(acc.getRows());
     int64_t stride = panels * kPanelRows * 4;
-    V out = localMemory(stride * acc.getTokens());
+    V out = resultMemory(type.getPackedFormat(), acc.getTokens(),
+                         stride * acc.getTokens());
     Tile weights = tiles[value];
     multiply(type.getPackedFormat(), type.getColumns(),
              {weights.data, weights.count}, panels,

@@ -65,8 +65,11 @@ private:
   /// of the worker's own device memory. Lives as long as \p scope of the
   /// caller.
   V localMemory(int64_t bytes);
-  /// Shared memory that is kept free for what kernels take for themselves.
-  int64_t localRoom() const;
+  /// The same for the results of products of up to \p rows rows by weights of
+  /// \p format: what those take of shared memory is worth more than they.
+  V resultMemory(const PackedFormat &format, int64_t rows, int64_t bytes);
+  /// Shared memory beside \p kept bytes for what kernels take for themselves.
+  V localMemory(int64_t bytes, int64_t kept);
 
   // The micro-kernels (StepKernels.cpp, StepMixers.cpp, StepExperts.cpp).
   using StepBase::lower;

@@ -35,21 +35,28 @@ static std::string registerList(int64_t first, int64_t count) {
 SmallVector<V> quartet::gpu::groupMultiply(DeviceBuilder &k,
                                            MatrixElement element,
                                            int64_t columns, ArrayRef<V> a,
-                                           ArrayRef<V> descriptors) {
+                                           V descriptor,
+                                           ArrayRef<int64_t> offsets) {
   bool bytes = element == MatrixElement::Int8;
-  int64_t results = columns / 2, steps = int64_t(descriptors.size());
+  int64_t results = columns / 2, steps = int64_t(offsets.size());
   std::string name = "wgmma.mma_async.sync.aligned.m64n" +
                      std::to_string(columns) +
                      (bytes ? "k32.s32.s8.s8 " : "k16.f32.bf16.bf16 ");
   std::string text = "{\n.reg .pred first, next;\n.reg .b32 zero;\n"
                      "mov.b32 zero, 0;\nsetp.ne.b32 first, zero, 0;\n"
                      "setp.eq.b32 next, zero, 0;\n"
-                     "wgmma.fence.sync.aligned;\n";
+                     ".reg .b64 at<" +
+                     std::to_string(steps) + ">;\n";
+  for (int64_t step = 0; step < steps; ++step)
+    text += "add.s64 at" + std::to_string(step) + ", $" +
+            std::to_string(results + 4 * steps) + ", " +
+            std::to_string(offsets[size_t(step)]) + ";\n";
+  text += "wgmma.fence.sync.aligned;\n";
   for (int64_t step = 0; step < steps; ++step)
     text += name + registerList(0, results) + ", " +
-            registerList(results + 4 * step, 4) + ", $" +
-            std::to_string(results + 4 * steps + step) +
-            (step ? ", next" : ", first") + (bytes ? ";\n" : ", 1, 1, 0;\n");
+            registerList(results + 4 * step, 4) + ", at" +
+            std::to_string(step) + (step ? ", next" : ", first") +
+            (bytes ? ";\n" : ", 1, 1, 0;\n");
   text += "wgmma.commit_group.sync.aligned;\n"
           "wgmma.wait_group.sync.aligned 0;\n}";
   std::string constraints;
@@ -57,11 +64,9 @@ SmallVector<V> quartet::gpu::groupMultiply(DeviceBuilder &k,
     constraints += bytes ? "=r," : "=f,";
   for (int64_t i = 0; i < 4 * steps; ++i)
     constraints += "r,";
-  for (int64_t i = 0; i < steps; ++i)
-    constraints += "l,";
-  constraints += "~{memory}";
+  constraints += "l,~{memory}";
   SmallVector<Value> operands(a.begin(), a.end());
-  operands.append(descriptors.begin(), descriptors.end());
+  operands.push_back(descriptor);
   MLIRContext *context = k.b.getContext();
   SmallVector<Type> types(size_t(results), bytes ? k.i32() : k.f32());
   auto product = LLVM::InlineAsmOp::create(
@@ -77,7 +82,7 @@ SmallVector<V> quartet::gpu::groupMultiply(DeviceBuilder &k,
           {k.b.getNamedAttr("columns", k.b.getI64IntegerAttr(columns)),
            k.b.getNamedAttr("element",
                             k.b.getStringAttr(bytes ? "s8" : "bf16")),
-           k.b.getNamedAttr("steps", k.b.getI64IntegerAttr(steps))}));
+           k.b.getNamedAttr("offsets", k.b.getDenseI64ArrayAttr(offsets))}));
   SmallVector<V> sums;
   for (int64_t i = 0; i < results; ++i)
     sums.push_back(

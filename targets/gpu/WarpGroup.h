@@ -9,9 +9,9 @@ namespace quartet::gpu {
 
 /// Bytes of a row of B in shared memory, of which an instruction takes 32.
 constexpr int64_t kGroupRowBytes = 128;
-/// On the llvm.inline_asm of a product, for the emulator: {columns, steps,
-/// element}. Its operands are four words of A for each step, then a descriptor
-/// for each step.
+/// On the llvm.inline_asm of a product, for the emulator: {columns, element,
+/// offsets}. Its operands are four words of A for each step, then a descriptor,
+/// to which each step's offset is added.
 constexpr llvm::StringLiteral kWarpGroupAttr = "quartet.warp_group";
 
 /// Where byte \p byte of row \p row of B lies, from the first row on: its
@@ -24,14 +24,16 @@ V groupRowOffset(V row, V byte);
 /// multiple of 1024 bytes; i64. 32 bytes further on in all rows are 2 more.
 V groupDescriptor(DeviceBuilder &k, V rows);
 
-/// Products of \p columns (a multiple of 8) rows of B, steps.. of 32 bytes of
-/// their columns: the sum over all steps of A of a step times B at its
-/// descriptor. \p a: words as of an mma, four for each step. The results are
-/// those of columns / 8 mma side by side, four each. All warps of the group
-/// come to it together; it waits for the results.
+/// Products of \p columns (a multiple of 8) rows of B, steps of 32 bytes of
+/// their columns: the sum over all steps of A of a step times B at \p
+/// descriptor and the step's of \p offsets (constants, so that no registers
+/// hold a descriptor of each). \p a: words as of an mma, four for each step.
+/// The results are those of columns / 8 mma side by side, four each. All warps
+/// of the group come to it together; it waits for the results.
 llvm::SmallVector<V> groupMultiply(DeviceBuilder &k, MatrixElement element,
                                    int64_t columns, llvm::ArrayRef<V> a,
-                                   llvm::ArrayRef<V> descriptors);
+                                   V descriptor,
+                                   llvm::ArrayRef<int64_t> offsets);
 
 /// What this thread has written to shared memory is there for groupMultiply,
 /// behind the next barrier.

@@ -71,15 +71,16 @@ static V byGroups(DeviceBuilder &k, MatrixElement element, V rounds) {
                [&](V i) { k.store(words(k, element, 200), rows, i * 4); });
   groupFence(k);
   k.barrier();
-  SmallVector<V> a, descriptors;
-  V first = groupDescriptor(k, rows);
+  SmallVector<V> a;
+  SmallVector<int64_t> offsets;
+  V descriptor = groupDescriptor(k, rows);
   for (int64_t step = 0; step < kGroupSteps; ++step) {
     for (int64_t i = 0; i < 4; ++i)
       a.push_back(words(k, element, i));
-    descriptors.push_back(first + step % 4 * 2);
+    offsets.push_back(step % 4 * 2);
   }
   return k.fold(k.i64(0), rounds, 1, {k.i32(0)}, [&](V, ArrayRef<V> before) {
-    V sum = groupMultiply(k, element, kGroupTokens, a, descriptors)[0];
+    V sum = groupMultiply(k, element, kGroupTokens, a, descriptor, offsets)[0];
     return SmallVector<V>{
         before[0] ^ (sum.type() == k.i32() ? sum : k.bitcast(sum, k.i32()))};
   })[0];

@@ -10,12 +10,15 @@ using namespace quartet;
 using namespace quartet::gpu;
 
 Slab::Slab(const PackedFormat &format, int64_t tokens, int64_t panels,
-           int parts)
+           int parts, bool narrow)
     : panels(panels) {
   bool integer = format.isInteger();
-  columns = kGroupRowBytes / (integer ? 1 : 2);
+  int64_t inRow = narrow ? parts : 1; // parts of a row of B
+  columns = kGroupRowBytes / (integer ? 1 : 2 * inRow);
   values = valueBytes(format.value, columns);
-  ownBytes = integer ? 0 : parts * tokens * kGroupRowBytes;
+  ownBytes = integer ? 0 : parts / inRow * tokens * kGroupRowBytes;
+  partRows = narrow ? 0 : tokens * kGroupRowBytes;
+  partBytes = narrow ? columns * 2 : 0;
   groups = scales = zeros = factorsAt = sumsAt = valuesAt = 0;
   scalesAt = zerosAt = bytes = panels * values;
   if (!integer)

@@ -12,9 +12,12 @@ namespace quartet::gpu {
 /// Bytes of the parts of a slab, and where they begin in a stage. In front of
 /// floats, a stage has weights alone.
 struct Slab {
-  Slab(const PackedFormat &format, int64_t tokens, int64_t panels, int parts);
+  /// A row of B has all of \p parts parts side by side where \p narrow, else
+  /// one part.
+  Slab(const PackedFormat &format, int64_t tokens, int64_t panels, int parts,
+       bool narrow);
 
-  int64_t columns;               ///< those of a row of B
+  int64_t columns;               ///< those that a row of B has room for
   int64_t panels;                ///< of four warps
   int64_t groups;                ///< of columns; of integers
   int64_t values, scales, zeros; ///< of one panel
@@ -22,6 +25,8 @@ struct Slab {
   int64_t bytes;
   /// Floats: of the rows of B that a group of warps makes itself, once.
   int64_t ownBytes;
+  /// From a part to the next: bytes of rows, and of a row.
+  int64_t partRows, partBytes;
 };
 
 /// What starts a slab's copies. All threads of a group of warps do it together.

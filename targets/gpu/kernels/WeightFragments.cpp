@@ -157,17 +157,20 @@ static V fromFp8(DeviceBuilder &k, V words, int byte) {
 static SmallVector<V> floatColumns(DeviceBuilder &k, ValueType value,
                                    ArrayRef<V> lines) {
   SmallVector<V> columns;
-  Type floats = k.vec(4, k.f32()), halves = k.vec(4, k.i16());
-  for (V line : lines) {
+  Type line = lines[0].type();
+  Type floats = k.withElement(line, k.f32()),
+       halves = k.withElement(line, k.i16());
+  for (V word : lines) {
     if (value == ValueType::F32)
-      columns.push_back(k.bitcast(line, floats));
+      columns.push_back(k.bitcast(word, floats));
     else if (value == ValueType::F16)
-      for (V half : {line, line >> 16})
+      for (V half : {word, word >> 16})
         columns.push_back(k.convert(
-            k.bitcast(k.truncate(half, halves), k.vec(4, k.f16())), floats));
+            k.bitcast(k.truncate(half, halves), k.withElement(line, k.f16())),
+            floats));
     else
       for (int byte = 0; byte < 4; ++byte)
-        columns.push_back(fromFp8(k, line, byte));
+        columns.push_back(fromFp8(k, word, byte));
   }
   return columns;
 }

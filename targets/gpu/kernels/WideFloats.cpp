@@ -30,26 +30,37 @@ private:
   struct Pair {
     int weight, row;
   };
-  /// Words of A of some steps: [part][step * unit.kWords + word], 4 x i32.
+  /// Words of A of some steps: [part][step * unit.kWords + word], \p rows x
+  /// i32, of the lane's four rows or of two from \p firstRow on.
   using Words = SmallVector<SmallVector<V>>;
-  Words wordsOf(V stage, int64_t firstStep, int64_t steps) const;
+  Words wordsOf(V stage, int64_t firstStep, int64_t steps, int64_t firstRow,
+                int64_t rows) const;
   V scalesOf(V number, int64_t column) const;
   SmallVector<V> operand(const Words &words, int part, int64_t step,
                          int64_t half) const;
-  /// Sums of the steps, [half][block * 4 + i].
-  SmallVector<SmallVector<V>> byGroups(const Words &words, int64_t firstStep,
-                                       int64_t steps) const;
-  SmallVector<SmallVector<V>> byWarps(const Words &words, int64_t firstStep,
-                                      int64_t steps) const;
+  /// Gives \p add the sums of the steps of one half of the rows, [block - first
+  /// * 4 + i], of the blocks of tokens from \p first on.
+  using Add =
+      llvm::function_ref<void(int64_t half, int64_t first, ArrayRef<V> sums)>;
+  void byGroups(V stage, int64_t firstStep, int64_t steps, Add add) const;
+  void byWarps(V stage, int64_t firstStep, int64_t steps, Add add) const;
 
-  V partAt(int part) const {
-    return ownRows() + part * tokens * kGroupRowBytes;
+  /// Byte \p byte of part \p part in row \p row of B, up to part *
+  /// slab.partRows, which is a constant of loads and stores, not an address.
+  V partAt(int part, V row, V byte) const {
+    return ownRows() + groupRowOffset(row, byte + part * slab.partBytes);
   }
+
+  /// A unit of two lines is one of two words; lanes at odd places in K take the
+  /// second line first. The same lines of all units lie in the same banks: half
+  /// as many lanes meet in one so.
+  bool swapsLines() const { return plan.unitLines == 2; }
 
   SmallVector<Pair> pairs;
   int64_t rowColumns; ///< that a token's row has
-  V quad,
-      firstToken; ///< four columns that the thread brings, of each 8th token
+  /// Four columns that the thread brings, of every tokensAtOnce-th token.
+  V quad, firstToken;
+  int64_t tokensAtOnce;
 };
 } // namespace
 
@@ -58,7 +69,7 @@ WideFloats::WideFloats(DeviceBuilder &k, const PackedFormat &format,
                        const RowsOperand &rows, int64_t tokens, V acc,
                        V accStride)
     : WideProduct(k, MatrixElement::BF16, format, columns, weights, rows,
-                  tokens, kWideParts, acc, accStride),
+                  tokens, acc, accStride),
       rowColumns(tile::StagedRowLayout(0, columns).paddedColumns) {
   // Products beyond the accuracy of the smallest part are left out.
   for (int row = 0; row < kWideParts; ++row)
@@ -66,8 +77,10 @@ WideFloats::WideFloats(DeviceBuilder &k, const PackedFormat &format,
          ++weight)
       pairs.push_back({weight, row});
   V inGroup = k.thread() & (kGroupWarps * k.machine.lanes - 1);
-  quad = inGroup & 15;
-  firstToken = inGroup >> 4;
+  int64_t quads = slab.columns / 4;
+  tokensAtOnce = kGroupWarps * k.machine.lanes / quads;
+  quad = inGroup & (quads - 1);
+  firstToken = inGroup / quads;
 }
 
 SmallVector<V> WideFloats::loadRows(V number) const {
@@ -78,7 +91,7 @@ SmallVector<V> WideFloats::loadRows(V number) const {
   }
   SmallVector<V> loaded;
   V source = offsets + firstToken * 8, data = rows.data + column * 4;
-  for (int64_t i = 0; i < tokens; i += 8) {
+  for (int64_t i = 0; i < tokens; i += tokensAtOnce) {
     V four = k.load(k.vec(4, k.f32()), data + k.load(k.i64(), source, i * 8),
                     V(), 16);
     loaded.push_back(inside ? k.select(inside, four, k.zero(four.type()))
@@ -91,29 +104,40 @@ void WideFloats::storeRows(ArrayRef<V> loaded) const {
   // The lane of A with these four columns of a step has two words of them, for
   // which the instruction takes places 16 bytes apart.
   V byte = (quad >> 2) * 32 + (quad & 3) * 4;
-  V low = ownRows() + groupRowOffset(firstToken, byte),
-    high = ownRows() + groupRowOffset(firstToken, byte + 16);
+  if (swapsLines())
+    byte = byte + (quad & 1) * 16;
+  SmallVector<V> low, high;
+  for (int part = 0; part < kWideParts; ++part) {
+    low.push_back(partAt(part, firstToken, byte));
+    high.push_back(partAt(part, firstToken, byte ^ k.i64(16)));
+  }
   for (auto [i, four] : llvm::enumerate(loaded)) {
+    int64_t at = int64_t(i) * tokensAtOnce * kGroupRowBytes;
     for (auto [part, words] : llvm::enumerate(bf16Words(k, four, kWideParts))) {
-      int64_t at = (int64_t(part) * tokens + int64_t(i) * 8) * kGroupRowBytes;
-      k.store(words[0], low, at, 4);
-      k.store(words[1], high, at, 4);
+      int64_t partAt = at + int64_t(part) * slab.partRows;
+      k.store(words[0], low[part], partAt, 4);
+      k.store(words[1], high[part], partAt, 4);
     }
   }
 }
 
-WideFloats::Words WideFloats::wordsOf(V stage, int64_t firstStep,
-                                      int64_t steps) const {
+WideFloats::Words WideFloats::wordsOf(V stage, int64_t firstStep, int64_t steps,
+                                      int64_t firstRow, int64_t rows) const {
   int64_t unitBytes = plan.unitLines * kPanelAlign;
   V values = stage + warpPanel * slab.values + unit.rowQuad * 16 +
              unit.kLane * unitBytes;
+  SmallVector<V> sources(size_t(plan.unitLines), values);
+  if (swapsLines())
+    for (int64_t line = 0; line < 2; ++line)
+      sources[size_t(line)] =
+          values + ((unit.kLane & 1) ^ k.i64(line)) * kPanelAlign;
   Words words(size_t(plan.weightParts), SmallVector<V>());
   for (int64_t step = firstStep; step < firstStep + steps; ++step) {
     SmallVector<V> lines;
     for (int64_t line = 0; line < plan.unitLines; ++line)
-      lines.push_back(
-          k.load(k.vec(4, k.i32()), values,
-                 step * plan.kLanes * unitBytes + line * kPanelAlign, 16));
+      lines.push_back(k.load(k.vec(rows, k.i32()), sources[size_t(line)],
+                             step * plan.kLanes * unitBytes + firstRow * 4,
+                             unsigned(rows * 4)));
     for (auto [all, more] : llvm::zip(words, weightWords(k, plan, lines)))
       all.append(more);
   }
@@ -142,31 +166,32 @@ SmallVector<V> WideFloats::operand(const Words &words, int part, int64_t step,
       ArrayRef<V>(words[size_t(part)]).slice(step * unit.kWords, unit.kWords));
 }
 
-SmallVector<SmallVector<V>> WideFloats::byGroups(const Words &words,
-                                                 int64_t firstStep,
-                                                 int64_t steps) const {
-  SmallVector<V> bases, descriptors;
-  for (int part = 0; part < kWideParts; ++part)
-    bases.push_back(groupDescriptor(k, partAt(part)));
+void WideFloats::byGroups(V stage, int64_t firstStep, int64_t steps,
+                          Add add) const {
+  V descriptor = groupDescriptor(k, ownRows());
+  SmallVector<int64_t> offsets;
   for (const Pair &pair : pairs)
-    for (int64_t step = 0; step < steps; ++step)
-      descriptors.push_back(bases[size_t(pair.row)] + (firstStep + step) * 2);
-  SmallVector<SmallVector<V>> sums;
+    for (int64_t step = firstStep; step < firstStep + steps; ++step)
+      offsets.push_back(
+          (pair.row * (slab.partRows + slab.partBytes) + step * 32) / 16);
   for (int64_t half = 0; half < unit.together; ++half) {
+    // Registers have no room for the words of all rows beside the sums of many
+    // tokens.
+    Words words = wordsOf(stage, firstStep, steps, half * unit.rowsPerLane,
+                          unit.rowsPerLane);
     SmallVector<V> a;
     for (const Pair &pair : pairs)
       for (int64_t step = 0; step < steps; ++step)
-        a.append(operand(words, pair.weight, step, half));
-    sums.push_back(
-        groupMultiply(k, MatrixElement::BF16, tokens, a, descriptors));
+        a.append(operand(words, pair.weight, step, 0));
+    add(half, 0,
+        groupMultiply(k, MatrixElement::BF16, tokens, a, descriptor, offsets));
   }
-  return sums;
 }
 
-SmallVector<SmallVector<V>> WideFloats::byWarps(const Words &words,
-                                                int64_t firstStep,
-                                                int64_t steps) const {
-  SmallVector<SmallVector<V>> all(size_t(unit.together), SmallVector<V>());
+void WideFloats::byWarps(V stage, int64_t firstStep, int64_t steps,
+                         Add add) const {
+  Words words =
+      wordsOf(stage, firstStep, steps, 0, unit.rowsPerLane * unit.together);
   for (int64_t block = 0; block < blocks(); ++block) {
     SmallVector<MatrixUnit::Sum> sums(unit.together, unit.zero());
     for (const Pair &pair : pairs)
@@ -174,18 +199,17 @@ SmallVector<SmallVector<V>> WideFloats::byWarps(const Words &words,
         SmallVector<V> b;
         for (int64_t word = 0; word < unit.kWords; ++word) {
           V byte = unit.kLane * 4 + ((firstStep + step) * 32 + word * 16);
-          b.push_back(k.load(
-              k.i32(), partAt(pair.row) + groupRowOffset(unit.token, byte),
-              block * 8 * kGroupRowBytes, 4));
+          b.push_back(
+              k.load(k.i32(), partAt(pair.row, unit.token, byte),
+                     pair.row * slab.partRows + block * 8 * kGroupRowBytes, 4));
         }
         for (int64_t half = 0; half < unit.together; ++half)
           sums[half] = unit.multiply(operand(words, pair.weight, step, half), b,
                                      sums[half]);
       }
     for (int64_t half = 0; half < unit.together; ++half)
-      all[half].append(sums[half]);
+      add(half, block, sums[half]);
   }
-  return all;
 }
 
 SmallVector<V> WideFloats::multiplySlab(V number, V stage,
@@ -198,17 +222,19 @@ SmallVector<V> WideFloats::multiplySlab(V number, V stage,
   for (int64_t first = 0; first < slab.columns; first += columns) {
     int64_t firstStep = first / kStepColumns;
     V scales = scalesOf(number, first);
-    Words words = wordsOf(stage, firstStep, steps);
-    auto sums = k.machine.wgmma ? byGroups(words, firstStep, steps)
-                                : byWarps(words, firstStep, steps);
-    for (int64_t half = 0; half < unit.together; ++half)
-      for (int64_t i = 0; i < blocks() * 4; ++i) {
-        V &total = totals[half * blocks() * 4 + i];
-        V sum = sums[half][i];
-        total = scales
-                    ? k.fma(sum, k.extract(scales, 2 * half + i % 4 / 2), total)
-                    : total + sum;
+    // At once, so that registers need not hold the sums of both halves.
+    auto add = [&](int64_t half, int64_t block, ArrayRef<V> sums) {
+      for (auto [i, sum] : llvm::enumerate(sums)) {
+        V &total = totals[(half * blocks() + block) * 4 + int64_t(i)];
+        V scale =
+            scales ? k.extract(scales, 2 * half + int64_t(i) % 4 / 2) : V();
+        total = scale ? k.fma(sum, scale, total) : total + sum;
       }
+    };
+    if (k.machine.wgmma)
+      byGroups(stage, firstStep, steps, add);
+    else
+      byWarps(stage, firstStep, steps, add);
   }
   return totals;
 }

@@ -16,7 +16,7 @@ public:
                const WeightsOperand &weights, const RowsOperand &rows,
                int64_t tokens, V acc, V accStride)
       : WideProduct(k, MatrixElement::Int8, format, columns, weights, rows,
-                    tokens, 1, acc, accStride) {}
+                    tokens, acc, accStride) {}
 
 private:
   SmallVector<V> multiplySlab(V number, V stage,
@@ -100,15 +100,15 @@ void WideIntegers::multiplyGroup(V stage, int64_t chunk, int64_t group,
   int64_t firstByte = chunk * count * 32;
   if (k.machine.wgmma) {
     V descriptor = groupDescriptor(k, stage);
-    SmallVector<V> descriptors;
+    SmallVector<int64_t> offsets;
     for (int64_t i = 0; i < count; ++i)
-      descriptors.push_back(descriptor + (firstByte + i * 32) / 16);
+      offsets.push_back((firstByte + i * 32) / 16);
     for (int64_t half = 0; half < unit.together; ++half) {
       SmallVector<V> a;
       for (int64_t i = 0; i < count; ++i)
         a.append(operand(half, i));
       SmallVector<V> sums =
-          groupMultiply(k, MatrixElement::Int8, tokens, a, descriptors);
+          groupMultiply(k, MatrixElement::Int8, tokens, a, descriptor, offsets);
       for (int64_t block = 0; block < blocks(); ++block)
         add(half, block, ArrayRef<V>(sums).slice(block * 4, 4));
     }

@@ -7,8 +7,7 @@ using namespace mlir;
 using namespace quartet;
 using namespace quartet::gpu;
 
-/// Whether groups of four warps copy slabs ahead, or waves share the rows.
-static bool isByGroups(const GpuFacts &machine) {
+bool quartet::gpu::isByWarpGroups(const GpuFacts &machine) {
   return machine.matrix == MatrixFamily::Mma;
 }
 
@@ -16,14 +15,14 @@ bool quartet::gpu::wantsWideMatmul(const GpuFacts &machine,
                                    const PackedFormat &format) {
   // An f32 is three bf16: those who keep weights so want all of them.
   return format.value != ValueType::F32 && machine.warps() % kGroupWarps == 0 &&
-         (!isByGroups(machine) || machine.copy != CopyEngine::None);
+         (!isByWarpGroups(machine) || machine.copy != CopyEngine::None);
 }
 
 bool quartet::gpu::wideNeedsUnit(const GpuFacts &machine) {
   // On AMD a quarter of a thread's registers are totals, and it may have 256 of
   // them with two blocks in a unit: the second one multiplies while the first
   // unpacks or waits.
-  return isByGroups(machine);
+  return isByWarpGroups(machine);
 }
 
 bool quartet::gpu::makesWideMatmul(DeviceBuilder &k,
@@ -44,7 +43,7 @@ bool quartet::gpu::matmulWide(DeviceBuilder &k, PackedFormat format,
   if (!makesWideMatmul(k, format) || !isGlobal(rows.data) || mostRows < 8 ||
       mostPanels == 0)
     return false;
-  if (!isByGroups(k.machine)) {
+  if (!isByWarpGroups(k.machine)) {
     int64_t tokens = std::clamp<int64_t>(
         int64_t(llvm::PowerOf2Ceil(uint64_t(mostRows))), 16, kWideSharedTokens);
     for (; tokens >= 16; tokens /= 2) {
@@ -58,9 +57,8 @@ bool quartet::gpu::matmulWide(DeviceBuilder &k, PackedFormat format,
     return false;
   }
   auto make = format.isInteger() ? makeWideIntegers : makeWideFloats;
-  int64_t most = format.isInteger() ? kWideIntegerTokens : kWideFloatTokens;
-  int64_t tokens = std::min<int64_t>(most, llvm::alignTo(mostRows, 8));
-  for (; tokens >= 8; tokens = tokens / 16 * 8) {
+  for (int64_t tokens = mostPassTokens(k.machine, format, mostRows); tokens > 0;
+       tokens = fewerPassTokens(k.machine, format, tokens)) {
     auto product =
         make(k, format, columns, weights, rows, tokens, acc, accStride);
     if (!product->fits())

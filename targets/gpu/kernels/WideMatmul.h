@@ -24,6 +24,15 @@ bool matmulWide(DeviceBuilder &k, PackedFormat format, int64_t columns,
 bool wantsWideMatmul(const GpuFacts &machine, const PackedFormat &format);
 /// Whether their kernels shall have a unit alone.
 bool wideNeedsUnit(const GpuFacts &machine);
+/// Whether groups of four warps copy slabs ahead, or waves share the rows.
+bool isByWarpGroups(const GpuFacts &machine);
+/// Shared memory that a product of up to \p mostRows rows shall find free in a
+/// kernel that has a unit alone: as much as lets it take as many tokens at once
+/// as a unit has room for. 0 where that does not matter.
+int64_t wideRoom(const GpuFacts &machine, const PackedFormat &format,
+                 int64_t mostRows);
+/// The tokens that a task of such products shall have, if it has enough.
+int64_t wideTaskTokens(const GpuFacts &machine, const PackedFormat &format);
 /// Whether they are made in the kernel at hand.
 bool makesWideMatmul(DeviceBuilder &k, const PackedFormat &format);
 

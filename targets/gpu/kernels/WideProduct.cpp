@@ -2,6 +2,7 @@
 // while the copies of some others are under way.
 #include "targets/gpu/kernels/WideProduct.h"
 #include "targets/gpu/BulkCopies.h"
+#include "targets/gpu/kernels/WideMatmul.h"
 
 using namespace mlir;
 using namespace quartet;
@@ -13,33 +14,117 @@ using llvm::SmallVector;
 static constexpr int64_t kFewestStages = 2, kMostStages = 4;
 /// Between the tokens of a partial sum: their quads fall into different banks.
 static constexpr int64_t kTokenPadding = 16;
+/// Of a pass: 128 rows of weights, and of one of their tokens the sums.
+static constexpr int64_t kPassPanels = 8;
+static constexpr int64_t kTokenBytes =
+    kPassPanels * kPanelRows * 4 + kTokenPadding;
+/// Results of a task of 64 tokens, which lie in shared memory beside slabs.
+static constexpr int64_t kResultBytes = kPassPanels * kPanelRows * 4 * 64;
+
+static int partsOf(const PackedFormat &format) {
+  return format.isInteger() ? 1 : kWideParts;
+}
+
+static int64_t sumsOf(const GpuFacts &machine, int64_t tokens) {
+  return (machine.warps() / kGroupWarps - 1) * tokens * kTokenBytes;
+}
+
+/// What a pass of \p tokens tokens takes with \p stages stages of \p slab.
+static int64_t bytesOf(const GpuFacts &machine, const Slab &slab,
+                       int64_t tokens, int64_t stages) {
+  int64_t slabs =
+      machine.warps() / kGroupWarps * (slab.ownBytes + stages * slab.bytes);
+  return 2 * kSharedAlign + tokens * 8 +
+         std::max(slabs, sumsOf(machine, tokens));
+}
+
+/// Whether slabs are half as wide as a row of B: of floats, where 64 tokens
+/// and their results have no room with whole ones. Then groups of warps meet
+/// twice as often. Columns are added up slab by slab, so that this depends on
+/// nothing that differs from product to product.
+static bool hasNarrowSlabs(const GpuFacts &machine,
+                           const PackedFormat &format) {
+  if (format.isInteger())
+    return false;
+  Slab whole(format, 64, kPassPanels, partsOf(format), /*narrow=*/false);
+  return bytesOf(machine, whole, 64, kFewestStages) + kResultBytes >
+         machine.loneSharedBytes;
+}
+
+static Slab slabOf(const GpuFacts &machine, const PackedFormat &format,
+                   int64_t tokens) {
+  return Slab(format, tokens, kPassPanels, partsOf(format),
+              hasNarrowSlabs(machine, format));
+}
+
+/// Tokens of a pass are a multiple of it. Those of floats whose columns of a
+/// slab the threads of a group bring at once: each has four of them.
+static int64_t tokenUnit(const GpuFacts &machine, const PackedFormat &format) {
+  return hasNarrowSlabs(machine, format) ? 16 : 8;
+}
+
+int64_t quartet::gpu::mostPassTokens(const GpuFacts &machine,
+                                     const PackedFormat &format, int64_t rows) {
+  int64_t most = format.isInteger() ? kWideIntegerTokens : kWideFloatTokens;
+  return std::min<int64_t>(most,
+                           llvm::alignTo(rows, tokenUnit(machine, format)));
+}
+
+int64_t quartet::gpu::fewerPassTokens(const GpuFacts &machine,
+                                      const PackedFormat &format,
+                                      int64_t tokens) {
+  int64_t unit = tokenUnit(machine, format);
+  return tokens / (2 * unit) * unit;
+}
+
+int64_t quartet::gpu::wideTaskTokens(const GpuFacts &machine,
+                                     const PackedFormat &format) {
+  // bf16 alone is bounded by what is read: 128 rows of weights and 64 of tokens
+  // are 64 bytes a cycle of the matrix unit, 48 with 128 of tokens. fp8 has 48
+  // and 40, f16 multiplies three times instead of twice, integers convert; and
+  // registers of fp8 and f16 spill 124 bytes with 128 tokens (bf16: 32).
+  return isByWarpGroups(machine) && format.value == ValueType::BF16
+             ? kWideFloatTokens
+             : kWideIntegerTokens;
+}
+
+int64_t quartet::gpu::wideRoom(const GpuFacts &machine,
+                               const PackedFormat &format, int64_t mostRows) {
+  if (!isByWarpGroups(machine) || !wantsWideMatmul(machine, format))
+    return 0;
+  for (int64_t tokens = mostPassTokens(machine, format, mostRows); tokens > 0;
+       tokens = fewerPassTokens(machine, format, tokens)) {
+    int64_t bytes = bytesOf(machine, slabOf(machine, format, tokens), tokens,
+                            kFewestStages);
+    if (bytes <= machine.loneSharedBytes)
+      return bytes;
+  }
+  return 0;
+}
 
 WideProduct::WideProduct(DeviceBuilder &k, MatrixElement element,
                          const PackedFormat &format, int64_t columns,
                          const WeightsOperand &weights, const RowsOperand &rows,
-                         int64_t tokens, int parts, V acc, V accStride)
+                         int64_t tokens, V acc, V accStride)
     : k(k), unit(k, element),
-      plan(unit, format, columns, k.machine.warps(), parts),
+      plan(unit, format, columns, k.machine.warps(), partsOf(format)),
       format(plan.format), weights(weights), rows(rows), tokens(tokens),
-      slab(format, tokens, panels(), parts), acc(acc), accStride(accStride) {
+      slab(slabOf(k.machine, format, tokens)), acc(acc), accStride(accStride) {
+  assert(kGroupWarps * unit.tilePanels == kPassPanels && "an mma has 16 rows");
   warpGroups = k.machine.warps() / kGroupWarps;
+  sumsBytes = sumsOf(k.machine, tokens);
   int64_t slabs = llvm::divideCeil(plan.layout.paddedColumns, slab.columns);
   share = llvm::divideCeil(slabs, warpGroups);
   ragged = warpGroups * share * slab.columns != plan.layout.paddedColumns;
   copies.emplace(k, plan, slab, weights, rows, tokens, ragged);
-  int64_t room = k.sharedRoom() - 2 * kSharedAlign - tokens * 8;
-  if (sumsBytes() <= room)
-    stages = std::min(
-        {kMostStages, share + 1,
-         std::max<int64_t>(0, room / warpGroups - slab.ownBytes) / slab.bytes});
+  stages = std::min(kMostStages, share + 1);
+  while (stages >= kFewestStages &&
+         bytesOf(k.machine, slab, tokens, stages) > k.sharedRoom())
+    --stages;
   if (stages < kFewestStages)
     stages = 0;
   group = k.warp() >> 2;
   warpPanel = (k.warp() & (kGroupWarps - 1)) * unit.tilePanels + unit.rowPanel;
-}
-
-int64_t WideProduct::tokenBytes() const {
-  return panels() * kPanelRows * 4 + kTokenPadding;
 }
 
 V WideProduct::barrierOf(V stage) const {
@@ -62,7 +147,7 @@ void WideProduct::finish(V firstToken, ArrayRef<V> totals) {
       }
   };
   auto partial = [&](V ofGroup, V token) {
-    return scratch + (ofGroup * tokens + token) * tokenBytes() + quadBytes;
+    return scratch + (ofGroup * tokens + token) * kTokenBytes + quadBytes;
   };
   if (warpGroups > 1) {
     k.ifThen(group > k.i64(0), [&] {
@@ -102,8 +187,9 @@ void WideProduct::pass(V firstToken) {
   V ofThread = barriers + k.thread() * kTransferBytes;
   if (copies->areBulk())
     k.ifThen(k.thread() < warpGroups * stages,
-             [&] { beginTransfers(k, ofThread, panels()); });
-  if (k.machine.wgmma)
+             [&] { beginTransfers(k, ofThread, kPassPanels); });
+  // Barriers of copies, and what copies write over: sums of the pass before.
+  if (k.machine.wgmma || copies->areBulk())
     groupFence(k);
   k.barrier();
   for (int64_t i = 0; i + 1 < stages; ++i) {
@@ -147,16 +233,16 @@ void WideProduct::pass(V firstToken) {
 void WideProduct::all(int64_t mostPanels) {
   DeviceBuilder::SharedScope scope(k);
   scratch =
-      k.shared(std::max(warpGroups * groupBytes(), sumsBytes()), kSharedAlign);
+      k.shared(std::max(warpGroups * groupBytes(), sumsBytes), kSharedAlign);
   offsets = k.shared(tokens * 8);
   barriers = k.shared(warpGroups * stages * kTransferBytes);
   k.loop(k.i64(0), rows.count, tokens, [&](V token) {
-    if (mostPanels <= panels()) {
+    if (mostPanels <= kPassPanels) {
       firstPanel = k.i64(0);
       k.ifThen(weights.panels > k.i64(0), [&] { pass(token); });
       return;
     }
-    k.loop(k.i64(0), weights.panels, panels(), [&](V panel) {
+    k.loop(k.i64(0), weights.panels, kPassPanels, [&](V panel) {
       firstPanel = panel;
       pass(token);
     });

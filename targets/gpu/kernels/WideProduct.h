@@ -16,7 +16,7 @@ public:
   WideProduct(DeviceBuilder &k, MatrixElement element,
               const PackedFormat &format, int64_t columns,
               const WeightsOperand &weights, const RowsOperand &rows,
-              int64_t tokens, int parts, V acc, V accStride);
+              int64_t tokens, V acc, V accStride);
   virtual ~WideProduct() = default;
   /// Shared memory holds as much as it needs.
   bool fits() const { return stages > 0; }
@@ -51,10 +51,6 @@ protected:
   V offsets; ///< shared: of the tokens' rows, i64
 
 private:
-  int64_t panels() const { return kGroupWarps * unit.tilePanels; }
-  /// Of a token's partial sums of one group of warps, and of all that meet.
-  int64_t tokenBytes() const;
-  int64_t sumsBytes() const { return (warpGroups - 1) * tokens * tokenBytes(); }
   int64_t groupBytes() const { return slab.ownBytes + stages * slab.bytes; }
 
   void pass(V token);
@@ -66,6 +62,7 @@ private:
   V acc, accStride;
   int64_t share;      ///< slabs of a group of warps
   int64_t warpGroups; ///< of the block
+  int64_t sumsBytes;  ///< of the partial sums that meet
   int64_t stages = 0; ///< slabs of each in shared memory; 0: no room
   std::optional<SlabCopies> copies;
   V scratch;  ///< shared: rows and stages of all groups
@@ -75,6 +72,13 @@ private:
 /// Tokens of a pass of integers, and of floats: their sums are half of the
 /// registers of a thread.
 constexpr int64_t kWideIntegerTokens = 64, kWideFloatTokens = 128;
+
+/// The most tokens of a pass of products of up to \p rows rows, and a smaller
+/// number to try where it does not fit; 0 behind the least.
+int64_t mostPassTokens(const GpuFacts &machine, const PackedFormat &format,
+                       int64_t rows);
+int64_t fewerPassTokens(const GpuFacts &machine, const PackedFormat &format,
+                        int64_t tokens);
 
 /// Of integers (WideIntegers.cpp), and of floats (WideFloats.cpp).
 std::unique_ptr<WideProduct>

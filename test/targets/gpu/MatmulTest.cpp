@@ -212,11 +212,16 @@ TEST(DeviceMatmul, Wmma12) { expectFormats("gfx1201", kSome); }
 
 /// \p formats by wide products: several passes of tokens (in kernels for up to
 /// \p rows of them) and of weights, and columns that are no whole slabs and
-/// that do not fill the groups' shares.
+/// that do not fill the groups' shares. \p shared bytes of memory, or the
+/// machine's.
 static void expectWide(llvm::StringRef name, ArrayRef<const char *> formats,
-                       int64_t rows = 80, int64_t columns = 1024) {
+                       int64_t rows = 80, int64_t columns = 1024,
+                       int64_t shared = 0) {
   for (const char *format : formats) {
-    DeviceRunner runner(facts(name));
+    gpu::GpuFacts machine = facts(name);
+    if (shared)
+      machine.loneSharedBytes = shared;
+    DeviceRunner runner(machine);
     Case even(runner, format, {columns, 17, rows}, Way::Wide);
     Case odd(runner, format, {336, 3, 16}, Way::Wide);
     even.run(rows, 17);
@@ -245,6 +250,13 @@ TEST(DeviceMatmul, WideFloatsWithWarpGroups) {
 }
 TEST(DeviceMatmul, WideFloatsWithMma) {
   expectWide("sm_80", {"bf16", "fp8:64:bf16"}, 80, 640);
+}
+// Little shared memory: slabs of 32 columns, both parts in a row of B. Passes
+// are of 16 tokens or more, so that the last ones of 72 are not there. Bulk
+// copies without warp groups have fences of their own.
+TEST(DeviceMatmul, WideFloatsInNarrowSlabs) {
+  expectWide("sm_120a", {"bf16"}, 72, 640);
+  expectWide("sm_90a", {"fp8:16:f32"}, 72, 640, 96 << 10);
 }
 
 // The same by waves that share rows: of 64 lanes ...

@@ -114,14 +114,17 @@ llvm.func @groups(%args: !llvm.ptr<1>, %layer: i64) attributes {quartet.kernel} 
   nvvm.barrier id = %a number_of_threads = %a
   // CHECK: llvm.call @quartet_emu_group_fence() : () -> ()
   nvvm.fence.proxy {kind = #nvvm.proxy_kind<async.shared>, space = #nvvm.shared_space<cta>}
-  // CHECK-COUNT-5: llvm.store
+  // CHECK-COUNT-4: llvm.store
+  // CHECK: %[[OFFSET:.*]] = llvm.mlir.constant(2 : i64)
+  // CHECK: %[[STEP:.*]] = llvm.add %arg1, %[[OFFSET]]
+  // CHECK: llvm.store %[[STEP]]
   // CHECK: %[[ELEMENT:.*]] = llvm.mlir.constant(1 : i32)
   // CHECK: %[[COLUMNS:.*]] = llvm.mlir.constant(8 : i32)
   // CHECK: %[[STEPS:.*]] = llvm.mlir.constant(1 : i32)
   // CHECK: llvm.call @quartet_emu_group_multiply(%[[ELEMENT]], %[[COLUMNS]], %[[STEPS]],
   // CHECK-COUNT-4: llvm.insertvalue
   %0 = llvm.inline_asm has_side_effects
-      {quartet.warp_group = {columns = 8 : i64, element = "s8", steps = 1 : i64}}
+      {quartet.warp_group = {columns = 8 : i64, element = "s8", offsets = array<i64: 2>}}
       "wgmma", "=r,=r,=r,=r,r,r,r,r,l" %a, %a, %a, %a, %layer
       : (i32, i32, i32, i32, i64) -> !llvm.struct<(i32, i32, i32, i32)>
   llvm.return
