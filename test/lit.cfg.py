@@ -29,8 +29,11 @@ if os.path.exists("/dev/nvidiactl"):
     config.available_features.add("nvidia-gpu")
 if os.path.exists("/dev/kfd"):
     config.available_features.add("amd-gpu")
-if shutil.which("ptxas") or os.path.exists("/usr/local/cuda/bin/ptxas"):
-    config.available_features.add("ptxas")
+for tool in ("ptxas", "nvdisasm"):
+    found = shutil.which(tool, path=os.environ["PATH"] + ":/usr/local/cuda/bin")
+    if found:
+        config.available_features.add(tool)
+        config.substitutions.append((f"%{tool}", found))
 if config.quartet_sanitize:
     config.available_features.add("sanitize")
     # MLIR keeps its contexts' storage to the end of the process.
