@@ -52,6 +52,9 @@ private:
     return LLVM::AddressOfOp::create(b, pointer, symbol);
   }
   void string(const std::string &name, StringRef text);
+  /// Each of \p texts once; gives their symbols.
+  llvm::StringMap<std::string> strings(const std::string &name,
+                                       ArrayRef<StringRef> texts);
   void buckets(const std::string &name, const std::vector<ProgramBucket> &list);
   void launches(const std::string &name,
                 const std::vector<ProgramLaunch> &list);
@@ -94,15 +97,24 @@ void Table::array(StringRef name, Type rowType, int64_t rows, bool exported,
   LLVM::ReturnOp::create(b, value);
 }
 
-void Table::spans(const std::string &name, ArrayRef<ProgramSpan> list) {
-  llvm::StringMap<std::string> names;
-  for (const ProgramSpan &span : list) {
-    std::string &symbol = names[span.phase];
+llvm::StringMap<std::string> Table::strings(const std::string &name,
+                                            ArrayRef<StringRef> texts) {
+  llvm::StringMap<std::string> symbols;
+  for (StringRef text : texts) {
+    std::string &symbol = symbols[text];
     if (!symbol.empty())
       continue;
-    symbol = name + "_name" + std::to_string(names.size());
-    string(symbol, span.phase);
+    symbol = name + "_name" + std::to_string(symbols.size());
+    string(symbol, text);
   }
+  return symbols;
+}
+
+void Table::spans(const std::string &name, ArrayRef<ProgramSpan> list) {
+  SmallVector<StringRef> phases;
+  for (const ProgramSpan &span : list)
+    phases.push_back(span.phase);
+  llvm::StringMap<std::string> names = strings(name, phases);
   array(name, spanType, int64_t(list.size()), /*exported=*/false,
         [&](int64_t i) {
           const ProgramSpan &span = list[size_t(i)];
@@ -113,15 +125,11 @@ void Table::spans(const std::string &name, ArrayRef<ProgramSpan> list) {
 
 void Table::launches(const std::string &name,
                      const std::vector<ProgramLaunch> &list) {
-  // Kernels are launched for every repetition of the layers: one name each.
-  llvm::StringMap<std::string> names;
-  for (const ProgramLaunch &launch : list) {
-    std::string &symbol = names[launch.kernel];
-    if (!symbol.empty())
-      continue;
-    symbol = name + "_name" + std::to_string(names.size());
-    string(symbol, launch.kernel);
-  }
+  // Kernels are launched for every repetition of the layers.
+  SmallVector<StringRef> kernels;
+  for (const ProgramLaunch &launch : list)
+    kernels.push_back(launch.kernel);
+  llvm::StringMap<std::string> names = strings(name, kernels);
   std::vector<ProgramSpan> all;
   SmallVector<int64_t> firsts;
   for (const ProgramLaunch &launch : list) {
