@@ -7,7 +7,7 @@
 enum { VOCAB = 16 };
 
 static const char manifest[] =
-    "{\"abi\":5,\"quartet\":\"0.1.0\",\"name\":\"fake\","
+    "{\"abi\":6,\"quartet\":\"0.1.0\",\"name\":\"fake\","
     "\"target\":{\"triple\":\"x86_64-unknown-linux-gnu\",\"cpu\":\"x86-64\"},"
     "\"model\":{\"family\":\"fake\",\"layers\":1,\"blocks\":1,\"hidden\":4,"
     "\"vocab\":16,\"token_limit\":16,\"max_positions\":256},"

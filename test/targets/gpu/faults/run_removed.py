@@ -59,6 +59,8 @@ CASES = {
 #   attend / attend            joins of several groups of heads or runs of tokens
 #   down / expert_pairs        rows of one slab, before which nobody has written
 #   up / route                 one warp has all 16 experts, where models have more
+#   down / wait                the product's own barrier comes before what it reads
+#   out / wait, route / wait   behind a phase of one task: the same block goes on
 #   acquire                    another wait of the phase, for something later, includes it
 #   signal, release            phases of one task: the same block goes on; and nobody waits
 #                              for the last phase
@@ -77,9 +79,10 @@ EXPECTED = {
         "acquire sample / wait": 1, "barrier attend / signal": 1,
         "barrier delta / delta_scan": 3, "barrier delta / wait": 1,
         "barrier attend / attend": 1,
-        "barrier down / expert_down": 2, "barrier head / signal": 1,
-        "barrier head / stage": 1, "barrier in / matmul": 1, "barrier in / stage": 1,
-        "barrier out / signal": 2, "barrier sample / signal": 1,
+        "barrier down / expert_down": 1, "barrier down / wait": 2,
+        "barrier head / signal": 1, "barrier head / stage": 1, "barrier in / matmul": 1,
+        "barrier in / stage": 1, "barrier out / signal": 2, "barrier out / wait": 1,
+        "barrier route / wait": 2, "barrier sample / signal": 1,
         "release attend / signal": 1, "release out / signal": 2,
         "release sample / signal": 1},
     "many": {
