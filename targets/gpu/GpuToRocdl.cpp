@@ -29,14 +29,9 @@ public:
   void markPhase(LLVM::LLVMFuncOp phase) override;
 
 private:
-  /// As many waves as will be there, no more: registers are worth more.
-  Attribute wavesOf(LLVM::LLVMFuncOp function) const {
-    int64_t waves = std::max<int64_t>(1, blocksPerUnit(function) *
-                                             facts.warps() / facts.schedulers);
-    std::string bounds = std::to_string(waves) + "," + std::to_string(waves);
-    return Builder(function.getContext())
-        .getStrArrayAttr({"amdgpu-waves-per-eu", bounds});
-  }
+  /// Adds to LLVM's attributes of \p function what it may count on, and \p
+  /// more.
+  void addBounds(LLVM::LLVMFuncOp function, ArrayRef<Attribute> more = {});
   /// \p make on the bits of \p value.
   Value onBits(ImplicitLocOpBuilder &b, Value value,
                llvm::function_ref<Value(Value)> make);
@@ -109,6 +104,21 @@ Value RocdlOps::shuffleIndex(ImplicitLocOpBuilder &b, Value value, Value lane) {
   });
 }
 
+void RocdlOps::addBounds(LLVM::LLVMFuncOp function, ArrayRef<Attribute> more) {
+  Builder b(function.getContext());
+  // As many waves as will be there, no more: registers are worth more.
+  int64_t waves = std::max<int64_t>(1, blocksPerUnit(function) * facts.warps() /
+                                           facts.schedulers);
+  std::string bounds = std::to_string(waves) + "," + std::to_string(waves);
+  SmallVector<Attribute> all;
+  if (ArrayAttr before = function.getPassthroughAttr())
+    llvm::append_range(all, before);
+  all.push_back(b.getStrArrayAttr({"amdgpu-waves-per-eu", bounds}));
+  all.push_back(b.getStrArrayAttr({"uniform-work-group-size", "true"}));
+  llvm::append_range(all, more);
+  function.setPassthroughAttr(b.getArrayAttr(all));
+}
+
 void RocdlOps::mark(LLVM::LLVMFuncOp kernel) {
   Builder b(kernel.getContext());
   ROCDL::ROCDLDialect &dialect =
@@ -119,9 +129,7 @@ void RocdlOps::mark(LLVM::LLVMFuncOp kernel) {
       kernel, b.getDenseI32ArrayAttr({int32_t(facts.threads), 1, 1}));
   dialect.getFlatWorkGroupSizeAttrHelper().setAttr(
       kernel, b.getStringAttr(threads + "," + threads));
-  kernel.setPassthroughAttr(
-      b.getArrayAttr({wavesOf(kernel),
-                      b.getStrArrayAttr({"uniform-work-group-size", "true"})}));
+  addBounds(kernel);
 }
 
 /// The attributes of an argument in scalar registers.
@@ -134,12 +142,8 @@ static DictionaryAttr inRegister(MLIRContext *context) {
 void RocdlOps::markPhase(LLVM::LLVMFuncOp phase) {
   Builder b(phase.getContext());
   std::string threads = std::to_string(facts.threads);
-  phase.setPassthroughAttr(
-      b.getArrayAttr({b.getStringAttr("noinline"), b.getStringAttr("norecurse"),
-                      wavesOf(phase),
-                      b.getStrArrayAttr({"amdgpu-flat-work-group-size",
-                                         threads + "," + threads}),
-                      b.getStrArrayAttr({"uniform-work-group-size", "true"})}));
+  addBounds(phase, b.getStrArrayAttr({"amdgpu-flat-work-group-size",
+                                      threads + "," + threads}));
   for (unsigned i = 0; i < phase.getNumArguments(); ++i)
     phase.setArgAttrs(i, inRegister(phase.getContext()));
   // What a launch adds to shared memory begins at 0, as nothing else is there;

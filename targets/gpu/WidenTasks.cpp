@@ -2,7 +2,7 @@
 // and that is what bounds products of bf16 (docs/gpu-notes.md).
 #include "targets/gpu/WidenTasks.h"
 #include "dialects/Tile/TileOps.h"
-#include "targets/Chips.h"
+#include "targets/gpu/ChipPass.h"
 #include "targets/gpu/kernels/WideMatmul.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -120,46 +120,28 @@ static void widenPhase(tile::PhaseOp phase, int64_t stepTokens,
 }
 
 namespace {
-class WidenTasksPass
-    : public PassWrapper<WidenTasksPass, OperationPass<ModuleOp>> {
+class WidenTasksPass : public ChipPass<WidenTasksPass> {
 public:
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(WidenTasksPass)
 
-  WidenTasksPass() = default;
-  explicit WidenTasksPass(GpuFacts facts) : given(std::move(facts)) {}
-  WidenTasksPass(const WidenTasksPass &other)
-      : PassWrapper(other), given(other.given) {}
+  WidenTasksPass() { chip = "sm_90a"; }
+  using ChipPass::ChipPass;
 
   StringRef getArgument() const override { return "gpu-widen-tasks"; }
   StringRef getDescription() const override {
     return "Give tasks of products more tokens where a GPU then reads less";
   }
-  void runOnOperation() override;
-
-private:
-  std::optional<GpuFacts> given;
-  Option<std::string> chip{*this, "chip",
-                           llvm::cl::desc("GPU, as in `quartetc targets`"),
-                           llvm::cl::init("sm_90a")};
+  LogicalResult run(ModuleOp module, const GpuFacts &facts) {
+    module.walk([&](tile::StepOp step) {
+      if (step.getKind() == tile::StepKind::Many)
+        step.walk([&](tile::PhaseOp phase) {
+          widenPhase(phase, step.getTokens(), facts);
+        });
+    });
+    return success();
+  }
 };
 } // namespace
-
-void WidenTasksPass::runOnOperation() {
-  if (!given) {
-    llvm::Expected<GpuFacts> facts = findGpuFacts(chip);
-    if (!facts) {
-      getOperation().emitError() << llvm::toString(facts.takeError());
-      return signalPassFailure();
-    }
-    given = std::move(*facts);
-  }
-  getOperation().walk([&](tile::StepOp step) {
-    if (step.getKind() == tile::StepKind::Many)
-      step.walk([&](tile::PhaseOp phase) {
-        widenPhase(phase, step.getTokens(), *given);
-      });
-  });
-}
 
 std::unique_ptr<Pass> quartet::gpu::createWidenTasks(GpuFacts facts) {
   return std::make_unique<WidenTasksPass>(std::move(facts));

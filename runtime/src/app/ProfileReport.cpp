@@ -39,13 +39,6 @@ std::vector<PhaseSum> sumsOf(const ProfileReport &report) {
   }
   return sums;
 }
-
-double lengthOf(const StepTimes &times) {
-  double end = 0;
-  for (const StepTimes::Work &work : times.work)
-    end = std::max(end, work.end);
-  return end;
-}
 } // namespace
 
 double leastSeconds(const ProfileReport &report, const StepCost &cost) {
@@ -57,17 +50,13 @@ void addRuns(std::vector<StepTimes> runs, ProfileReport &report) {
   size_t count = runs[0].spans.size();
   std::vector<std::vector<double>> seconds(count), work(count);
   for (const StepTimes &run : runs) {
-    double before = 0;
+    std::vector<double> ends = run.ends();
     for (size_t span = 0; span != count; ++span) {
-      double end = before, worked = 0;
-      for (int64_t worker = 0; worker != run.workers; ++worker) {
-        const StepTimes::Work &block = run.at(span, worker);
-        end = std::max(end, block.end);
-        worked += block.end - block.ready;
-      }
-      seconds[span].push_back(end - before);
+      double worked = 0;
+      for (int64_t worker = 0; worker != run.workers; ++worker)
+        worked += run.at(span, worker).end - run.at(span, worker).ready;
+      seconds[span].push_back(ends[span] - (span ? ends[span - 1] : 0));
       work[span].push_back(worked / double(run.workers));
-      before = end;
     }
   }
   report.phases.resize(count);
@@ -78,7 +67,7 @@ void addRuns(std::vector<StepTimes> runs, ProfileReport &report) {
   auto middle = runs.begin() + std::ptrdiff_t(runs.size() / 2);
   std::nth_element(runs.begin(), middle, runs.end(),
                    [](const StepTimes &a, const StepTimes &b) {
-                     return lengthOf(a) < lengthOf(b);
+                     return a.ends().back() < b.ends().back();
                    });
   report.times = std::move(*middle);
 }

@@ -70,16 +70,13 @@ std::string profileTrace(const ProfileReport &report) {
   events.name("thread_name", 0, "phases");
   for (int64_t worker = 0; worker != times.workers; ++worker)
     events.name("thread_name", worker + 1, "block " + std::to_string(worker));
-  double before = 0;
+  std::vector<double> ends = times.ends();
   // A block of the next launch may be there while this one's still works.
   std::vector<double> free(size_t(times.workers), 0);
   for (size_t span = 0; span != times.spans.size(); ++span) {
     std::string name = times.spans[span].phase;
-    double end = before;
-    for (int64_t worker = 0; worker != times.workers; ++worker)
-      end = std::max(end, times.at(span, worker).end);
-    events.span(0, name, before, end, argsOf(report, span));
-    before = end;
+    events.span(0, name, span ? ends[span - 1] : 0, ends[span],
+                argsOf(report, span));
     for (int64_t worker = 0; worker != times.workers; ++worker) {
       const StepTimes::Work &work = times.at(span, worker);
       double &since = free[size_t(worker)];

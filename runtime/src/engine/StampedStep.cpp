@@ -15,6 +15,17 @@ StampedStep::StampedStep(Device &device, const quartet_device &program,
   words.resize(spans.size() * size_t(device.workers()) * stampsOfBlock);
 }
 
+std::vector<double> StepTimes::ends() const {
+  std::vector<double> ends;
+  double end = 0;
+  for (size_t span = 0; span != spans.size(); ++span) {
+    for (int64_t worker = 0; worker != workers; ++worker)
+      end = std::max(end, at(span, worker).end);
+    ends.push_back(end);
+  }
+  return ends;
+}
+
 bool StampedStep::prepare(DeviceAddress args, std::string *error) {
   if (!device.allocate("the times of blocks", words.size() * sizeof(int64_t),
                        DeviceAccess::ReadWrite, memory.address, error))

@@ -20,9 +20,8 @@ struct StepTimes {
   const Work &at(size_t span, int64_t worker) const {
     return work[span * size_t(workers) + size_t(worker)];
   }
-  Work &at(size_t span, int64_t worker) {
-    return work[span * size_t(workers) + size_t(worker)];
-  }
+  /// When all blocks were done with each span and those before it.
+  std::vector<double> ends() const;
 };
 
 class StampedStep {
