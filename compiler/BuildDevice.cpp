@@ -81,7 +81,9 @@ static void report(const gpu::GpuFacts &facts,
 
 llvm::Error Build::makeImages(BuildTarget &target, Program program) {
   stages.note("compiling for " + target.name);
-  auto device = gpu::createDeviceTarget(*target.gpu);
+  gpu::DeviceOptions options;
+  options.withPtx = command.withPtx;
+  auto device = gpu::createDeviceTarget(*target.gpu, options);
   if (!device)
     return device.takeError();
   if (llvm::Error error = runPipeline(

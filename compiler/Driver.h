@@ -43,7 +43,8 @@ struct BuildCommand {
   Lowering lowering = Lowering::Auto;
   std::optional<uint64_t> syntheticSeed;
   bool withoutWeights = false, embedWeights = false;
-  bool mtp = false; ///< compile the layer of multi-token prediction, too
+  bool withPtx = false; ///< beside the cubin of an NVIDIA GPU
+  bool mtp = false;     ///< compile the layer of multi-token prediction, too
   ConfigOptions config;
   std::string dumpStages; ///< folder for the IR after each stage
   Emit emit = Emit::Executable;

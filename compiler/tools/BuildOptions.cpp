@@ -127,6 +127,9 @@ void quartet::addBuild(CLI::App &app, BuildCommand &command,
       "--no-weights", command.withoutWeights,
       "Write the executable only; it accepts any weight file of the "
       "same layout");
+  build->add_flag("--ptx", command.withPtx,
+                  "Put PTX beside the cubin of an NVIDIA GPU, for drivers that "
+                  "are older than the ptxas of this build (some 2.5 MB)");
   build->add_flag("--embed-weights", command.embedWeights,
                   "Put the weights into the executable (small models)");
   build->add_flag("--mtp", command.mtp,

@@ -15,6 +15,9 @@ static_assert(sizeof(quartet_device) == 10 * 8);
 static_assert(sizeof(quartet_bucket) == 10 * 8);
 static_assert(sizeof(quartet_program) == 7 * 8);
 
+/// Of code objects, which drivers read in place: that of ELF, and more.
+constexpr uint64_t imageAlignment = 64;
+
 namespace {
 class Table {
 public:
@@ -51,7 +54,7 @@ private:
   Value address(StringRef symbol) {
     return LLVM::AddressOfOp::create(b, pointer, symbol);
   }
-  void string(const std::string &name, StringRef text);
+  void string(const std::string &name, StringRef text, uint64_t alignment = 1);
   /// Each of \p texts once; gives their symbols.
   llvm::StringMap<std::string> strings(const std::string &name,
                                        ArrayRef<StringRef> texts);
@@ -73,11 +76,12 @@ private:
 };
 } // namespace
 
-void Table::string(const std::string &name, StringRef text) {
+void Table::string(const std::string &name, StringRef text,
+                   uint64_t alignment) {
   std::string terminated = text.str() + '\0';
   auto type = LLVM::LLVMArrayType::get(b.getIntegerType(8), terminated.size());
   LLVM::GlobalOp::create(b, type, /*isConstant=*/true, LLVM::Linkage::Internal,
-                         name, b.getStringAttr(terminated));
+                         name, b.getStringAttr(terminated), alignment);
 }
 
 void Table::array(StringRef name, Type rowType, int64_t rows, bool exported,
@@ -184,7 +188,7 @@ void Table::buckets(const std::string &name,
 
 void Table::device(const std::string &name, const ProgramDevice &device) {
   for (auto [i, image] : llvm::enumerate(device.images))
-    string(name + "_image" + std::to_string(i), image.data);
+    string(name + "_image" + std::to_string(i), image.data, imageAlignment);
   if (!device.images.empty())
     array(name + "_images", imageType, int64_t(device.images.size()),
           /*exported=*/false, [&](int64_t i) {

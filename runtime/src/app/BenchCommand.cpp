@@ -48,6 +48,7 @@ private:
   bool memory(std::string *error);
   bool deviceMemory(std::string *error);
   bool promptSeconds(int64_t tokens, double &seconds, std::string *error);
+  bool openSequences(int64_t batch, int64_t context, std::string *error);
   bool extend(int32_t sequence, int64_t length, std::string *error);
   bool decodeSteps(int64_t batch, double &seconds, std::string *error);
   bool step(std::string *error);
@@ -78,6 +79,27 @@ bool Bench::step(std::string *error) {
   if (engine.device() && !engine.lastDeviceSeconds(seconds, error))
     return false;
   deviceSeconds += seconds;
+  return true;
+}
+
+/// Sequences of \p context tokens for decoding. Those that are too long
+/// already, from a smaller context, start again; the others go on.
+bool Bench::openSequences(int64_t batch, int64_t context, std::string *error) {
+  for (size_t s = 0; s != size_t(batch); ++s) {
+    if (s == sequences.size()) {
+      sequences.push_back(engine.open(error));
+    } else if (engine.length(sequences[s]) > context) {
+      engine.close(sequences[s]);
+      sequences[s] = engine.open(error);
+    }
+    if (sequences[s] < 0)
+      return false;
+    // 16 sequences of 131,072 tokens would be minutes of computing. On a CPU
+    // pages that nobody wrote would be one page of zeros in its caches.
+    if (engine.device() ? !engine.skip(sequences[s], context, error)
+                        : !extend(sequences[s], context, error))
+      return false;
+  }
   return true;
 }
 
@@ -182,20 +204,8 @@ bool Bench::decode(std::string *error) {
     for (int64_t batch : options.batches) {
       note("decode " + std::to_string(batch) + " x 1 token after " +
            std::to_string(context));
-      // Sequences that are too long already, from a smaller context, start
-      // again; the others go on.
-      for (int64_t s = 0; s != batch; ++s) {
-        if (size_t(s) < sequences.size() &&
-            engine.length(sequences[size_t(s)]) > context) {
-          engine.close(sequences[size_t(s)]);
-          sequences[size_t(s)] = engine.open(error);
-        } else if (size_t(s) == sequences.size()) {
-          sequences.push_back(engine.open(error));
-        }
-        if (sequences[size_t(s)] < 0 ||
-            !extend(sequences[size_t(s)], context, error))
-          return false;
-      }
+      if (!openSequences(batch, context, error))
+        return false;
       std::vector<double> all, device;
       for (int64_t i = 0; i != options.repeat; ++i) {
         double seconds = 0;

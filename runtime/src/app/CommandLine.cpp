@@ -116,7 +116,7 @@ private:
   std::optional<int64_t> threads, context, device, blocks;
   std::optional<int64_t> runChunk, logitsChunk, statesChunk, benchChunk;
   std::optional<std::string> contexts, batches, prompts; // of bench
-  bool noEcho = false, noPin = false;
+  bool noEcho = false, noPin = false, noGraph = false, noOverlap = false;
 };
 
 void Parser::declareGlobal() {
@@ -163,6 +163,11 @@ void Parser::declareGlobal() {
   addOption(&app, "--emulator-seed", result.global.emulatorSeed,
             "An emulated device runs its threads in an order made from this "
             "(default: 0)");
+  app.add_flag("--no-overlap", noOverlap,
+               "No kernel of a GPU starts before the one in front of it has "
+               "ended");
+  app.add_flag("--no-graph", noGraph,
+               "Start the kernels of a step one by one, not as a graph");
   app.add_flag("--no-pin", noPin,
                "Let the system move threads between cores, also when there is "
                "one for each core");
@@ -175,7 +180,8 @@ CLI::App *Parser::command(const char *word, const char *help,
   CLI::App *sub = app.add_subcommand(word, help)->group("Commands");
   sub->footer("Examples:\n" + examples +
               "\nThe options of all commands (--threads, --weights, --program, "
-              "--context, --device, --no-pin, --quiet) may stand here too.");
+              "--context, --device, --blocks, --no-graph, --no-overlap, "
+              "--no-pin, --quiet) may stand here too.");
   sub->callback([this, value] { result.command = value; });
   return sub;
 }
@@ -346,7 +352,9 @@ void Parser::declareBench() {
       sub, "--synthetic-weights", bench.syntheticSeed,
       "Measure without the weight file, with random weights of this seed");
   addOption(sub, "--context", contexts,
-            "Generate after this many tokens: a list (default: 64,4096)");
+            "Generate after this many tokens: a list (default: 64,4096). On a "
+            "GPU the tokens before are not computed, the cache is as large and "
+            "holds zeros");
   addOption(sub, "--batch", batches,
             "Generate for this many sequences at once: a list (default: 1,4)");
   addOption(sub, "--prompt", prompts,
@@ -370,6 +378,8 @@ void Parser::declareDeviceCommands() {
   addOption(sub, "-o,--output", profile.output,
             "Write a trace that https://ui.perfetto.dev shows")
       ->type_name("FILE");
+  sub->add_flag("--all", profile.all,
+                "Show every phase, not only the ten that lose most");
   addOption(sub, "--after", profile.context,
             "Tokens of the sequence before the step (default: 64)");
   addOption(sub, "--tokens", profile.tokens, "Tokens of the step (default: 1)");
@@ -450,6 +460,8 @@ std::string Parser::finish() {
   result.global.threads = unsigned(threads.value_or(0));
   result.global.context = context.value_or(0);
   result.global.pin = !noPin;
+  result.global.graph = !noGraph;
+  result.global.overlap = !noOverlap;
 
   RunOptions &run = result.run;
   if (run.maxTokens < -1)

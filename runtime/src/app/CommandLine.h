@@ -32,6 +32,8 @@ struct GlobalOptions {
   int64_t device = -1;  ///< number of the GPU; -1 = the first that fits
   int64_t blocks = 0;   ///< workers on a device; 0 = as many as run at once
   uint64_t emulatorSeed = 0; ///< of the order in which the emulator runs them
+  bool graph = true;         ///< see DeviceWish
+  bool overlap = true;       ///< see DeviceWish
   bool pin = true;    ///< bind each thread to a core where they are as many
   bool quiet = false; ///< no statistics and no progress on standard error
 };
@@ -81,6 +83,7 @@ struct ProfileOptions {
   std::optional<uint64_t> syntheticSeed;
   int64_t context = 64; ///< tokens before the step
   int64_t tokens = 1;   ///< of one sequence in the step
+  bool all = false;     ///< phases in the table
   int64_t repeat = 5;
 };
 

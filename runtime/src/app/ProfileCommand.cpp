@@ -15,6 +15,8 @@
 namespace quartet::rt {
 
 namespace {
+constexpr size_t mostPhases = 10; ///< in the table, unless all are wanted
+
 /// Advances \p sequence by \p tokens; the last one's token is drawn.
 bool step(Engine &engine, int32_t sequence, std::vector<int32_t> tokens,
           StepTimes *times, std::string *error) {
@@ -124,7 +126,7 @@ int profileCommand(const Session &session) {
       !writeFile(options.output, profileTrace(report), &error))
     return session.fail(error);
   Output output;
-  output.write(profileText(report));
+  output.write(profileText(report, options.all ? SIZE_MAX : mostPhases));
   return session.finish(output);
 }
 

@@ -97,8 +97,7 @@ static std::string rowOf(const PhaseSum &sum, double all) {
                sum.lost() * 1e6, 100 * sum.idle());
 }
 
-std::string profileText(const ProfileReport &report) {
-  constexpr size_t shownPhases = 10;
+std::string profileText(const ProfileReport &report, size_t shown) {
   std::vector<PhaseSum> sums = sumsOf(report);
   double all = std::accumulate(
       sums.begin(), sums.end(), 0.0,
@@ -122,10 +121,10 @@ std::string profileText(const ProfileReport &report) {
   text += print("\n%-20s %5s %10s %6s %9s %8s %8s %9s %9s %6s\n", "phase",
                 "times", "us", "%", "MB", "GB/s", "GFLOP/s", "% of ceil",
                 "lost us", "idle %");
-  for (size_t i = 0; i != std::min(sums.size(), shownPhases); ++i)
+  for (size_t i = 0; i != std::min(sums.size(), shown); ++i)
     text += rowOf(sums[i], all);
-  if (sums.size() > shownPhases)
-    text += print("and %zu more phases\n", sums.size() - shownPhases);
+  if (sums.size() > shown)
+    text += print("and %zu more phases (--all)\n", sums.size() - shown);
   return text + "idle: the part of its time in which blocks wait for others or "
                 "have no task of it\n";
 }

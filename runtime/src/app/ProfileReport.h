@@ -36,10 +36,10 @@ void addCosts(const Manifest &manifest, ProfileReport &report);
 /// What a phase takes at least, by what was measured of the device.
 double leastSeconds(const ProfileReport &report, const StepCost &cost);
 
-/// A table of the ten phases that lose most time against the ceiling of the
-/// device (its bandwidth or its matrix units, whichever takes longer), all
+/// A table of the \p shown phases that lose most time against the ceiling of
+/// the device (its bandwidth or its matrix units, whichever takes longer), all
 /// repetitions together.
-std::string profileText(const ProfileReport &report);
+std::string profileText(const ProfileReport &report, size_t shown);
 
 /// The Trace Event Format: a track of phases and one of each block.
 std::string profileTrace(const ProfileReport &report);

@@ -7,8 +7,9 @@
 #include "runtime/src/app/TokenList.h"
 #include "runtime/src/engine/Generate.h"
 #include "runtime/src/text/StreamDecoder.h"
+#include <chrono>
 #include <cstdio>
-#include <random>
+#include <sys/random.h>
 #include <unistd.h>
 
 namespace quartet::rt {
@@ -74,6 +75,16 @@ private:
   StopStrings stops;
   bool first = true;
 };
+
+/// A number that nobody knows before. std::random_device would take a function
+/// of glibc 2.36, and the rest of an executable needs less.
+uint64_t randomSeed() {
+  uint64_t seed = 0;
+  if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+    seed =
+        uint64_t(std::chrono::steady_clock::now().time_since_epoch().count());
+  return seed;
+}
 
 /// The tokens of the prompt; a code other than 0 ends the program.
 int readPrompt(const Session &session, const Tokenizer *tokenizer,
@@ -159,8 +170,7 @@ int runCommand(const Session &session) {
 
   request.sampling = options.sampling;
   if (!options.seedGiven) {
-    std::random_device device;
-    request.sampling.seed = uint64_t(device()) << 32 | device();
+    request.sampling.seed = randomSeed();
   }
   request.maxTokens = options.maxTokens;
   request.prefillChunk = options.prefillChunk;

@@ -124,9 +124,14 @@ const quartet_program *Session::chooseProgram(DeviceInfo &device,
     std::string why;
     return findDevice(wanted, wish, device, &why) ? std::string() : why;
   };
-  return rt::chooseProgram(image.programs, image.numPrograms,
-                           CpuFeatures::detect(), error, line.global.program,
-                           whyNotDevice);
+  std::string skipped;
+  const quartet_program *chosen = rt::chooseProgram(
+      image.programs, image.numPrograms, CpuFeatures::detect(), error,
+      line.global.program, whyNotDevice, &skipped);
+  if (chosen && !skipped.empty() && !line.global.quiet)
+    fprintf(stderr, "%s: runs program '%s', because %s\n", program.c_str(),
+            chosen->target, skipped.c_str());
+  return chosen;
 }
 
 DeviceWish Session::deviceWish() const {
@@ -134,6 +139,8 @@ DeviceWish Session::deviceWish() const {
   wish.index = line.global.device;
   wish.blocks = line.global.blocks;
   wish.seed = line.global.emulatorSeed;
+  wish.graph = line.global.graph;
+  wish.overlap = line.global.overlap;
   return wish;
 }
 

@@ -11,6 +11,7 @@ using namespace cuda;
 
 constexpr int oldestDriver = 12000;       ///< CUDA 12.0, for sm_90
 constexpr int64_t plainShared = 48 << 10; ///< bytes that need no permission
+constexpr int64_t ownShared = 1 << 10;    ///< the driver's, of each block
 constexpr const char *newDriver =
     "; install a newer NVIDIA driver (nvidia-smi shows which one is there)";
 
@@ -43,6 +44,7 @@ public:
   int pin(void **memory, size_t bytes) const {
     return allocateHost(memory, bytes);
   }
+  int load(Module &module, const quartet_image &image, std::string &log) const;
   static std::string imageText(const quartet_device &program,
                                const quartet_image &image) {
     return std::string(image.kind == QUARTET_IMAGE_PTX ? "PTX" : "cubin") +
@@ -51,7 +53,9 @@ public:
   static std::string whyNotLoaded(const DeviceInfo &info,
                                   const std::string &reasons) {
     return "the driver of " + info.name + " (" + info.driver +
-           ") does not load the kernels (" + reasons + ")" + newDriver;
+           ") does not load the kernels (" + reasons + ")" + newDriver +
+           ", or compile the model with PTX for this one to compile (quartetc "
+           "build --ptx)";
   }
 
 private:
@@ -132,21 +136,56 @@ int CudaDriver::enter(int index) {
   return setContext(context);
 }
 
+/// Loads an image; \p log gets what the driver's compiler says of PTX.
+int CudaDriver::load(Module &module, const quartet_image &image,
+                     std::string &log) const {
+  char text[1024] = "";
+  const int options[] = {ErrorLog, ErrorLogBytes};
+  void *values[] = {text, reinterpret_cast<void *>(sizeof(text) - 1)};
+  int result = loadModule(&module, image.data, 2, options, values);
+  log = text;
+  log.erase(log.find_last_not_of(" \n") + 1);
+  return result;
+}
+
 class CudaDevice : public DriverDevice<CudaDriver> {
 public:
   using DriverDevice::DriverDevice;
   bool launch(int64_t step, int64_t index, std::string *error) override;
 
 private:
-  bool permitShared(const quartet_launch &launch, Function function,
+  bool permitShared(const DeviceStep &step, int64_t index, Function function,
                     std::string *error) override;
+  int carveout(const DeviceStep &step);
   bool buildGraph(int64_t number, std::string *error) override;
-  bool addNode(Step &step, size_t index, std::vector<GraphNode> &nodes,
-               std::string *error);
+  bool buildGraph(Step &step, bool overlap, std::string *error);
+  bool addNode(Step &step, size_t index, bool early,
+               std::vector<GraphNode> &nodes, std::string *error);
 };
 
-bool CudaDevice::permitShared(const quartet_launch &launch, Function function,
-                              std::string *error) {
+/// Percent of a unit's memory that the blocks of any launch of \p step share;
+/// the rest caches. A unit changes it only while it is empty, so launches that
+/// overlap have to ask for the same. -1, the driver's choice, where none does.
+int CudaDevice::carveout(const DeviceStep &step) {
+  bool overlaps = false;
+  int64_t most = 0;
+  for (int64_t i = 0; i != step.count; ++i) {
+    overlaps |= step.launches[i].overlap != 0;
+    most = std::max(most, step.launches[i].shared_bytes);
+  }
+  int bytes = 0;
+  api.deviceAttribute(&bytes, SharedPerMultiprocessor, int(facts.index));
+  if (!overlaps || bytes < 1)
+    return -1;
+  most = (most + ownShared) * program.blocks_per_unit;
+  return int(std::min<int64_t>((100 * most + bytes - 1) / bytes, 100));
+}
+
+bool CudaDevice::permitShared(const DeviceStep &step, int64_t index,
+                              Function function, std::string *error) {
+  const quartet_launch &launch = step.launches[index];
+  if (int percent = carveout(step); percent >= 0)
+    api.setAttribute(function, SharedCarveout, percent); // only a hint
   return launch.shared_bytes <= plainShared ||
          good(api.setAttribute(function, MaxDynamicShared,
                                int(launch.shared_bytes)),
@@ -155,7 +194,8 @@ bool CudaDevice::permitShared(const quartet_launch &launch, Function function,
               error);
 }
 
-bool CudaDevice::addNode(Step &step, size_t index,
+/// \p early: the launch may start before the one before has ended.
+bool CudaDevice::addNode(Step &step, size_t index, bool early,
                          std::vector<GraphNode> &nodes, std::string *error) {
   const quartet_launch &launch = step.what.launches[index];
   KernelParameters parameters(step.what, int64_t(index));
@@ -166,7 +206,6 @@ bool CudaDevice::addNode(Step &step, size_t index,
   node.gridY = node.gridZ = node.blockY = node.blockZ = 1;
   node.sharedBytes = unsigned(launch.shared_bytes);
   node.parameters = parameters.places;
-  bool early = index > 0 && launch.overlap && api.addEdges;
   GraphNode added = nullptr;
   if (!good(api.addKernel(&added, step.graph,
                           index && !early ? &nodes[index - 1] : nullptr,
@@ -192,16 +231,28 @@ bool CudaDevice::addNode(Step &step, size_t index,
   return true;
 }
 
-bool CudaDevice::buildGraph(int64_t number, std::string *error) {
-  Step &step = steps[size_t(number)];
+bool CudaDevice::buildGraph(Step &step, bool overlap, std::string *error) {
   if (!good(api.createGraph(&step.graph, 0), "build a graph", error))
     return false;
   std::vector<GraphNode> nodes;
   for (size_t i = 0; i != step.functions.size(); ++i)
-    if (!addNode(step, i, nodes, error))
+    if (!addNode(step, i, overlap && i > 0 && step.what.launches[i].overlap,
+                 nodes, error))
       return false;
   return good(api.instantiate(&step.exec, step.graph, 0), "build a graph",
               error);
+}
+
+bool CudaDevice::buildGraph(int64_t number, std::string *error) {
+  Step &step = steps[size_t(number)];
+  bool overlap = wish.overlap && api.addEdges;
+  if (buildGraph(step, overlap, error) || !overlap)
+    return step.exec != nullptr;
+  // Without what not every driver and device may have in a graph.
+  if (step.graph)
+    api.destroyGraph(step.graph);
+  step.graph = nullptr;
+  return buildGraph(step, false, error);
 }
 
 bool CudaDevice::launch(int64_t number, int64_t index, std::string *error) {
@@ -230,8 +281,9 @@ bool listCuda(std::vector<DeviceInfo> &devices, std::string *error) {
 }
 
 std::unique_ptr<Device> openCuda(const quartet_device &program,
-                                 const DeviceInfo &info, std::string *error) {
-  return openDriver<CudaDevice>(program, info, error);
+                                 const DeviceInfo &info, const DeviceWish &wish,
+                                 std::string *error) {
+  return openDriver<CudaDevice>(program, info, wish, error);
 }
 
 } // namespace quartet::rt

@@ -17,12 +17,16 @@ using Pointer = unsigned long long; ///< into the device's memory
 
 enum DeviceAttribute : int {
   Multiprocessors = 16,
+  SharedPerMultiprocessor = 81,
   MajorCapability = 75,
   MinorCapability = 76,
   CooperativeLaunch = 95,
 };
 
-enum FunctionAttribute : int { MaxDynamicShared = 8 };
+enum FunctionAttribute : int { MaxDynamicShared = 8, SharedCarveout = 9 };
+
+/// CUjit_option
+enum JitOption : int { ErrorLog = 5, ErrorLogBytes = 6 };
 
 enum LaunchAttributeId : int { Cooperative = 2, ProgrammaticSerialization = 6 };
 
@@ -91,7 +95,8 @@ enum : unsigned char { ProgrammaticPort = 1, ProgrammaticEdge = 1 };
   X(record, cuEventRecord, (Event, Stream))                                    \
   X(await, cuEventSynchronize, (Event))                                        \
   X(elapsed, cuEventElapsedTime, (float *, Event, Event))                      \
-  X(loadModule, cuModuleLoadData, (Module *, const void *))                    \
+  X(loadModule, cuModuleLoadDataEx,                                            \
+    (Module *, const void *, unsigned, const int *, void **))                  \
   X(unloadModule, cuModuleUnload, (Module))                                    \
   X(getFunction, cuModuleGetFunction, (Function *, Module, const char *))      \
   X(setAttribute, cuFuncSetAttribute, (Function, int, int))                    \

@@ -145,9 +145,9 @@ std::unique_ptr<Device> openDevice(const quartet_device &program,
                                    const DeviceWish &wish, std::string *error) {
   std::unique_ptr<Device> device;
   if (program.kind == QUARTET_DEVICE_CUDA)
-    device = openCuda(program, info, error);
+    device = openCuda(program, info, wish, error);
   else if (program.kind == QUARTET_DEVICE_HIP)
-    device = openHip(program, info, error);
+    device = openHip(program, info, wish, error);
   else if (quartet_emulator_device)
     device.reset(quartet_emulator_device(&program, wish.seed));
   if (device && wish.blocks)

@@ -31,6 +31,9 @@ struct DeviceWish {
       -1; ///< among the devices of its kind; -1: the first that fits
   int64_t blocks = 0; ///< workers; 0: as many as the device runs at once
   uint64_t seed = 0;  ///< of the order in which an emulator runs threads
+  // To find out what is wrong, or what these give.
+  bool graph = true;   ///< a step is a graph, where the driver has them
+  bool overlap = true; ///< launches may start before the one before has ended
 };
 
 /// What kernels may do with a piece of memory; only the emulator enforces it.

@@ -7,10 +7,12 @@ namespace quartet::rt {
 
 bool listCuda(std::vector<DeviceInfo> &devices, std::string *error);
 std::unique_ptr<Device> openCuda(const quartet_device &program,
-                                 const DeviceInfo &info, std::string *error);
+                                 const DeviceInfo &info, const DeviceWish &wish,
+                                 std::string *error);
 bool listHip(std::vector<DeviceInfo> &devices, std::string *error);
 std::unique_ptr<Device> openHip(const quartet_device &program,
-                                const DeviceInfo &info, std::string *error);
+                                const DeviceInfo &info, const DeviceWish &wish,
+                                std::string *error);
 
 /// "12.4" of 12040, as CUDA counts, or of 60443483, as HIP does; \p major and
 /// \p minor are what one of each adds.

@@ -33,11 +33,13 @@ struct KernelParameters {
 ///   describe(index, info): the device with this index; false: there is none,
 ///   enter(index): makes it this thread's; returns a result; left at the end,
 ///   pin(memory, bytes): allocates memory of the host; returns a result,
-///   imageText(program, image), whyNotLoaded(info, reasons): for messages.
+///   load(module, image, log): returns a result, and what the driver says of
+///   it, imageText(program, image), whyNotLoaded(info, reasons): for messages.
 template <typename Driver> class DriverDevice : public Device {
 public:
-  DriverDevice(const quartet_device &program, const DeviceInfo &info)
-      : program(program) {
+  DriverDevice(const quartet_device &program, const DeviceInfo &info,
+               const DeviceWish &wish)
+      : program(program), wish(wish) {
     facts = info;
     workerCount = info.units * program.blocks_per_unit;
   }
@@ -111,9 +113,9 @@ protected:
   /// Makes a graph of the step with this number, which has several launches,
   /// where the driver has graphs of such ones.
   virtual bool buildGraph(int64_t number, std::string *error) = 0;
-  /// Lets the function have the shared memory of its launch, where the driver
-  /// wants to be asked.
-  virtual bool permitShared(const quartet_launch &, driver::Function,
+  /// Lets the function have the shared memory of launch \p index of \p step,
+  /// where the driver wants to be asked.
+  virtual bool permitShared(const DeviceStep &, int64_t, driver::Function,
                             std::string *) {
     return true;
   }
@@ -123,6 +125,7 @@ protected:
 
   Driver api;
   const quartet_device &program;
+  DeviceWish wish;
   driver::Stream stream = nullptr;
   std::vector<Step> steps;
 
@@ -131,7 +134,7 @@ private:
   /// A pointer, or a number, as the driver's functions want it.
   static Pointer at(DeviceAddress address) { return Pointer(address); }
   bool loadImages(std::string *error);
-  bool findKernel(const quartet_launch &launch, int64_t workers,
+  bool findKernel(const DeviceStep &step, int64_t index,
                   driver::Function &function, std::string *error);
 
   driver::Module module = nullptr;
@@ -177,12 +180,14 @@ bool DriverDevice<Driver>::loadImages(std::string *error) {
     const quartet_image &image = program.images[i];
     if (!runsOn(program, image, facts.arch))
       continue;
-    int result = api.loadModule(&module, image.data);
+    std::string log;
+    int result = api.load(module, image, log);
     if (result == driver::Success)
       return true;
     module = nullptr;
     reasons += (reasons.empty() ? "" : "; ") +
-               Driver::imageText(program, image) + ": " + api.explain(result);
+               Driver::imageText(program, image) + ": " + api.explain(result) +
+               (log.empty() ? "" : ": " + log);
   }
   *error = Driver::whyNotLoaded(facts, reasons);
   return false;
@@ -224,12 +229,12 @@ bool DriverDevice<Driver>::seconds(size_t from, size_t to, double &result,
   return true;
 }
 
-/// Finds the kernel of \p launch and checks that its blocks have room.
+/// Finds the kernel of launch \p index and checks that its blocks have room.
 template <typename Driver>
-bool DriverDevice<Driver>::findKernel(const quartet_launch &launch,
-                                      int64_t workers,
+bool DriverDevice<Driver>::findKernel(const DeviceStep &step, int64_t index,
                                       driver::Function &function,
                                       std::string *error) {
+  const quartet_launch &launch = step.launches[index];
   std::string name = nameOf(launch);
   int result = api.getFunction(&function, module, launch.kernel);
   if (result != driver::Success) {
@@ -238,21 +243,22 @@ bool DriverDevice<Driver>::findKernel(const quartet_launch &launch,
     return false;
   }
   int blocks = 0;
-  if (!permitShared(launch, function, error) ||
+  if (!permitShared(step, index, function, error) ||
       !good(api.occupancy(&blocks, function, int(program.threads),
                           size_t(launch.shared_bytes)),
             "place " + name, error))
     return false;
-  int64_t wanted = launch.cooperative ? workers : 1;
+  int64_t wanted = launch.cooperative ? step.workers : 1;
   if (int64_t(blocks) * facts.units >= wanted)
     return true;
-  *error = name + " has no room on " + facts.name + ": " +
-           std::to_string(int64_t(blocks) * facts.units) +
-           " blocks run at once, expected " + std::to_string(wanted) +
-           " (blocks of " + std::to_string(program.threads) + " threads with " +
-           std::to_string(launch.shared_bytes) +
-           " bytes of shared memory); compile the model for " + facts.arch +
-           ", or choose fewer with --blocks";
+  *error =
+      name + " has no room on " + facts.name + ": " +
+      std::to_string(int64_t(blocks) * facts.units) +
+      " blocks run at once, expected " + std::to_string(wanted) +
+      " (blocks of " + std::to_string(program.threads) + " threads with " +
+      std::to_string(launch.shared_bytes) +
+      " bytes of shared memory); compile the model for this device (quartetc "
+      "targets lists them), or choose fewer blocks with --blocks";
   return false;
 }
 
@@ -265,11 +271,12 @@ int64_t DriverDevice<Driver>::prepare(const DeviceStep &what,
   step.what = what;
   for (int64_t i = 0; i != what.count; ++i) {
     driver::Function function = nullptr;
-    if (!findKernel(what.launches[i], what.workers, function, error))
+    if (!findKernel(what, i, function, error))
       return -1;
     step.functions.push_back(function);
   }
-  return what.count > 1 && !buildGraph(number, error) ? -1 : number;
+  bool single = what.count == 1 || !wish.graph;
+  return !single && !buildGraph(number, error) ? -1 : number;
 }
 
 template <typename Driver>
@@ -314,8 +321,9 @@ bool listDriver(std::vector<DeviceInfo> &devices, std::string *error) {
 /// A \p Made, which is a DriverDevice, for \p program; null on an error.
 template <typename Made>
 std::unique_ptr<Device> openDriver(const quartet_device &program,
-                                   const DeviceInfo &info, std::string *error) {
-  auto device = std::make_unique<Made>(program, info);
+                                   const DeviceInfo &info,
+                                   const DeviceWish &wish, std::string *error) {
+  auto device = std::make_unique<Made>(program, info, wish);
   if (!device->open(error))
     return nullptr;
   return device;

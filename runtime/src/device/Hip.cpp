@@ -36,6 +36,9 @@ public:
   int pin(void **memory, size_t bytes) const {
     return allocateHost(memory, bytes, 0);
   }
+  int load(Module &module, const quartet_image &image, std::string &) const {
+    return loadModule(&module, image.data);
+  }
   static std::string imageText(const quartet_device &program,
                                const quartet_image &) {
     return program.arch;
@@ -164,8 +167,9 @@ bool listHip(std::vector<DeviceInfo> &devices, std::string *error) {
 }
 
 std::unique_ptr<Device> openHip(const quartet_device &program,
-                                const DeviceInfo &info, std::string *error) {
-  return openDriver<HipDevice>(program, info, error);
+                                const DeviceInfo &info, const DeviceWish &wish,
+                                std::string *error) {
+  return openDriver<HipDevice>(program, info, wish, error);
 }
 
 } // namespace quartet::rt

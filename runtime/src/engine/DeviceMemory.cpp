@@ -103,11 +103,15 @@ std::string whyNotMemory(const DeviceInfo &info, uint64_t free,
   int64_t context = options.context ? options.context : manifest.maxPositions;
   std::string text =
       info.name + " has not enough memory: " + gigabytes(need.total()) +
-      " are needed (weights " + gigabytes(need.weights) + ", a context of " +
-      std::to_string(context) + " tokens " +
+      " are needed (weights " + gigabytes(need.weights) + ", " +
+      (options.sequences > 1 ? std::to_string(options.sequences) + " contexts"
+                             : std::string("a context")) +
+      " of " + std::to_string(context) + " tokens " +
       gigabytes(need.slots + need.pages) + ", steps " +
       gigabytes(need.steps + need.logits) + "), " + gigabytes(free) +
       " are free, " + gigabytes(need.total() - free) + " are missing";
+  if (options.sequences > 1)
+    text += "; fewer sequences at once need less (--batch of bench)";
   int64_t fitting = fittingContext(free, manifest, program, options, workers);
   if (fitting > 0)
     return text + "; a context of " + std::to_string(fitting) +

@@ -170,6 +170,28 @@ int64_t Engine::length(int32_t sequence) const {
   return isOpen(sequence) ? sequences[size_t(sequence)].length : 0;
 }
 
+bool Engine::skip(int32_t sequence, int64_t length, std::string *error) {
+  std::string name = "sequence " + std::to_string(sequence);
+  std::string problem;
+  if (!isOpen(sequence))
+    problem = name + " is not open";
+  else if (length < sequences[size_t(sequence)].length || length > contextLimit)
+    problem = name + " would have " + std::to_string(length) +
+              " tokens, expected " +
+              std::to_string(sequences[size_t(sequence)].length) + " to " +
+              std::to_string(contextLimit);
+  else
+    problem = whyNotPages(missingPages(sequence, length));
+  if (!problem.empty()) {
+    if (error)
+      *error = problem;
+    return false;
+  }
+  growPages(sequence, length);
+  sequences[size_t(sequence)].length = length;
+  return true;
+}
+
 int64_t Engine::missingPages(int32_t sequence, int64_t length) const {
   const std::vector<int32_t> &pages = sequences[size_t(sequence)].pages;
   return std::max<int64_t>(0, pagesFor(length) - int64_t(pages.size()));
@@ -217,12 +239,15 @@ std::string Engine::whyNotFits(const quartet_bucket *bucket, int64_t tokens,
            " sequences in one step, this executable runs up to " +
            std::to_string(stepLimits.tokens) + " of " +
            std::to_string(stepLimits.sequences);
-  if (newPages > states->freePages())
-    return "the KV cache is full: " + std::to_string(newPages) +
-           " more pages of " + std::to_string(QUARTET_PAGE_TOKENS) +
-           " tokens are needed, " + std::to_string(states->freePages()) +
-           " are free";
-  return "";
+  return whyNotPages(newPages);
+}
+
+std::string Engine::whyNotPages(int64_t more) const {
+  if (more <= states->freePages())
+    return "";
+  return "the KV cache is full: " + std::to_string(more) + " more pages of " +
+         std::to_string(QUARTET_PAGE_TOKENS) + " tokens are needed, " +
+         std::to_string(states->freePages()) + " are free";
 }
 
 /// Says what is wrong with \p pieces, or returns an empty string.

@@ -99,6 +99,11 @@ public:
   /// Tokens that \p sequence has so far.
   int64_t length(int32_t sequence) const;
 
+  /// For measurements: \p sequence has \p length tokens from now on, as if it
+  /// had been given more of them. What it keeps of those is what the memory
+  /// holds: zeros, or another sequence's.
+  bool skip(int32_t sequence, int64_t length, std::string *error);
+
   /// What \p sequence, an open one, keeps in the state with this number in the
   /// manifest, which has slots: its bytes, without the dimension of the slots.
   /// Empty, with \p error set, when a device fails.
@@ -152,6 +157,7 @@ private:
                           std::vector<bool> &taken) const;
   /// Pages that a sequence of \p length tokens needs beyond those it has.
   int64_t missingPages(int32_t sequence, int64_t length) const;
+  std::string whyNotPages(int64_t more) const;
   std::string whyNotFits(const quartet_bucket *bucket, int64_t tokens,
                          int64_t sequences, int64_t newPages) const;
   std::string whyNotStep(const std::vector<StepPiece> &pieces) const;

@@ -14,8 +14,10 @@ const quartet_program *chooseProgram(const quartet_program *programs,
                                      int64_t count, const CpuFeatures &cpu,
                                      std::string *error,
                                      const std::string &wanted,
-                                     const WhyNotDevice &whyNotDevice) {
+                                     const WhyNotDevice &whyNotDevice,
+                                     std::string *skipped) {
   std::string reasons, names;
+  bool lacksDevice = false;
   for (int64_t i = 0; i != count; ++i) {
     const quartet_program &program = programs[i];
     names += (i ? ", '" : "'") + std::string(program.target) + "'";
@@ -31,8 +33,13 @@ const quartet_program *chooseProgram(const quartet_program *programs,
       reason = "is for a device";
     else if (program.device)
       reason = whyNotDevice(*program.device);
-    if (reason.empty())
+    if (reason.empty()) {
+      // Of CPUs the best that fits is what the user expects.
+      if (skipped && lacksDevice)
+        *skipped = reasons;
       return &program;
+    }
+    lacksDevice |= program.device != nullptr;
     reasons += (reasons.empty() ? "'" : "; '") + std::string(program.target) +
                "' " + reason;
   }
@@ -43,7 +50,8 @@ const quartet_program *chooseProgram(const quartet_program *programs,
   if (error)
     *error = "this executable has no program for this machine: " +
              (reasons.empty() ? "it has none at all" : reasons) +
-             "; compile the model for it (quartetc build --target host)";
+             "; compile the model for it (quartetc build --target host, or "
+             "what quartetc targets lists)";
   return nullptr;
 }
 

@@ -18,12 +18,14 @@ using WhyNotDevice = std::function<std::string(const quartet_device &device)>;
 /// program that needs AMX gets the system's permission here, so this comes
 /// before any thread is started. \p wanted, when not empty, is the target of
 /// the only one to take. Without \p whyNotDevice programs for devices are left
-/// out.
-const quartet_program *
-chooseProgram(const quartet_program *programs, int64_t count,
-              const CpuFeatures &cpu, std::string *error,
-              const std::string &wanted = "",
-              const WhyNotDevice &whyNotDevice = nullptr);
+/// out. \p skipped says why those in front of the chosen one don't run, where a
+/// program for a device is among them.
+const quartet_program *chooseProgram(const quartet_program *programs,
+                                     int64_t count, const CpuFeatures &cpu,
+                                     std::string *error,
+                                     const std::string &wanted = "",
+                                     const WhyNotDevice &whyNotDevice = nullptr,
+                                     std::string *skipped = nullptr);
 
 /// The first, that is smallest, bucket for a step of \p tokens of \p sequences;
 /// null when there is none.

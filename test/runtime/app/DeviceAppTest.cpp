@@ -14,6 +14,7 @@ using namespace quartet::rt::test;
 namespace {
 bool noisy = false;     ///< rows depend on what else is in the step
 bool alike = false;     ///< the fake GPU does what the emulated kernel does
+bool idle = false;      ///< it writes zeros
 float spoiled = 0;      ///< more than it should be, on the fake GPU
 int64_t trespass = 0;   ///< the emulated kernel reads so far beyond the tokens
 bool scribbles = false; ///< it writes a weight
@@ -21,6 +22,10 @@ bool scribbles = false; ///< it writes a weight
 /// The logits of byte b are 1 at b + 1, and 0.01 * position everywhere else.
 void nextByte(const quartet_step_args *args, int64_t, int64_t *stamps) {
   fakeStamps(stamps, 60);
+  if (idle) {
+    std::fill_n(args->logits, args->num_rows * 256, 0.0f);
+    return;
+  }
   for (int64_t t = 0; !alike && t != args->num_tokens; ++t) {
     int64_t slot = args->seq_slot[args->token_seq[t]];
     static_cast<float *>(args->states[0])[slot * 3 + 1] +=
@@ -94,7 +99,7 @@ struct Ran {
 class DeviceAppTest : public testing::Test {
 protected:
   void SetUp() override {
-    noisy = alike = false;
+    noisy = alike = idle = false;
     spoiled = 0;
     trespass = 0;
     scribbles = false;
@@ -185,8 +190,9 @@ TEST_F(DeviceAppTest, SaysWhatIsMissing) {
   refused({"is for sm_90a", "Fake GPU 0 (sm_86)"});
   set("FAKE_GPU_ARCH", "9.0");
   refused({"no NVIDIA device 2, expected 0 to 0"}, {"--device", "2"});
-  set("FAKE_GPU_FAIL", "cuModuleLoadData=222");
-  refused({"does not load the kernels", "CUDA_ERROR_222", "CUDA 13.0"});
+  set("FAKE_GPU_FAIL", "cuModuleLoadDataEx=222");
+  refused({"does not load the kernels", "CUDA_ERROR_222", "CUDA 13.0",
+           "ptxas: as told)", "--ptx"});
   set("FAKE_GPU_FAIL", "cuDevicePrimaryCtxRetain=46");
   refused({"Fake GPU 0 could not be opened", "CUDA_ERROR_46"});
   set("FAKE_GPU_FAIL", "cuEventSynchronize=700");
@@ -205,8 +211,16 @@ TEST_F(DeviceAppTest, SaysHowMuchMemoryIsMissing) {
 TEST_F(DeviceAppTest, TakesTheCpuWhereThereIsNoDevice) {
   programs = {gpu.program, cpu.program};
   set("QUARTET_CUDA_LIBRARY", "/none/libcuda.so.1");
-  EXPECT_EQ(generate().out, "7 8 9 10\n");
+  Ran ran = generate();
+  EXPECT_EQ(ran.out, "7 8 9 10\n");
+  EXPECT_EQ(ran.err, "");
   EXPECT_EQ(driver.log(), "");
+  // Whoever does not ask for quiet learns of it.
+  ran = run({"run", "--tokens", "5,6", "-n", "1", "--print-tokens"});
+  EXPECT_NE(ran.err.find("runs program 'test', because 'gpu' this machine has "
+                         "no NVIDIA driver"),
+            std::string::npos)
+      << ran.err;
   EXPECT_EQ(generate({"--program", "gpu"}).code, 1);
   set("QUARTET_CUDA_LIBRARY", QUARTET_FAKE_CUDA);
   EXPECT_EQ(generate({"--program", "test"}).out, "7 8 9 10\n");
@@ -280,6 +294,15 @@ TEST_F(DeviceAppTest, BenchUsesTheDevicesClock) {
   EXPECT_EQ(bench["device"]["name"], "Fake GPU 0");
   EXPECT_EQ(bench["threads"], 8);
   EXPECT_GT(bench["device"]["bytes_in_use"], 0);
+  // Six sequences of one prompt each for the first token, three of two steps
+  // for the prompt; 3 times 2 tokens after 8 that are not computed, alone and
+  // for two.
+  std::string log = driver.log();
+  size_t steps = 0;
+  for (size_t at = log.find("graph launch"); at != std::string::npos;
+       at = log.find("graph launch", at + 1))
+    ++steps;
+  EXPECT_EQ(steps, 4u + 6u + 6u + 6u) << log;
   // The fake's clock: a millisecond for each of three launches.
   auto decode = bench["decode"][0];
   EXPECT_FLOAT_EQ(float(decode["device_seconds_per_step"]["median"]), 3e-3f);
@@ -343,6 +366,9 @@ TEST_F(DeviceAppTest, ProfileShowsBlocksAndPhases) {
   EXPECT_NEAR(double(last[5]["ts"]), 42, 1e-6);
   EXPECT_NEAR(double(last[5]["dur"]), 14, 1e-6);
 
+  // One line for each of twelve kinds of phases, if all are wanted.
+  EXPECT_EQ(run({"profile", "--all"}).out.find("more phases"),
+            std::string::npos);
   EXPECT_EQ(run({"profile", "--after", "300"}).code, 2);
   EXPECT_EQ(run({"profile", "--tokens", "17"}).code, 2);
   EXPECT_EQ(run({"profile", "-o", dir.path + "/none/t.json"}).code, 1);
@@ -366,6 +392,16 @@ TEST_F(DeviceAppTest, SelfTestComparesSteps) {
   EXPECT_EQ(ran.code, 1);
   EXPECT_NE(ran.out.find("WRONG"), std::string::npos) << ran.out;
   EXPECT_NE(ran.err.find("do not agree"), std::string::npos) << ran.err;
+}
+
+// What a device that does nothing leaves agrees with itself.
+TEST_F(DeviceAppTest, SelfTestFindsKernelsThatDoNothing) {
+  idle = true;
+  Ran ran = run({"selftest"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_NE(ran.out.find("same bits     constant            WRONG"),
+            std::string::npos)
+      << ran.out;
 }
 
 TEST_F(DeviceAppTest, SelfTestComparesPhases) {
@@ -398,7 +434,9 @@ TEST_F(DeviceAppTest, SelfTestComparesPhases) {
   // Without an emulated program of the same phases nothing is compared.
   emulated.num_buckets = 1;
   programs = {gpu.program, emulated};
-  EXPECT_EQ(run({"selftest"}).out.find("those of program"), std::string::npos);
+  ran = run({"selftest"});
+  EXPECT_EQ(ran.out.find("those of program"), std::string::npos);
+  EXPECT_NE(ran.out.find("phases: not compared"), std::string::npos);
 }
 
 // Made-up weights need no file: what is copied says how to fill them.

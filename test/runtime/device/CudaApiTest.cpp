@@ -48,6 +48,12 @@ static_assert(int(cu::MinorCapability) ==
               CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
 static_assert(int(cu::MaxDynamicShared) ==
               CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
+static_assert(int(cu::SharedPerMultiprocessor) ==
+              CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR);
+static_assert(int(cu::SharedCarveout) ==
+              CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT);
+static_assert(int(cu::ErrorLog) == CU_JIT_ERROR_LOG_BUFFER);
+static_assert(int(cu::ErrorLogBytes) == CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES);
 static_assert(int(cu::Cooperative) == CU_LAUNCH_ATTRIBUTE_COOPERATIVE);
 static_assert(int(cu::Cooperative) == CU_KERNEL_NODE_ATTRIBUTE_COOPERATIVE);
 static_assert(int(cu::ProgrammaticPort) ==

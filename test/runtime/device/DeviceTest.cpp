@@ -247,7 +247,11 @@ TEST_P(DeviceTest, RunsLaunchesAsOneGraph) {
   int64_t number = device->prepare(step, &error);
   ASSERT_GE(number, 0) << error;
   if (maker.kind == QUARTET_DEVICE_CUDA)
-    EXPECT_EQ(log(), "graph\n"
+    // All blocks that a unit has room for, each with a kilobyte of the
+    // driver's: the same for each launch.
+    EXPECT_EQ(log(), "attribute 9=1\nattribute 9=1\nattribute 9=1\n"
+                     "attribute 9=1\n"
+                     "graph\n"
                      "node add layer=0 blocks=8 threads=256 shared=100\n"
                      "node multiply layer=10 blocks=8 threads=256 shared=0 "
                      "behind=0\n"
@@ -361,6 +365,43 @@ TEST_P(DeviceTest, AsksForMuchSharedMemory) {
   set("FAKE_GPU_FAIL", "cuFuncSetAttribute=1");
   EXPECT_EQ(device->prepare(step, &error), -1);
   expectIn("200000 bytes of shared memory", error);
+}
+
+TEST_P(DeviceTest, GraphsWithoutOverlapAndNoGraphs) {
+  if (maker.kind != QUARTET_DEVICE_CUDA)
+    GTEST_SKIP() << "nothing overlaps";
+  const quartet_launch launches[] = {
+      {"add", nullptr, 0, 0, 0, 0, nullptr, 0},
+      {"multiply", nullptr, 2, 0, 1, 0, nullptr, 0}};
+  DeviceStep step;
+  step.launches = launches;
+  step.count = 2;
+  step.workers = 1;
+  ASSERT_EQ(open(), "");
+  resetLog();
+  EXPECT_GE(device->prepare(step, &error), 0) << error;
+  EXPECT_NE(log().find("edge 0->1 port=1 type=1"), std::string::npos) << log();
+  // A driver that can't: the edge becomes an ordinary one.
+  set("FAKE_GPU_FAIL", "cuGraphAddDependencies_v2=801");
+  resetLog();
+  EXPECT_GE(device->prepare(step, &error), 0) << error;
+  EXPECT_NE(log().find("shared=0 behind=0"), std::string::npos) << log();
+  set("FAKE_GPU_FAIL", "");
+  DeviceWish wish;
+  wish.overlap = false;
+  device.reset();
+  ASSERT_EQ(open(wish), "");
+  resetLog();
+  EXPECT_GE(device->prepare(step, &error), 0) << error;
+  EXPECT_NE(log().find("shared=0 behind=0"), std::string::npos) << log();
+  EXPECT_EQ(log().find("edge"), std::string::npos) << log();
+  wish.graph = false;
+  device.reset();
+  ASSERT_EQ(open(wish), "");
+  resetLog();
+  int64_t number = device->prepare(step, &error);
+  ASSERT_GE(number, 0) << error;
+  EXPECT_EQ(log().find("graph"), std::string::npos) << log();
 }
 
 INSTANTIATE_TEST_SUITE_P(Makers, DeviceTest, testing::Values(nvidia, amd),

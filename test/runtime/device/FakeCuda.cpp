@@ -70,7 +70,8 @@ FAKE_EXPORT int cuDeviceGetAttribute(int *value, int attribute, int) {
   *value = attribute == MajorCapability   ? atoi(arch.c_str())
            : attribute == MinorCapability ? atoi(arch.c_str() + point + 1)
            : attribute == Multiprocessors ? 4
-                                          : 1;
+           : attribute == SharedPerMultiprocessor ? 228 << 10
+                                                  : 1;
   return 0;
 }
 FAKE_EXPORT int cuDevicePrimaryCtxRetain(Context *context, int) {
@@ -162,8 +163,13 @@ FAKE_EXPORT int cuEventElapsedTime(float *milliseconds, Event from, Event to) {
                         reinterpret_cast<FakeEvent *>(from)->at);
   return 0;
 }
-FAKE_EXPORT int cuModuleLoadData(Module *module, const void *data) {
-  FAKE(cuModuleLoadData)
+FAKE_EXPORT int cuModuleLoadDataEx(Module *module, const void *data,
+                                   unsigned count, const int *options,
+                                   void **values) {
+  for (unsigned i = 0; i != count; ++i)
+    if (options[i] == ErrorLog && FakeGpu::result("cuModuleLoadDataEx"))
+      strcpy(static_cast<char *>(values[i]), "ptxas: as told\n");
+  FAKE(cuModuleLoadDataEx)
   auto *image = static_cast<const FakeImage *>(data);
   if (image->magic != FakeImage::expected)
     return invalidImage;
@@ -182,7 +188,8 @@ FAKE_EXPORT int cuModuleGetFunction(Function *function, Module module,
   return kernel ? 0 : notFound;
 }
 FAKE_EXPORT int cuFuncSetAttribute(Function, int attribute, int value) {
-  FAKE(cuFuncSetAttribute)
+  if (attribute == MaxDynamicShared)
+    FAKE(cuFuncSetAttribute)
   gpu().note("attribute " + std::to_string(attribute) + "=" +
              std::to_string(value));
   return 0;
@@ -243,6 +250,7 @@ FAKE_EXPORT int cuGraphKernelNodeSetAttribute(GraphNode node, int attribute,
 FAKE_EXPORT int cuGraphAddDependencies_v2(Graph graph, const GraphNode *from,
                                           const GraphNode *to,
                                           const EdgeData *edge, size_t count) {
+  FAKE(cuGraphAddDependencies_v2)
   for (size_t i = 0; i != count; ++i)
     gpu().note("edge " + numberOf(graphOf(graph), from[i]) + "->" +
                numberOf(graphOf(graph), to[i]) +

@@ -59,7 +59,7 @@ TEST_F(DeviceMemoryTest, NamesAContextThatFits) {
   uint64_t full = need();
   std::string why = whyNot(full - 1);
   for (const char *part :
-       {"Fake GPU 0 has not enough memory", "a context of 300 tokens",
+       {"Fake GPU 0 has not enough memory", "2 contexts of 300 tokens",
         "a context of 256 tokens fits (--context 256)"})
     EXPECT_NE(why.find(part), std::string::npos) << why;
   options.context = 256;

@@ -163,6 +163,27 @@ TEST_F(EngineTest, KeepsThePageTable) {
   EXPECT_EQ(page(c, 1), 0);
 }
 
+// Tokens that are left out have their pages.
+TEST_F(EngineTest, SkipsTokens) {
+  int32_t a = engine->open(&error);
+  ASSERT_TRUE(engine->skip(a, 130, &error)) << error;
+  EXPECT_EQ(engine->length(a), 130);
+  ASSERT_TRUE(step({piece(a, {1})}));
+  EXPECT_EQ(recorded.seqPast, (Ints{130}));
+  std::set<int32_t> pages(recorded.pageTable.begin() + a * 5,
+                          recorded.pageTable.begin() + a * 5 + 3);
+  EXPECT_EQ(pages.size(), 3u);
+  for (auto [length, words] :
+       {std::pair<int64_t, const char *>{130, "expected 131 to 300"},
+        {301, "would have 301 tokens"}}) {
+    EXPECT_FALSE(engine->skip(a, length, &error));
+    EXPECT_NE(error.find(words), std::string::npos) << error;
+  }
+  EXPECT_FALSE(engine->skip(7, 1, &error));
+  EXPECT_NE(error.find("sequence 7 is not open"), std::string::npos) << error;
+  EXPECT_EQ(engine->length(a), 131);
+}
+
 TEST_F(EngineTest, LimitsSequences) {
   for (int i = 0; i != 3; ++i)
     EXPECT_EQ(engine->open(&error), i);
