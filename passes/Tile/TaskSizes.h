@@ -52,6 +52,7 @@ struct TaskSizes {
     sizes.downByExpert = true;
     sizes.chooseAhead = true;
     sizes.rangePages = 2;
+    sizes.attendTokens = 8;
     return sizes;
   }
 };

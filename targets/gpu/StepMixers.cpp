@@ -1,4 +1,5 @@
 // The two mixers: delta rule and attention.
+#include "dialects/Tile/TileSizes.h"
 #include "targets/gpu/StepLowering.h"
 #include "targets/gpu/kernels/Attend.h"
 #include "targets/gpu/kernels/Delta.h"
@@ -64,7 +65,8 @@ void StepLowering::lower(tile::AttendOp op) {
       cast<RankedTensorType>(declared<tile::StateOp>(op.getKey()).getType())
           .getElementType();
   overAttendRuns(op, [&](const AttendRun &run) {
-    attend(k, op.getHeadDim(), perKv, cache, op.getTile(),
+    attend(k, op.getHeadDim(), perKv, cache,
+           int64_t(op.getPages()) == tile::kAllPages,
            {run.q, run.qTokenStride, run.qHeadStride, run.keys, run.values,
             run.pageStride, run.pages, run.page0, run.page1, run.place,
             run.tokens, k.f32(op.getScale().convertToDouble()), run.records,

@@ -1,6 +1,8 @@
-// Tokens and blocks of heads one after the other.
+// Steps of few tokens: tokens and blocks of heads one after the other. Of many:
+// rows of both together.
 #include "targets/gpu/kernels/Attend.h"
 #include "targets/gpu/kernels/AttendStream.h"
+#include "targets/gpu/kernels/AttendTile.h"
 
 using namespace quartet;
 using namespace quartet::gpu;
@@ -10,9 +12,16 @@ int64_t quartet::gpu::attendRecordBytes(int64_t width) {
 }
 
 void quartet::gpu::attend(DeviceBuilder &k, int64_t width, int64_t headsPerKv,
-                          mlir::Type cacheType, int64_t mostTokens,
+                          mlir::Type cacheType, bool many,
                           const AttendArgs &args) {
   DeviceBuilder::SharedScope scope(k);
+  auto sizes = AttendSizes::of(k, width, cacheType);
+  if (many && sizes) {
+    AttendTile tile(k, width, headsPerKv, cacheType, *sizes, args);
+    k.loop(k.i64(0), args.tokens * headsPerKv, sizes->rows,
+           [&](V first) { tile.run(first); });
+    return;
+  }
   AttendStream stream(k, width, headsPerKv, cacheType, args);
   k.loop(args.tokens, [&](V token) {
     k.loop(0, headsPerKv, stream.heads,

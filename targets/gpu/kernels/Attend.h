@@ -32,9 +32,10 @@ struct AttendArgs {
 /// records of each token over the places of the range up to the token's own. A
 /// token with no place in the range gets largest = -3e38 and zeros. The whole
 /// block comes with the same values. A token's bits depend on its own query and
-/// on the range alone. \p mostTokens: no call has more tokens.
+/// on the range alone. \p many: calls are parts of prompts, so that rows of
+/// several tokens are worth matrix instructions.
 void attend(DeviceBuilder &k, int64_t width, int64_t headsPerKv,
-            mlir::Type cacheType, int64_t mostTokens, const AttendArgs &args);
+            mlir::Type cacheType, bool many, const AttendArgs &args);
 
 } // namespace quartet::gpu
 #endif

@@ -1,0 +1,435 @@
+// Shared memory: queries and probabilities as pieces of eight columns (keys),
+// the first bf16 of each, then the second; keys as rows; values as pieces of
+// eight keys of a column. Rows begin so that lanes that read side by side find
+// different banks.
+// Dao et al., arXiv:2205.14135.
+#include "targets/gpu/kernels/AttendTile.h"
+#include "targets/gpu/kernels/MixerRows.h"
+#include "targets/gpu/kernels/WeightFragments.h"
+
+using namespace quartet;
+using namespace quartet::gpu;
+using llvm::ArrayRef;
+using llvm::SmallVector;
+
+/// Below every score; far enough from the end of the range that differences
+/// are finite.
+static constexpr double kNone = -3.0e38;
+static constexpr int64_t kPiece = RowFragments::kPiece;
+static constexpr int64_t kTurned = 4;     ///< columns that a thread turns
+static constexpr int64_t kRowThreads = 4; ///< that have a row's softmax
+static constexpr int64_t kBanks = 128;    ///< bytes
+
+int64_t AttendSizes::cacheBytes() const {
+  int64_t ofKeys = keys * key, ofValues = keys / kPiece * value;
+  return apart ? ofKeys + ofValues : std::max(ofKeys, ofValues);
+}
+
+int64_t AttendSizes::bytes() const {
+  return rows * (query + score + 4) + 2 * keys * 4 + cacheBytes() + 8 * 64;
+}
+
+std::optional<AttendSizes>
+AttendSizes::of(const DeviceBuilder &k, int64_t width, mlir::Type cacheType) {
+  if (width % 32 != 0 || !(cacheType.isBF16() || cacheType.isInteger(8)))
+    return std::nullopt;
+  bool isMma = k.machine.matrix == MatrixFamily::Mma;
+  for (auto [rows, keys, apart] : {std::tuple(64, 64, true),
+                                   {64, 32, true},
+                                   {32, 64, true},
+                                   {32, 32, true},
+                                   {32, 32, false},
+                                   {16, 32, false}}) {
+    AttendSizes sizes;
+    sizes.rows = rows;
+    sizes.keys = keys;
+    sizes.apart = apart;
+    sizes.query = roundUp(width * 4, kBanks) + 16;
+    sizes.key = roundUp(width * 2, kBanks) + (isMma ? 64 : 16);
+    sizes.value = width * 16 + 32;
+    sizes.score = roundUp(keys * 4, kBanks) + 16;
+    if (sizes.bytes() <= k.sharedRoom())
+      return sizes;
+  }
+  return std::nullopt;
+}
+
+AttendTile::AttendTile(DeviceBuilder &k, int64_t width, int64_t headsPerKv,
+                       mlir::Type cacheType, const AttendSizes &sizes,
+                       const AttendArgs &args)
+    : k(k), fragments(k), width(width), heads(headsPerKv), cacheType(cacheType),
+      at(sizes), args(args), int8(cacheType.isInteger(8)),
+      rowGroups(sizes.rows / fragments.unit.tokens),
+      columnGroups(ceilDiv(width / RowFragments::kRows, k.machine.warps())) {
+  queries = k.shared(at.rows * at.query);
+  keys = k.shared(at.cacheBytes());
+  values = at.apart ? keys + at.keys * at.key : keys;
+  weights = k.shared(at.rows * at.score);
+  factors = k.shared(at.rows * 4);
+  if (int8) {
+    keyScales = k.shared(at.keys * 4);
+    valueScales = k.shared(at.keys * 4);
+  }
+  rowThread = k.thread() / kRowThreads;
+  part = k.thread() % kRowThreads;
+}
+
+AttendTile::Record AttendTile::recordOf(V row) {
+  V token = tokenOf(row), head = k.min(row, rowCount() - 1) % heads;
+  return {row < rowCount(), args.records + token * args.recordTokenStride +
+                                head * args.recordHeadStride};
+}
+
+V AttendTile::columnGroup(int64_t i) {
+  V group = k.warp() * columnGroups + i;
+  return k.min(group, k.i64(width / RowFragments::kRows - 1));
+}
+
+/// The page of \p base that has the keys (values) of \p tile.
+V AttendTile::pageOf(V base, V tile) {
+  V number = k.load(k.i32(), args.pages, tile / (kPageTokens / at.keys) * 4);
+  return base + k.signExtend(number, k.i64()) * args.pageStride;
+}
+
+/// Times the scale. Rows behind the last one repeat it.
+void AttendTile::stageQueries(V first) {
+  int64_t pieces = width / kPiece;
+  k.forThreads(at.rows * pieces, [&](V i) {
+    V row = i / pieces, column = i % pieces * kPiece;
+    V number = k.min(first + row, rowCount() - 1);
+    V from = args.q + number / heads * args.qTokenStride +
+             number % heads * args.qHeadStride;
+    SmallVector<V> eight;
+    for (int64_t half = 0; half < 2; ++half)
+      eight.push_back(
+          k.load(k.vec(4, k.f32()), from, (column + half * 4) * 4, 16) *
+          k.splat(args.scale, 4));
+    storeParts(k, eight[0], eight[1], queries + row * at.query + column * 4);
+  });
+}
+
+/// Of int8: the scales of a tile's rows; zeros behind the last token.
+void AttendTile::stageScales(V page, V tile, V scales) {
+  k.ifThen(k.thread() < at.keys, [&] {
+    V exists = tile * at.keys + k.thread() < args.place + args.tokens;
+    V scale = k.load(k.f32(), page,
+                     (firstInPage(tile) + k.thread()) * kScaleBytes +
+                         kPageTokens * width);
+    k.store(k.select(exists, scale, k.f32(0)), scales, k.thread() * 4);
+  });
+}
+
+/// Zeros behind the last token. Asynchronous copies where there are some.
+void AttendTile::stageKeys(V tile) {
+  int64_t pieces = width / kPiece;
+  V page = pageOf(args.keys, tile), first = firstInPage(tile);
+  V exist = args.place + args.tokens - tile * at.keys;
+  int64_t bytes = kPiece * byteWidth(cacheType);
+  bool copies = !int8 && k.machine.copy != CopyEngine::None;
+  k.forThreads(at.keys * pieces, [&](V i) {
+    V row = i / pieces, piece = i % pieces;
+    V to = keys + row * at.key + piece * 16;
+    V offset = ((first + row) * pieces + piece) * bytes;
+    if (copies)
+      return k.copyAsync(to, page + offset, 16,
+                         k.select(row < exist, k.i64(16), k.i64(0)));
+    V raw = loadRaw(k, cacheType, kPiece, page, offset);
+    if (int8) {
+      V floats =
+          k.bitcast(widen(k, raw, cacheType, kPiece), k.vec(kPiece, k.i32()));
+      raw = bf16Pair(k.shuffle(floats, floats, {0, 2, 4, 6}),
+                     k.shuffle(floats, floats, {1, 3, 5, 7}));
+    }
+    k.store(k.select(row < exist, raw, k.zero(raw.type())), to, 0, 16);
+  });
+  if (copies)
+    k.commitCopies();
+  if (int8)
+    stageScales(page, tile, keyScales);
+}
+
+/// A thread turns four columns of eight keys round: more would not find
+/// registers beside the sums.
+void AttendTile::stageValues(V tile) {
+  int64_t pieces = width / kTurned, eights = at.keys / kPiece;
+  V page = pageOf(args.values, tile), first = firstInPage(tile);
+  V exist = args.place + args.tokens - tile * at.keys;
+  int64_t bytes = kTurned * byteWidth(cacheType);
+  k.forThreads(eights * pieces, [&](V i) {
+    V eight = i % eights, piece = i / eights;
+    SmallVector<V> rows;
+    for (int64_t r = 0; r < kPiece; ++r) {
+      V row = eight * kPiece + r;
+      V raw = loadRaw(k, cacheType, kTurned, page,
+                      ((first + row) * pieces + piece) * bytes);
+      rows.push_back(k.select(row < exist, raw, k.zero(raw.type())));
+      if (int8)
+        rows.back() = k.bitcast(widen(k, rows.back(), cacheType, kTurned),
+                                k.vec(kTurned, k.i32()));
+    }
+    for (int64_t c = 0; c < kTurned; ++c) {
+      V words = k.zero(k.vec(4, k.i32()));
+      for (int64_t w = 0; w < 4; ++w) {
+        V low = k.extract(rows[2 * w], int8 ? c : c / 2);
+        V high = k.extract(rows[2 * w + 1], int8 ? c : c / 2);
+        if (!int8 && c % 2 == 0)
+          words = k.insert((low & int64_t(0xffff)) | (high << 16), words, w);
+        else
+          words = k.insert(bf16Pair(low, high), words, w);
+      }
+      k.store(words, values + eight * at.value + (piece * kTurned + c) * 16, 0,
+              16);
+    }
+  });
+  if (int8)
+    stageScales(page, tile, valueScales);
+}
+
+/// Scores of all rows and keys of the tile, without the scales of int8.
+void AttendTile::scores() {
+  int64_t keyGroups = at.keys / RowFragments::kRows, warps = k.machine.warps();
+  int64_t across = std::min(rowGroups, warps);
+  int64_t down = std::min(warps / across, keyGroups);
+  int64_t myRows = rowGroups / across, myKeys = keyGroups / down;
+  auto emit = [&] {
+    const MatrixUnit &unit = fragments.unit;
+    V firstRow = k.warp() % across * (myRows * unit.tokens);
+    V firstKey = k.warp() / across * (myKeys * RowFragments::kRows);
+    SmallVector<V> queryRows, keyRows;
+    for (int64_t q = 0; q < myRows; ++q)
+      queryRows.push_back(queries +
+                          (firstRow + q * unit.tokens + unit.token) * at.query);
+    for (int64_t n = 0; n < myKeys; ++n)
+      for (int64_t r = 0; r < unit.rowsPerLane; ++r)
+        keyRows.push_back(keys + (firstKey + n * RowFragments::kRows +
+                                  fragments.operandRow(r)) *
+                                     at.key);
+    SmallVector<V> flat;
+    for (int64_t i = 0; i < myRows * myKeys; ++i)
+      flat.append(unit.zero());
+    size_t each = unit.zero().size();
+    flat = k.fold(
+        k.i64(0), k.i64(width / fragments.stepColumns()), 1, flat,
+        [&](V step, ArrayRef<V> so) {
+          SmallVector<SmallVector<V>> a;
+          for (V row : keyRows)
+            a.push_back(fragments.words(row, 16, step));
+          SmallVector<V> next;
+          for (int64_t q = 0; q < myRows; ++q) {
+            SmallVector<V> high = fragments.words(queryRows[q], 32, step);
+            SmallVector<V> low = fragments.words(queryRows[q] + 16, 32, step);
+            for (int64_t n = 0; n < myKeys; ++n) {
+              Sum sum(so.slice((q * myKeys + n) * each, each));
+              auto rows =
+                  ArrayRef(a).slice(n * unit.rowsPerLane, unit.rowsPerLane);
+              sum = fragments.multiply(rows, low, sum);
+              next.append(fragments.multiply(rows, high, sum));
+            }
+          }
+          return next;
+        });
+    for (int64_t q = 0; q < myRows; ++q)
+      for (int64_t n = 0; n < myKeys; ++n)
+        for (int64_t i = 0; i < fragments.results(); ++i) {
+          Sum sum(ArrayRef(flat).slice((q * myKeys + n) * each, each));
+          V row = firstRow + q * unit.tokens + fragments.resultToken(i);
+          V key = firstKey + n * RowFragments::kRows + fragments.resultRow(i);
+          k.store(fragments.result(sum, i), weights, row * at.score + key * 4);
+        }
+  };
+  if (across * down == warps)
+    emit();
+  else
+    k.ifThen(k.warp() < across * down, emit);
+}
+
+/// Scores become probabilities in place, relative to the largest so far, and
+/// factors what earlier sums have to be multiplied by. \p own: places that the
+/// thread's row sees.
+void AttendTile::softmax(V tile, V own, State &state) {
+  int64_t pieces = at.keys / kPiece / kRowThreads;
+  auto after = k.ifElse(
+      k.thread() < at.rows * kRowThreads,
+      [&]() -> SmallVector<V> {
+        SmallVector<V> scores, seen, places;
+        V largest = state.largest;
+        for (int64_t p = 0; p < pieces; ++p) {
+          V piece = part * pieces + p;
+          places.push_back(weights + rowThread * at.score + piece * 32);
+          V count = own - tile * at.keys - piece * kPiece;
+          for (int64_t half = 0; half < 2; ++half) {
+            V four = k.load(k.vec(4, k.f32()), places.back(), half * 16, 16);
+            if (int8)
+              four = four *
+                     k.load(four.type(), keyScales, piece * 32 + half * 16, 16);
+            for (int64_t e = 0; e < 4; ++e) {
+              seen.push_back(k.i64(half * 4 + e) < count);
+              scores.push_back(
+                  k.select(seen.back(), k.extract(four, e), k.f32(kNone)));
+              largest = k.max(largest, scores.back());
+            }
+          }
+        }
+        largest = acrossLanes(k, largest, 1, kRowThreads,
+                              [&](V a, V b) { return k.max(a, b); });
+        V factor = k.exp(state.largest - largest);
+        k.ifThen(part == k.i64(0),
+                 [&] { k.store(factor, factors, rowThread * 4); });
+        V sum = state.sum * factor;
+        for (int64_t p = 0; p < pieces; ++p) {
+          SmallVector<V> halves;
+          for (int64_t half = 0; half < 2; ++half) {
+            V four = k.zero(k.vec(4, k.f32()));
+            for (int64_t e = 0; e < 4; ++e) {
+              int64_t i = p * kPiece + half * 4 + e;
+              V weight = k.exp(scores[i] - largest);
+              weight = k.select(seen[i], weight, k.f32(0));
+              sum = sum + weight;
+              four = k.insert(weight, four, e);
+            }
+            if (int8)
+              four = four * k.load(four.type(), valueScales,
+                                   (part * pieces + p) * 32 + half * 16, 16);
+            halves.push_back(four);
+          }
+          storeParts(k, halves[0], halves[1], places[p]);
+        }
+        return {largest, sum};
+      },
+      [&]() -> SmallVector<V> {
+        return {state.largest, state.sum};
+      });
+  state.largest = after[0];
+  state.sum = after[1];
+}
+
+/// Sums times their factors, and the values of the tile times probabilities.
+void AttendTile::addValues(State &state) {
+  const MatrixUnit &unit = fragments.unit;
+  for (int64_t q = 0; q < rowGroups; ++q) {
+    SmallVector<V> ofPlaces;
+    for (int64_t place = 0; place < unit.tokenPlaces; ++place)
+      ofPlaces.push_back(k.load(
+          k.f32(), factors, (unit.resultToken(place) + q * unit.tokens) * 4));
+    for (int64_t g = 0; g < columnGroups; ++g) {
+      Sum &sum = state.sums[g * rowGroups + q];
+      sum = fragments.scaled(sum, ofPlaces);
+    }
+  }
+  for (int64_t s = 0; s < at.keys / fragments.stepColumns(); ++s) {
+    V step = k.i64(s);
+    SmallVector<SmallVector<V>> a;
+    for (int64_t g = 0; g < columnGroups; ++g)
+      for (int64_t r = 0; r < unit.rowsPerLane; ++r) {
+        V column =
+            columnGroup(g) * RowFragments::kRows + fragments.operandRow(r);
+        a.push_back(fragments.words(values + column * 16, at.value, step));
+      }
+    for (int64_t q = 0; q < rowGroups; ++q) {
+      V row = weights + (unit.token + q * unit.tokens) * at.score;
+      SmallVector<V> high = fragments.words(row, 32, step);
+      SmallVector<V> low = fragments.words(row + 16, 32, step);
+      for (int64_t g = 0; g < columnGroups; ++g) {
+        Sum &sum = state.sums[g * rowGroups + q];
+        auto rows = ArrayRef(a).slice(g * unit.rowsPerLane, unit.rowsPerLane);
+        sum = fragments.multiply(rows, low, sum);
+        sum = fragments.multiply(rows, high, sum);
+      }
+    }
+  }
+}
+
+/// \p before and the keys of \p tile, which are in shared memory; then those of
+/// \p next are.
+AttendTile::State AttendTile::addTile(const State &before, V tile, V next,
+                                      V own) {
+  State state = before;
+  scores();
+  k.barrier();
+  stageValues(tile);
+  if (int8)
+    k.barrier(); // scales of the values
+  softmax(tile, own, state);
+  k.barrier();
+  if (at.apart)
+    stageKeys(next);
+  addValues(state);
+  if (!at.apart) {
+    k.barrier();
+    stageKeys(next);
+  }
+  if (k.machine.copy != CopyEngine::None)
+    k.waitCopies(0);
+  k.barrier();
+  return state;
+}
+
+SmallVector<V> AttendTile::pack(const State &state) {
+  SmallVector<V> all{state.largest, state.sum};
+  for (const Sum &sum : state.sums)
+    all.append(sum);
+  return all;
+}
+
+AttendTile::State AttendTile::unpack(ArrayRef<V> all) {
+  State state;
+  state.largest = all[0];
+  state.sum = all[1];
+  size_t each = fragments.unit.zero().size();
+  for (all = all.drop_front(2); !all.empty(); all = all.drop_front(each))
+    state.sums.emplace_back(all.take_front(each));
+  return state;
+}
+
+void AttendTile::write(const State &state, V first) {
+  const MatrixUnit &unit = fragments.unit;
+  auto add = [](V a, V b) { return a + b; };
+  V sum = acrossLanes(k, state.sum, 1, kRowThreads, add);
+  Record own = recordOf(first + rowThread);
+  V writes = own.inside & (k.thread() < at.rows * kRowThreads);
+  k.ifThen(writes & (part == k.i64(0)), [&] {
+    k.store(state.largest, own.at, width * 4);
+    k.store(sum, own.at, width * 4 + 4);
+  });
+  for (int64_t q = 0; q < rowGroups; ++q)
+    for (int64_t place = 0; place < unit.tokenPlaces; ++place) {
+      Record record =
+          recordOf(first + q * unit.tokens + unit.resultToken(place));
+      for (int64_t g = 0; g < columnGroups; ++g) {
+        V group = k.warp() * columnGroups + g;
+        k.ifThen(record.inside & (group < width / RowFragments::kRows), [&] {
+          for (int64_t i = 0; i < fragments.results(); ++i)
+            if (fragments.placeOf(i) == place) {
+              V column = group * RowFragments::kRows + fragments.resultRow(i);
+              k.store(fragments.result(state.sums[g * rowGroups + q], i),
+                      record.at, column * 4);
+            }
+        });
+      }
+    }
+}
+
+void AttendTile::run(V first) {
+  int64_t tiles = kPageTokens / at.keys; // of a page
+  // The first rows of shared memory may still be read for the rows before.
+  k.barrier();
+  stageQueries(first);
+  V last = args.place + tokenOf(first + (at.rows - 1)); // that any row sees
+  V begin = args.page0 * tiles;
+  V end = k.min(args.page1 * tiles, last / at.keys + 1);
+  stageKeys(k.min(begin, end - 1));
+  if (k.machine.copy != CopyEngine::None)
+    k.waitCopies(0);
+  k.barrier();
+  State start;
+  start.largest = k.f32(kNone);
+  start.sum = k.f32(0);
+  for (int64_t i = 0; i < columnGroups * rowGroups; ++i)
+    start.sums.push_back(fragments.unit.zero());
+  V own = args.place + tokenOf(first + rowThread) + 1;
+  SmallVector<V> after =
+      k.fold(begin, end, 1, pack(start), [&](V tile, ArrayRef<V> so) {
+        return pack(addTile(unpack(so), tile, k.min(tile + 1, end - 1), own));
+      });
+  write(unpack(after), first);
+}

@@ -1,0 +1,62 @@
+// Operands of matrix instructions from rows of bf16 in shared memory. Columns
+// may come in any order as long as A and B agree, so a lane takes pieces of
+// eight neighbouring columns, 16 bytes, and each word of them belongs to one of
+// the instructions of a step.
+#ifndef QUARTET_TARGETS_GPU_KERNELS_ROWFRAGMENTS_H
+#define QUARTET_TARGETS_GPU_KERNELS_ROWFRAGMENTS_H
+#include "targets/gpu/MatrixUnit.h"
+
+namespace quartet::gpu {
+
+/// One instruction multiplies kRows rows of A with unit.tokens rows of B.
+struct RowFragments {
+  static constexpr int64_t kRows = 16;
+  static constexpr int64_t kPiece = 8; ///< columns, 16 bytes
+
+  DeviceBuilder &k;
+  MatrixUnit unit;
+  int64_t lanePieces; ///< of a step that a lane has of its row
+  int64_t stepPieces; ///< of a step
+
+  explicit RowFragments(DeviceBuilder &k);
+
+  int64_t stepColumns() const { return stepPieces * kPiece; }
+  /// The lane's \p i-th piece of step \p step.
+  V piece(V step, int64_t i) const {
+    return (step * unit.kLanes + unit.kLane) * lanePieces + i;
+  }
+
+  /// Results of a lane.
+  int64_t results() const {
+    return unit.rowPlaces * unit.tokenPlaces * unit.rowsPerLane;
+  }
+  /// Which row of A the lane has as its \p i-th of unit.rowsPerLane.
+  V operandRow(int64_t i) const;
+  /// Which row of A, and of B, result \p i is of.
+  V resultRow(int64_t i) const;
+  V resultToken(int64_t i) const { return unit.resultToken(placeOf(i)); }
+  /// Which of the lane's unit.tokenPlaces rows of B result \p i is of.
+  int64_t placeOf(int64_t i) const { return i % unit.tokenPlaces; }
+  V result(const MatrixUnit::Sum &sum, int64_t i) const {
+    return sum.size() > 1 ? sum[i] : k.extract(sum[0], i);
+  }
+  /// Results times the factor of their row of B, [unit.tokenPlaces].
+  MatrixUnit::Sum scaled(const MatrixUnit::Sum &sum,
+                         llvm::ArrayRef<V> factors) const;
+
+  /// The words of the lane's pieces of a row, whose piece p is at \p row +
+  /// p * \p stride, shared.
+  llvm::SmallVector<V> words(V row, int64_t stride, V step) const;
+  /// \p sum and the products of a step; words of A by row of the lane.
+  MatrixUnit::Sum multiply(llvm::ArrayRef<llvm::SmallVector<V>> a,
+                           llvm::ArrayRef<V> b,
+                           const MatrixUnit::Sum &sum) const;
+};
+
+/// Eight f32 as two pieces of bf16 whose sum they are, but for what rounding
+/// takes from 16 bits: stored at \p to (shared), the second one behind the
+/// first.
+void storeParts(DeviceBuilder &k, V low, V high, V to);
+
+} // namespace quartet::gpu
+#endif
