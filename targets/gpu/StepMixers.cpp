@@ -65,8 +65,8 @@ void StepLowering::lower(tile::AttendOp op) {
       cast<RankedTensorType>(declared<tile::StateOp>(op.getKey()).getType())
           .getElementType();
   overAttendRuns(op, [&](const AttendRun &run) {
-    attend(k, op.getHeadDim(), perKv, cache,
-           int64_t(op.getPages()) == tile::kAllPages,
+    attend(k, op.getHeadDim(), perKv, cache, op.getPages() == tile::kAllPages,
+           op.getTile(),
            {run.q, run.qTokenStride, run.qHeadStride, run.keys, run.values,
             run.pageStride, run.pages, run.page0, run.page1, run.place,
             run.tokens, k.f32(op.getScale().convertToDouble()), run.records,

@@ -12,15 +12,17 @@ int64_t quartet::gpu::attendRecordBytes(int64_t width) {
 }
 
 void quartet::gpu::attend(DeviceBuilder &k, int64_t width, int64_t headsPerKv,
-                          mlir::Type cacheType, bool many,
+                          mlir::Type cacheType, bool many, int64_t mostTokens,
                           const AttendArgs &args) {
   DeviceBuilder::SharedScope scope(k);
   auto sizes = AttendSizes::of(k, width, cacheType);
   if (many && sizes) {
     AttendTile tile(k, width, headsPerKv, cacheType, *sizes, args);
-    k.loop(k.i64(0), args.tokens * headsPerKv, sizes->rows,
-           [&](V first) { tile.run(first); });
-    return;
+    // A loop around it would keep what only its beginning needs in registers.
+    if (mostTokens * headsPerKv <= sizes->rows)
+      return tile.run(k.i64(0));
+    return k.loop(k.i64(0), args.tokens * headsPerKv, sizes->rows,
+                  [&](V first) { tile.run(first); });
   }
   AttendStream stream(k, width, headsPerKv, cacheType, args);
   k.loop(args.tokens, [&](V token) {

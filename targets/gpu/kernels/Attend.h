@@ -33,9 +33,11 @@ struct AttendArgs {
 /// token with no place in the range gets largest = -3e38 and zeros. The whole
 /// block comes with the same values. A token's bits depend on its own query and
 /// on the range alone. \p many: calls are parts of prompts, so that rows of
-/// several tokens are worth matrix instructions.
+/// several tokens are worth matrix instructions. \p mostTokens: no call has
+/// more.
 void attend(DeviceBuilder &k, int64_t width, int64_t headsPerKv,
-            mlir::Type cacheType, bool many, const AttendArgs &args);
+            mlir::Type cacheType, bool many, int64_t mostTokens,
+            const AttendArgs &args);
 
 } // namespace quartet::gpu
 #endif

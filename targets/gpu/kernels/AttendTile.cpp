@@ -197,13 +197,15 @@ void AttendTile::scores() {
     V firstKey = k.warp() / across * (myKeys * RowFragments::kRows);
     SmallVector<V> queryRows, keyRows;
     for (int64_t q = 0; q < myRows; ++q)
-      queryRows.push_back(queries +
-                          (firstRow + q * unit.tokens + unit.token) * at.query);
+      queryRows.push_back(fragments.place(
+          queries + (firstRow + q * unit.tokens + unit.token) * at.query, 32));
     for (int64_t n = 0; n < myKeys; ++n)
       for (int64_t r = 0; r < unit.rowsPerLane; ++r)
-        keyRows.push_back(keys + (firstKey + n * RowFragments::kRows +
-                                  fragments.operandRow(r)) *
-                                     at.key);
+        keyRows.push_back(
+            fragments.place(keys + (firstKey + n * RowFragments::kRows +
+                                    fragments.operandRow(r)) *
+                                       at.key,
+                            16));
     SmallVector<V> flat;
     for (int64_t i = 0; i < myRows * myKeys; ++i)
       flat.append(unit.zero());
@@ -323,10 +325,12 @@ void AttendTile::addValues(State &state) {
       for (int64_t r = 0; r < unit.rowsPerLane; ++r) {
         V column =
             columnGroup(g) * RowFragments::kRows + fragments.operandRow(r);
-        a.push_back(fragments.words(values + column * 16, at.value, step));
+        V from = fragments.place(values + column * 16, at.value);
+        a.push_back(fragments.words(from, at.value, step));
       }
     for (int64_t q = 0; q < rowGroups; ++q) {
-      V row = weights + (unit.token + q * unit.tokens) * at.score;
+      V row = fragments.place(
+          weights + (unit.token + q * unit.tokens) * at.score, 32);
       SmallVector<V> high = fragments.words(row, 32, step);
       SmallVector<V> low = fragments.words(row + 16, 32, step);
       for (int64_t g = 0; g < columnGroups; ++g) {

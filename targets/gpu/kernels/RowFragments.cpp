@@ -32,10 +32,11 @@ MatrixUnit::Sum RowFragments::scaled(const MatrixUnit::Sum &sum,
   return next;
 }
 
-SmallVector<V> RowFragments::words(V row, int64_t stride, V step) const {
+SmallVector<V> RowFragments::words(V place, int64_t stride, V step) const {
+  V from = place + step * (stepPieces * stride);
   SmallVector<V> all;
   for (int64_t i = 0; i < lanePieces; ++i) {
-    V four = k.load(k.vec(4, k.i32()), row, piece(step, i) * stride, 16);
+    V four = k.load(k.vec(4, k.i32()), from, i * stride, 16);
     for (int64_t word = 0; word < 4; ++word)
       all.push_back(k.extract(four, word));
   }

@@ -21,10 +21,6 @@ struct RowFragments {
   explicit RowFragments(DeviceBuilder &k);
 
   int64_t stepColumns() const { return stepPieces * kPiece; }
-  /// The lane's \p i-th piece of step \p step.
-  V piece(V step, int64_t i) const {
-    return (step * unit.kLanes + unit.kLane) * lanePieces + i;
-  }
 
   /// Results of a lane.
   int64_t results() const {
@@ -44,9 +40,14 @@ struct RowFragments {
   MatrixUnit::Sum scaled(const MatrixUnit::Sum &sum,
                          llvm::ArrayRef<V> factors) const;
 
-  /// The words of the lane's pieces of a row, whose piece p is at \p row +
-  /// p * \p stride, shared.
-  llvm::SmallVector<V> words(V row, int64_t stride, V step) const;
+  /// Where the lane's first piece of a row is, whose piece p is at \p row +
+  /// p * \p stride (shared): one address for all steps, what follows are
+  /// constants.
+  V place(V row, int64_t stride) const {
+    return row + unit.kLane * (lanePieces * stride);
+  }
+  /// The words of the lane's pieces of a step.
+  llvm::SmallVector<V> words(V place, int64_t stride, V step) const;
   /// \p sum and the products of a step; words of A by row of the lane.
   MatrixUnit::Sum multiply(llvm::ArrayRef<llvm::SmallVector<V>> a,
                            llvm::ArrayRef<V> b,

@@ -48,7 +48,7 @@ struct Kernels {
       args.recordHeadStride = ranges * record;
       // Ranges that begin behind the last token have nothing to do.
       k.ifThen(args.page0 * kPageTokens < args.place + args.tokens,
-               [&] { gpu::attend(k, width, heads, element, many, args); });
+               [&] { gpu::attend(k, width, heads, element, many, 16, args); });
     });
     addMerge("gated", width, true);
   }
