@@ -83,7 +83,7 @@ llvm::Expected<std::vector<BuildTarget>> quartet::parseTargets(StringRef text,
   text.split(names, ',');
   std::vector<BuildTarget> targets;
   for (StringRef name : names) {
-    auto target = parseTarget(name, cpu);
+    auto target = parseTarget(name.trim(), cpu);
     if (!target)
       return target.takeError();
     for (const BuildTarget &other : targets)

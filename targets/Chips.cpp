@@ -104,11 +104,14 @@ llvm::Expected<Chip> quartet::findChip(StringRef name) {
   for (const ChipFile &file : chipFiles())
     if (llvm::sys::path::stem(file.name) == name)
       return parseChip(file);
-  std::string names;
-  for (const auto &entry : targetNames())
+  std::string names, near;
+  for (const auto &entry : targetNames()) {
     names += " " + entry.first;
-  return llvm::createStringError("unknown target '" + name +
-                                 "'; known targets:" + names);
+    if (near.empty() && StringRef(entry.first).starts_with(name)) // sm_90
+      near = " (did you mean '" + entry.first + "'?)";
+  }
+  return llvm::createStringError("unknown target '" + name + "'" + near +
+                                 "; known targets:" + names);
 }
 
 llvm::Expected<gpu::GpuFacts> quartet::findGpuFacts(StringRef name) {

@@ -26,6 +26,10 @@ static void fail(void *, const char *reason, bool) {
   llvm::errs() << "quartetc: error: LLVM cannot compile what quartetc made: "
                << llvm::StringRef(reason).trim() << "\n";
   printDoing(llvm::errs());
+  // What a new chip's file says is taken as it is.
+  if (llvm::StringRef(reason).contains("does not support target"))
+    llvm::errs() << "quartetc: the field 'features' of the chip's file "
+                    "(targets/VENDOR/CHIP.json) may name too old a version\n";
   llvm::errs() << "quartetc: this is a defect of quartetc; please report it "
                   "with the lines above and the input\n";
   llvm::sys::RunInterruptHandlers();

@@ -12,6 +12,11 @@ if [[ $# -ne 3 ]]; then
 fi
 quartetc=$1 target=$2 folder=$3
 python=${PYTHON:-python3}
+"$python" -c 'import numpy' 2>/dev/null || {
+  echo "golden.sh: $python has no NumPy, which writes the logits that are wanted; install it" \
+    "(pip install numpy), or set PYTHON to a Python that has it" >&2
+  exit 2
+}
 here=$(cd "$(dirname "$0")/.." && pwd)
 case $target in
   emulator:gfx*) reference=emulator:sm_90a ;; # another one: AMD's and NVIDIA's phases agree

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <unistd.h>
 
 namespace quartet::rt {
 
@@ -71,6 +72,17 @@ bool measure(const Session &session, Engine &engine, ProfileReport &report,
   return measureCopyBandwidth(*engine.device(), report.bandwidth, error);
 }
 
+/// Whether a file could be written there, before there is anything to write.
+bool canWrite(const std::string &path, std::string *error) {
+  size_t slash = path.rfind('/');
+  std::string folder =
+      slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  if (access(folder.c_str(), W_OK) == 0)
+    return true;
+  *error = "cannot write '" + path + "': " + strerror(errno);
+  return false;
+}
+
 /// Writes \p text to a file.
 bool writeFile(const std::string &path, const std::string &text,
                std::string *error) {
@@ -97,9 +109,11 @@ int profileCommand(const Session &session) {
                         ExitUsage);
   EngineOptions engineOptions;
   engineOptions.context = longest;
+  std::string error;
+  if (!options.output.empty() && !canWrite(options.output, &error))
+    return session.fail(error);
   LoadedModel model;
   model.syntheticSeed = options.syntheticSeed;
-  std::string error;
   if (!loadModel(session, engineOptions, model, &error))
     return session.fail(error);
   if (!model.device)

@@ -136,7 +136,9 @@ bool findDevice(const quartet_device &program, const DeviceWish &wish,
               std::to_string(info.index) + " is " + info.name + " (" +
               info.arch + ")";
   }
-  *error = "is for " + std::string(program.arch) + ", but " + others;
+  *error = "it is for " + std::string(program.arch) + ", but " + others +
+           "; compile the model for that one (quartetc targets lists the "
+           "chips)";
   return false;
 }
 

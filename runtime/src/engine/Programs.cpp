@@ -30,7 +30,7 @@ const quartet_program *chooseProgram(const quartet_program *programs,
       reason = std::string("needs AMX, which the system refuses: ") +
                strerror(errno);
     else if (program.device && !whyNotDevice)
-      reason = "is for a device";
+      reason = "it is for a device";
     else if (program.device)
       reason = whyNotDevice(*program.device);
     if (reason.empty()) {
@@ -41,7 +41,7 @@ const quartet_program *chooseProgram(const quartet_program *programs,
     }
     lacksDevice |= program.device != nullptr;
     reasons += (reasons.empty() ? "'" : "; '") + std::string(program.target) +
-               "' " + reason;
+               (program.device ? "': " : "' ") + reason;
   }
   if (error && reasons.empty() && count > 0) {
     *error = "this executable has no program '" + wanted + "'; it has " + names;
@@ -50,8 +50,10 @@ const quartet_program *chooseProgram(const quartet_program *programs,
   if (error)
     *error = "this executable has no program for this machine: " +
              (reasons.empty() ? "it has none at all" : reasons) +
-             "; compile the model for it (quartetc build --target host, or "
-             "what quartetc targets lists)";
+             // What a device needs is said with it, and may be a driver.
+             (lacksDevice ? ""
+                          : "; compile the model for it (quartetc build "
+                            "--target host)");
   return nullptr;
 }
 

@@ -177,8 +177,9 @@ TEST_F(DeviceAppTest, RunsOnTheDevice) {
 
 TEST_F(DeviceAppTest, SaysWhatIsMissing) {
   set("QUARTET_CUDA_LIBRARY", "/none/libcuda.so.1");
-  refused({"'gpu' this machine has no NVIDIA driver", "/none/libcuda.so.1",
+  refused({"'gpu': this machine has no NVIDIA driver", "/none/libcuda.so.1",
            "install it"});
+  EXPECT_EQ(generate().err.find("quartetc"), std::string::npos);
   set("QUARTET_CUDA_LIBRARY", QUARTET_FAKE_CUDA);
   set("FAKE_GPU_VERSION", "11040");
   refused({"too old", "CUDA 11.4, expected 12.0", "nvidia-smi"});
@@ -187,7 +188,7 @@ TEST_F(DeviceAppTest, SaysWhatIsMissing) {
   refused({"sees no NVIDIA GPU", "CUDA_VISIBLE_DEVICES"});
   set("FAKE_GPU_COUNT", "1");
   set("FAKE_GPU_ARCH", "8.6");
-  refused({"is for sm_90a", "Fake GPU 0 (sm_86)"});
+  refused({"it is for sm_90a", "Fake GPU 0 (sm_86)", "quartetc targets"});
   set("FAKE_GPU_ARCH", "9.0");
   refused({"no NVIDIA device 2, expected 0 to 0"}, {"--device", "2"});
   set("FAKE_GPU_FAIL", "cuModuleLoadDataEx=222");
@@ -217,7 +218,7 @@ TEST_F(DeviceAppTest, TakesTheCpuWhereThereIsNoDevice) {
   EXPECT_EQ(driver.log(), "");
   // Whoever does not ask for quiet learns of it.
   ran = run({"run", "--tokens", "5,6", "-n", "1", "--print-tokens"});
-  EXPECT_NE(ran.err.find("runs program 'test', because 'gpu' this machine has "
+  EXPECT_NE(ran.err.find("runs program 'test', because 'gpu': this machine has "
                          "no NVIDIA driver"),
             std::string::npos)
       << ran.err;

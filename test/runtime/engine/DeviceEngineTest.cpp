@@ -322,7 +322,7 @@ TEST(DevicePrograms, AreChosenWhereTheirDeviceIs) {
   EXPECT_EQ(chosen(no), "cpu");
   EXPECT_EQ(chosen(nullptr), "cpu");
   EXPECT_EQ(chosen(no, "gpu"), "none");
-  EXPECT_NE(error.find("'gpu' has no GPU"), std::string::npos) << error;
+  EXPECT_NE(error.find("'gpu': has no GPU"), std::string::npos) << error;
 }
 
 TEST(DevicePrograms, DamagedTablesAreRefused) {
