@@ -25,9 +25,12 @@ int64_t quartet_emu_clock(void);
 void *quartet_emu_shared(void);
 
 /// Before an ordinary access of \p bytes at \p address, which lies in the
-/// block's shared memory, in device memory, or on the fibre's stack.
-void quartet_emu_read(const void *address, int64_t bytes, const char *site);
-void quartet_emu_write(void *address, int64_t bytes, const char *site);
+/// block's shared memory, in device memory, or on the fibre's stack. \p align:
+/// what the code generators were promised that the address is a multiple of.
+void quartet_emu_read(const void *address, int64_t bytes, int64_t align,
+                      const char *site);
+void quartet_emu_write(void *address, int64_t bytes, int64_t align,
+                       const char *site);
 
 /// All threads of the block meet; orders what they did before it in front of
 /// what they do behind it.
