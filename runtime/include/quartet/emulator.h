@@ -97,8 +97,8 @@ void quartet_emu_group_multiply(int32_t element, int32_t columns, int32_t steps,
                                 const uint64_t *descriptors, const uint32_t *a,
                                 uint32_t *d, const char *site);
 /// fence.proxy.async of shared memory: what has arrived there for the calling
-/// thread may be read by quartet_emu_group_multiply, and barriers that it has
-/// begun be told of bulk copies.
+/// thread may be read by quartet_emu_group_multiply and written over by bulk
+/// copies, and barriers that it has begun be told of those.
 void quartet_emu_group_fence(void);
 
 /// cp.async: \p bytes (4, 8, 16) from device memory to shared memory; behind

@@ -160,8 +160,8 @@ void quartet_emu_write(void *address, int64_t bytes, int64_t align,
   checkAlignment(t, address, bytes, align, "writes", site);
   if (!space)
     return;
-  checkWrite(t, *space, reinterpret_cast<uintptr_t>(address) - space->base,
-             uint64_t(bytes), site);
   if (space->shared)
     changesShared(t);
+  checkWrite(t, *space, reinterpret_cast<uintptr_t>(address) - space->base,
+             uint64_t(bytes), site);
 }

@@ -166,9 +166,12 @@ void quartet::emu::changesShared(Thread &t) {
   if (t.unfenced)
     return;
   t.unfenced = true;
+  if (t.fencedTick == t.block->tick) // told apart from what it has fenced
+    t.block->tick = ++t.machine->now;
   t.unfencedTick = t.block->tick;
 }
 
 void quartet_emu_group_fence(void) {
   current->unfenced = current->unfencedBegin = false;
+  current->fencedTick = current->block->tick;
 }
