@@ -6,6 +6,8 @@
 #include "targets/llvm/Optimize.h"
 #include "targets/llvm/Translate.h"
 #include "targets/nvidia/NvidiaTarget.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/Instructions.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -68,6 +70,22 @@ static void addAmdFlags(llvm::Module &module) {
   module.setPICLevel(llvm::PICLevel::BigPIC);
 }
 
+/// Threads of a warp, or of a block, may have to come together to whatever a
+/// kernel calls and to each piece of assembly: no pass may make two of one, in
+/// arms where they part. Passes take it off functions that need it not. The op
+/// llvm.inline_asm can't say it (LLVM 22), which is why it is said here.
+static void markConvergent(llvm::Module &module) {
+  for (llvm::Function &function : module) {
+    if (function.isDeclaration()) // intrinsics, which say it themselves
+      continue;
+    function.addFnAttr(llvm::Attribute::Convergent);
+    for (llvm::Instruction &instruction : llvm::instructions(function))
+      if (auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction))
+        if (call->isInlineAsm())
+          call->addFnAttr(llvm::Attribute::Convergent);
+  }
+}
+
 /// The optimised LLVM IR.
 static llvm::Expected<std::unique_ptr<llvm::Module>>
 compile(mlir::ModuleOp op, llvm::LLVMContext &context, const GpuFacts &facts,
@@ -77,6 +95,7 @@ compile(mlir::ModuleOp op, llvm::LLVMContext &context, const GpuFacts &facts,
     return module.takeError();
   if (facts.vendor == Vendor::Amd)
     addAmdFlags(**module);
+  markConvergent(**module);
   optimize(**module, machine);
   return module;
 }

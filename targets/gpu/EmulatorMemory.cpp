@@ -31,10 +31,18 @@ static int64_t bytesOf(Operation *op, Type type) {
   return int64_t(DataLayout::closest(op).getTypeSize(type).getFixedValue());
 }
 
-static void check(EmulatorCalls &e, StringRef name, Value pointer,
-                  Value bytes) {
+/// What LLVM takes the address of an access of \p type to be a multiple of: the
+/// code generators make wide accesses of it, which trap elsewhere.
+static int64_t alignmentOf(Operation *op, Type type,
+                           std::optional<uint64_t> own) {
+  return own ? int64_t(*own)
+             : int64_t(DataLayout::closest(op).getTypeABIAlignment(type));
+}
+
+static void check(EmulatorCalls &e, StringRef name, Value pointer, Value bytes,
+                  int64_t align = 1) {
   if (!isPrivate(pointer))
-    e.callAtSite(name, nullptr, {pointer, bytes});
+    e.callAtSite(name, nullptr, {pointer, bytes, e.constant(e.i64(), align)});
 }
 
 /// \p length, of any width, as i64.
@@ -49,14 +57,16 @@ Translated quartet::gpu::emulateMemory(EmulatorCalls &e, Operation *op) {
     if (load.getOrdering() != LLVM::AtomicOrdering::not_atomic)
       return std::nullopt;
     check(e, "read", load.getAddr(),
-          e.constant(e.i64(), bytesOf(op, load.getType())));
+          e.constant(e.i64(), bytesOf(op, load.getType())),
+          alignmentOf(op, load.getType(), load.getAlignment()));
     return success();
   }
   if (auto store = dyn_cast<LLVM::StoreOp>(op)) {
     if (store.getOrdering() != LLVM::AtomicOrdering::not_atomic)
       return std::nullopt;
-    check(e, "write", store.getAddr(),
-          e.constant(e.i64(), bytesOf(op, store.getValue().getType())));
+    Type type = store.getValue().getType();
+    check(e, "write", store.getAddr(), e.constant(e.i64(), bytesOf(op, type)),
+          alignmentOf(op, type, store.getAlignment()));
     return success();
   }
   if (auto copy = dyn_cast<LLVM::MemcpyOp>(op)) {

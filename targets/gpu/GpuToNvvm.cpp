@@ -112,6 +112,20 @@ static void copyByPtx(NVVM::CpAsyncBulkGlobalToSharedClusterOp op) {
                "l,l,r,l,~{memory}");
 }
 
+/// The dialect's loop says that all threads go the same way (bra.uni), which
+/// nobody promises: each asks for itself, and some see the phase end earlier.
+static void waitByPtx(NVVM::MBarrierTryWaitParityOp op) {
+  auto pointer = cast<LLVM::LLVMPointerType>(op.getAddr().getType());
+  if (pointer.getAddressSpace() != kSharedSpace)
+    return;
+  // Labels are known within the braces only.
+  replaceByPtx(op, {op.getAddr(), op.getPhase(), op.getTicks()},
+               "{\n.reg .pred done;\nagain:\n"
+               "mbarrier.try_wait.parity.shared.b64 done, [$0], $1, $2;\n"
+               "@!done bra again;\n}",
+               "l,r,r,~{memory}");
+}
+
 /// A name of PTX as the code generator copies it: letters, digits, _ and $.
 static LogicalResult checkName(LLVM::LLVMFuncOp kernel) {
   StringRef name = kernel.getSymName();
@@ -148,6 +162,7 @@ public:
     module.walk(orderByFences);
     module.walk(prefetchByPtx);
     module.walk(copyByPtx);
+    module.walk(waitByPtx);
     return success();
   }
 };

@@ -24,6 +24,12 @@ V quartet::gpu::groupDescriptor(DeviceBuilder &k, V rows) {
   return ((address & 0x3ffff) >> 4) | k.i64(constant);
 }
 
+bool quartet::gpu::hasGroupColumns(MatrixElement element, int64_t columns) {
+  return columns <= 256 && columns % 8 == 0 &&
+         (element != MatrixElement::Int8 || columns <= 24 ||
+          columns % kManyByteColumns == 0);
+}
+
 /// "$first, $(first + 1), ..." in braces.
 static std::string registerList(int64_t first, int64_t count) {
   std::string text = "{";
@@ -37,6 +43,7 @@ SmallVector<V> quartet::gpu::groupMultiply(DeviceBuilder &k,
                                            int64_t columns, ArrayRef<V> a,
                                            V descriptor,
                                            ArrayRef<int64_t> offsets) {
+  assert(hasGroupColumns(element, columns) && "ptxas refuses other shapes");
   bool bytes = element == MatrixElement::Int8;
   int64_t results = columns / 2, steps = int64_t(offsets.size());
   std::string name = "wgmma.mma_async.sync.aligned.m64n" +

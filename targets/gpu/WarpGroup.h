@@ -24,7 +24,14 @@ V groupRowOffset(V row, V byte);
 /// multiple of 1024 bytes; i64. 32 bytes further on in all rows are 2 more.
 V groupDescriptor(DeviceBuilder &k, V rows);
 
-/// Products of \p columns (a multiple of 8) rows of B, steps of 32 bytes of
+/// From here on, the columns of a product of bytes are a multiple of it.
+constexpr int64_t kManyByteColumns = 16;
+/// Whether the instruction has a form for that many columns: up to 256 of them,
+/// multiples of 8; of bytes 8, 16, 24, 32 and then every other one only (PTX
+/// ISA, "Matrix Shape" of wgmma).
+bool hasGroupColumns(MatrixElement element, int64_t columns);
+
+/// Products of \p columns (see hasGroupColumns) rows of B, steps of 32 bytes of
 /// their columns: the sum over all steps of A of a step times B at \p
 /// descriptor and the step's of \p offsets (constants, so that no registers
 /// hold a descriptor of each). \p a: words as of an mma, four for each step.

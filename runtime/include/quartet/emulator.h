@@ -25,9 +25,12 @@ int64_t quartet_emu_clock(void);
 void *quartet_emu_shared(void);
 
 /// Before an ordinary access of \p bytes at \p address, which lies in the
-/// block's shared memory, in device memory, or on the fibre's stack.
-void quartet_emu_read(const void *address, int64_t bytes, const char *site);
-void quartet_emu_write(void *address, int64_t bytes, const char *site);
+/// block's shared memory, in device memory, or on the fibre's stack. \p align:
+/// what the code generators were promised that the address is a multiple of.
+void quartet_emu_read(const void *address, int64_t bytes, int64_t align,
+                      const char *site);
+void quartet_emu_write(void *address, int64_t bytes, int64_t align,
+                       const char *site);
 
 /// All threads of the block meet; orders what they did before it in front of
 /// what they do behind it.
@@ -94,8 +97,8 @@ void quartet_emu_group_multiply(int32_t element, int32_t columns, int32_t steps,
                                 const uint64_t *descriptors, const uint32_t *a,
                                 uint32_t *d, const char *site);
 /// fence.proxy.async of shared memory: what has arrived there for the calling
-/// thread may be read by quartet_emu_group_multiply, and barriers that it has
-/// begun be told of bulk copies.
+/// thread may be read by quartet_emu_group_multiply and written over by bulk
+/// copies, and barriers that it has begun be told of those.
 void quartet_emu_group_fence(void);
 
 /// cp.async: \p bytes (4, 8, 16) from device memory to shared memory; behind

@@ -40,6 +40,8 @@ struct Check {
   void unwritten(uint64_t at);
   void inFlight(const Cell &cell, uint64_t at, const char *does);
   void notWaited(const Cell *cell, uint64_t at);
+  /// That a bulk copy goes over what a thread has written without a fence.
+  void unfenced(const Cell &cell, uint64_t at);
   void race(uint64_t at, const char *does, Mark other, const char *did,
             const char *itsSite);
   std::string access(uint64_t at, const char *does) const;
@@ -75,6 +77,21 @@ void Check::notWaited(const Cell *cell, uint64_t at) {
   t.machine->report(
       ReportKind::MissingWait, site, cell ? cell->writeSite : nullptr,
       "missing wait: " + what + ", before it waited for the launch in front");
+}
+
+void Check::unfenced(const Cell &cell, uint64_t at) {
+  Mark w = cell.write;
+  if (w.tick < b.launchTick || w.who & (who::kKind | who::kInFlight) ||
+      who::block(w.who) != b.index)
+    return;
+  // As for warp groups: who has written it is who has to fence it.
+  const Thread &writer = b.threads[who::thread(w.who)];
+  if (writer.unfenced && w.tick >= writer.unfencedTick)
+    t.machine->report(ReportKind::MissingWait, site, cell.writeSite,
+                      "missing wait: " + access(at, "copies over") +
+                          ", which " + nameOf(writer) + " wrote at " +
+                          quoted(cell.writeSite) +
+                          " without a fence for bulk copies");
 }
 
 void Check::race(uint64_t at, const char *does, Mark other, const char *did,
@@ -358,8 +375,10 @@ void quartet::emu::markBulkCopy(Thread &t, Space &s, uint64_t offset,
   Check check(t, s, offset, bytes, site);
   uint32_t writer = who::make(bulkBlock(*t.machine, *t.block), 0);
   check.forCells([&](Cell &cell, uint64_t at) {
-    if (!arrives)
+    if (!arrives) {
+      check.unfenced(cell, at);
       check.write(cell, at, false);
+    }
     cell.write = {arrives ? t.machine->now : t.block->tick,
                   arrives ? writer : t.me | who::kInFlight};
     cell.writeSite = site;

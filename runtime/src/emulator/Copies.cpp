@@ -31,7 +31,7 @@ void quartet_emu_copy_async(void *shared, const void *global, int32_t bytes,
                site,
                {}};
   if (sourceBytes) {
-    quartet_emu_read(global, sourceBytes, site);
+    quartet_emu_read(global, sourceBytes, 1, site);
     std::memcpy(copy.snapshot, global, uint32_t(sourceBytes));
   }
   markCopy(t, t.block->shared, to - t.block->shared.base, uint32_t(bytes),

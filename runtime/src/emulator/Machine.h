@@ -108,10 +108,11 @@ struct Thread {
   /// begun.
   bool unfenced = false, unfencedBegin = false;
   uint32_t unfencedTick = 0;
-  uint64_t committed = 0; ///< groups
-  Clock acquired;         ///< since the block's last barrier
-  Clock relaxed;          ///< seen by relaxed atomics: a fence acquires it
-  Clock fenced;           ///< published by relaxed atomics after a fence
+  uint32_t fencedTick = 0; ///< of its last group fence
+  uint64_t committed = 0;  ///< groups
+  Clock acquired;          ///< since the block's last barrier
+  Clock relaxed;           ///< seen by relaxed atomics: a fence acquires it
+  Clock fenced;            ///< published by relaxed atomics after a fence
 };
 
 struct Block {
@@ -279,8 +280,8 @@ inline bool isBefore(const Thread &thread, Mark mark) {
          who::thread(mark.who) - thread.warp->first < lanes;
 }
 
-/// \p thread has changed shared memory, which warp groups don't see before its
-/// next group fence.
+/// \p thread changes shared memory now, which warp groups and bulk copies don't
+/// see before its next group fence. To be called before the change is marked.
 void changesShared(Thread &thread);
 
 /// Reports that \p thread has a bad \p kind ("instruction"), which \p what

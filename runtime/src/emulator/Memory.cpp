@@ -128,22 +128,40 @@ Space *Machine::locate(Thread &thread, const void *pointer, int64_t bytes,
   return space;
 }
 
-void quartet_emu_read(const void *address, int64_t bytes, const char *site) {
+/// Hardware traps, or takes another address.
+static void checkAlignment(Thread &t, const void *pointer, int64_t bytes,
+                           int64_t align, const char *does, const char *site) {
+  auto address = reinterpret_cast<uintptr_t>(pointer);
+  if (address % uint64_t(align) == 0)
+    return;
+  badInstruction(t, site, "alignment",
+                 std::string(does) + " " + std::to_string(bytes) +
+                     " bytes at " + hexadecimal(address) + ", " +
+                     nearest(*t.machine, address, uint64_t(bytes)) +
+                     "; expected a multiple of " + std::to_string(align));
+}
+
+void quartet_emu_read(const void *address, int64_t bytes, int64_t align,
+                      const char *site) {
   Thread &t = *current;
   t.site = site;
-  if (Space *space = t.machine->locate(t, address, bytes, false, site))
+  Space *space = t.machine->locate(t, address, bytes, false, site);
+  checkAlignment(t, address, bytes, align, "reads", site);
+  if (space)
     checkRead(t, *space, reinterpret_cast<uintptr_t>(address) - space->base,
               uint64_t(bytes), site);
 }
 
-void quartet_emu_write(void *address, int64_t bytes, const char *site) {
+void quartet_emu_write(void *address, int64_t bytes, int64_t align,
+                       const char *site) {
   Thread &t = *current;
   t.site = site;
   Space *space = t.machine->locate(t, address, bytes, true, site);
+  checkAlignment(t, address, bytes, align, "writes", site);
   if (!space)
     return;
-  checkWrite(t, *space, reinterpret_cast<uintptr_t>(address) - space->base,
-             uint64_t(bytes), site);
   if (space->shared)
     changesShared(t);
+  checkWrite(t, *space, reinterpret_cast<uintptr_t>(address) - space->base,
+             uint64_t(bytes), site);
 }

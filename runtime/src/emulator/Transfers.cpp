@@ -118,7 +118,7 @@ void quartet_emu_transfer_copy(void *to, const void *from, void *barrier,
   Space &shared = t.block->shared;
   if (!shared.holds(target, uint64_t(bytes)))
     t.machine->outOfBounds(t, target, bytes, true, site);
-  quartet_emu_read(from, bytes, site);
+  quartet_emu_read(from, bytes, 16, site);
   BulkCopy copy;
   copy.to = static_cast<char *>(to);
   copy.from = static_cast<const char *>(from);

@@ -131,6 +131,11 @@ void quartet_emu_group_multiply(int32_t element, int32_t columns, int32_t steps,
     badInstruction(t, site, "instruction",
                    "has a matrix instruction of " + std::to_string(columns) +
                        " columns, expected a multiple of 8 up to 256");
+  if (element == QUARTET_EMU_GROUP_S8 && columns > 24 && columns % 16 != 0)
+    badInstruction(t, site, "instruction",
+                   "has a matrix instruction of bytes with " +
+                       std::to_string(columns) +
+                       " columns, expected 8, 16, 24 or a multiple of 16");
   t.operands.words = {a, nullptr, nullptr, d};
   t.operands.row = descriptors;
   if (!meet(t, wholeWarp(t),
@@ -161,9 +166,12 @@ void quartet::emu::changesShared(Thread &t) {
   if (t.unfenced)
     return;
   t.unfenced = true;
+  if (t.fencedTick == t.block->tick) // told apart from what it has fenced
+    t.block->tick = ++t.machine->now;
   t.unfencedTick = t.block->tick;
 }
 
 void quartet_emu_group_fence(void) {
   current->unfenced = current->unfencedBegin = false;
+  current->fencedTick = current->block->tick;
 }

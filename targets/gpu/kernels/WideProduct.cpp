@@ -21,6 +21,10 @@ static constexpr int64_t kTokenBytes =
 /// Results of a task of 64 tokens, which lie in shared memory beside slabs.
 static constexpr int64_t kResultBytes = kPassPanels * kPanelRows * 4 * 64;
 
+static MatrixElement elementOf(const PackedFormat &format) {
+  return format.isInteger() ? MatrixElement::Int8 : MatrixElement::BF16;
+}
+
 static int partsOf(const PackedFormat &format) {
   return format.isInteger() ? 1 : kWideParts;
 }
@@ -66,15 +70,20 @@ static int64_t tokenUnit(const GpuFacts &machine, const PackedFormat &format) {
 int64_t quartet::gpu::mostPassTokens(const GpuFacts &machine,
                                      const PackedFormat &format, int64_t rows) {
   int64_t most = format.isInteger() ? kWideIntegerTokens : kWideFloatTokens;
-  return std::min<int64_t>(most,
-                           llvm::alignTo(rows, tokenUnit(machine, format)));
+  int64_t tokens = llvm::alignTo(rows, tokenUnit(machine, format));
+  if (machine.wgmma && !hasGroupColumns(elementOf(format), tokens))
+    tokens = llvm::alignTo(tokens, kManyByteColumns);
+  return std::min(most, tokens);
 }
 
 int64_t quartet::gpu::fewerPassTokens(const GpuFacts &machine,
                                       const PackedFormat &format,
                                       int64_t tokens) {
   int64_t unit = tokenUnit(machine, format);
-  return tokens / (2 * unit) * unit;
+  int64_t fewer = tokens / (2 * unit) * unit;
+  if (machine.wgmma && !hasGroupColumns(elementOf(format), fewer))
+    fewer = llvm::alignDown(fewer, kManyByteColumns);
+  return fewer;
 }
 
 int64_t quartet::gpu::wideTaskTokens(const GpuFacts &machine,

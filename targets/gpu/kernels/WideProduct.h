@@ -11,8 +11,8 @@ namespace quartet::gpu {
 /// that one unpacks or converts while the other has the matrix unit.
 class WideProduct {
 public:
-  /// Of passes of \p tokens tokens, a multiple of 8. Floats multiply as \p
-  /// parts bf16.
+  /// Of passes of \p tokens tokens, as mostPassTokens has them. Floats multiply
+  /// as \p parts bf16.
   WideProduct(DeviceBuilder &k, MatrixElement element,
               const PackedFormat &format, int64_t columns,
               const WeightsOperand &weights, const RowsOperand &rows,

@@ -53,17 +53,17 @@ void cpuStep(const quartet_step_args *args, int64_t, int64_t) {
 void emulated(const quartet_step_args *args, int64_t, int64_t *) {
   if (quartet_emu_thread() != 0 || quartet_emu_block() != 0)
     return;
-  quartet_emu_read(args, sizeof(*args), "arguments");
-  quartet_emu_read(args->tokens + trespass, args->num_tokens * 4, "tokens");
+  quartet_emu_read(args, sizeof(*args), 1, "arguments");
+  quartet_emu_read(args->tokens + trespass, args->num_tokens * 4, 1, "tokens");
   if (scribbles)
-    quartet_emu_write(args->weights[0], 4, "weights");
+    quartet_emu_write(args->weights[0], 4, 1, "weights");
   for (int64_t r = 0; r != args->num_rows; ++r) {
-    quartet_emu_read(args->rows + r, 4, "rows");
+    quartet_emu_read(args->rows + r, 4, 1, "rows");
     int32_t next = (args->tokens[args->rows[r]] + 1) % 256;
-    quartet_emu_write(args->logits + r * 256, 256 * 4, "logits");
+    quartet_emu_write(args->logits + r * 256, 256 * 4, 1, "logits");
     for (int32_t id = 0; id != 256; ++id)
       args->logits[r * 256 + id] = id == next ? 1.0f : 0.0f;
-    quartet_emu_write(args->sampled + r, 4, "sampled");
+    quartet_emu_write(args->sampled + r, 4, 1, "sampled");
     args->sampled[r] = next;
   }
 }
@@ -73,8 +73,8 @@ void emulatedFill(const quartet_step_args *args, int64_t, int64_t *) {
   if (quartet_emu_thread() != 0 || quartet_emu_block() != 0)
     return;
   const auto *fill = reinterpret_cast<const quartet_fill *>(args);
-  quartet_emu_read(fill, sizeof(*fill), "what to fill");
-  quartet_emu_write(fill->out, fill->bytes, "weights");
+  quartet_emu_read(fill, sizeof(*fill), 1, "what to fill");
+  quartet_emu_write(fill->out, fill->bytes, 1, "weights");
   fakeFill(args, 0, nullptr);
 }
 const quartet_launch emulatedFillLaunch = {"fill", emulatedFill, 0, 0, 0,

@@ -10,11 +10,11 @@
 namespace quartet::emu {
 
 template <typename T> T load(const T *from, const char *site = "load") {
-  quartet_emu_read(from, sizeof(T), site);
+  quartet_emu_read(from, sizeof(T), alignof(T), site);
   return *from;
 }
 template <typename T> void store(T *to, T value, const char *site = "store") {
-  quartet_emu_write(to, sizeof(T), site);
+  quartet_emu_write(to, sizeof(T), alignof(T), site);
   *to = value;
 }
 template <typename T = uint32_t> T *shared(int64_t offset = 0) {

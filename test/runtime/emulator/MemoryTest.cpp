@@ -51,7 +51,7 @@ TEST(EmulatorMemory, ReportsOutOfBounds) {
     device.addRegion(data, 256, "scores", RegionKind::ReadWrite);
     uint32_t *at = bytes == 4 ? data + 64 : data + 62;
     EXPECT_FALSE(device.run([&] {
-      quartet_emu_write(at, bytes, "layer 3 / store");
+      quartet_emu_write(at, bytes, 1, "layer 3 / store");
       ADD_FAILURE() << "goes on behind an access out of bounds";
     }));
     EXPECT_REPORT(device, ReportKind::OutOfBounds, "'layer 3 / store'");
@@ -75,7 +75,7 @@ TEST(EmulatorMemory, ReportsOutOfBounds) {
   }));
   EXPECT_REPORT(device, ReportKind::OutOfBounds, "shared memory of block 0");
   device.clearReports();
-  EXPECT_FALSE(device.run([&] { quartet_emu_read(shared(), -4, "s"); }));
+  EXPECT_FALSE(device.run([&] { quartet_emu_read(shared(), -4, 1, "s"); }));
   EXPECT_TRUE(device.has(ReportKind::OutOfBounds));
 }
 
@@ -86,6 +86,39 @@ TEST(EmulatorMemory, ReportsWritesOfWhatIsReadOnly) {
   EXPECT_FALSE(device.run([&] { store(&weights[1], 1u); }));
   EXPECT_REPORT(device, ReportKind::OutOfBounds, "read-only");
   EXPECT_EQ(weights[1], 0u);
+}
+
+// By what the access was promised, not by its size: code generators split
+// accesses that may lie anywhere.
+TEST(EmulatorMemory, ReportsAddressesThatAreNotAligned) {
+  alignas(16) static uint32_t weights[8], results[8];
+  struct Access {
+    const char *part; ///< of the report; null: none
+    std::function<void()> kernel;
+  };
+  const Access accesses[] = {
+      {nullptr, [] { quartet_emu_read(weights + 4, 16, 16, "s"); }},
+      {nullptr, [] { quartet_emu_read(weights + 1, 16, 4, "s"); }},
+      {nullptr, [] { quartet_emu_write(results + 2, 8, 8, "s"); }},
+      {"reads 16 bytes at 0x",
+       [] { quartet_emu_read(weights + 1, 16, 16, "s"); }},
+      {"byte 8 of weights", [] { quartet_emu_read(weights + 2, 16, 16, "s"); }},
+      {"writes 8 bytes at 0x",
+       [] { quartet_emu_write(results + 1, 8, 8, "s"); }},
+      {"byte 2 of shared memory of block 0",
+       [] { quartet_emu_write(shared<char>(2), 4, 4, "s"); }},
+      {"expected a multiple of 2",
+       [] { quartet_emu_write(shared<char>(1), 2, 2, "s"); }}};
+  for (const Access &access : accesses) {
+    Device device(small(0, 1));
+    device.addRegion(weights, 32, "weights", RegionKind::ReadOnly);
+    device.addRegion(results, 32, "results", RegionKind::ReadWrite);
+    EXPECT_EQ(device.run(access.kernel), !access.part) << device.text();
+    if (access.part)
+      EXPECT_REPORT(device, ReportKind::BadInstruction, access.part);
+    else
+      EXPECT_CLEAN(device);
+  }
 }
 
 TEST(EmulatorMemory, ReportsUnwrittenScratch) {
@@ -111,13 +144,13 @@ TEST(EmulatorMemory, ReportsUnwrittenBytes) {
   device.run([&] {
     for (int i = 0; i < 7; ++i)
       store(&scratch[i], uint8_t(i));
-    quartet_emu_read(scratch, 4, "whole word");
-    quartet_emu_read(scratch + 5, 2, "bytes");
+    quartet_emu_read(scratch, 4, 1, "whole word");
+    quartet_emu_read(scratch + 5, 2, 1, "bytes");
   });
   EXPECT_CLEAN(device);
-  device.run([&] { quartet_emu_read(scratch, 8, "too much"); });
+  device.run([&] { quartet_emu_read(scratch, 8, 1, "too much"); });
   EXPECT_REPORT(device, ReportKind::Unwritten, "byte 7 of scratch");
-  device.run([&] { quartet_emu_read(scratch, 8, "and again"); });
+  device.run([&] { quartet_emu_read(scratch, 8, 1, "and again"); });
   EXPECT_EQ(device.reports().size(), 2u) << device.text();
 }
 

@@ -151,7 +151,7 @@ TEST(EmulatorRace, BytesOfAWordMayHaveDifferentWriters) {
   device.addRegion(state, 256, "state", RegionKind::ReadWrite);
   EXPECT_TRUE(device.run([] {
     store(&state[thread() * 4], uint8_t(1));
-    quartet_emu_read(&state[thread() * 4], 4, "word");
+    quartet_emu_read(&state[thread() * 4], 4, 1, "word");
     quartet_emu_ballot(1, "vote"); // all lanes are here
     load(&state[(thread() ^ 1) * 4 + 3], "other byte");
   }));
@@ -217,7 +217,7 @@ TEST(EmulatorRace, ReadersOfSeveralBlocksPerByte) {
     device.addRegion(state, 4, "state", RegionKind::ReadWrite);
     device.addRegion(&counter, 4, "counter", RegionKind::ReadWrite);
     EXPECT_TRUE(device.run([&] {
-      quartet_emu_read(state, 4, "word");
+      quartet_emu_read(state, 4, 1, "word");
       quartet_emu_atomic_add(&counter, 1, 3, "arrive");
       while (quartet_emu_atomic_load(&counter, 1, "wait") < 3)
         ;

@@ -138,6 +138,58 @@ TEST_F(EmulatorTransfers, ReportsWhatIsReadOrWrittenTooLate) {
       ReportKind::Race, "no barrier is between them");
 }
 
+// What threads have written is not written over by a copy that may be earlier,
+// unless each of them fences it.
+TEST_F(EmulatorTransfers, ReportsUnfencedWrites) {
+  auto rows = [&](int64_t fences, int64_t alsoWrites) {
+    return [=] {
+      begin(4);
+      store(shared(thread() * 4), 0u, "rows");
+      if (thread() < fences)
+        quartet_emu_group_fence();
+      if (thread() < alsoWrites) // elsewhere, behind the fence
+        store(shared(512 + thread() * 4), 0u, "others");
+      quartet_emu_barrier("written");
+      copy(4);
+      wait(0);
+    };
+  };
+  for (int64_t alsoWrites : {0, 64}) {
+    Device device(small());
+    addTo(device);
+    EXPECT_TRUE(device.run(rows(64, alsoWrites)));
+    EXPECT_CLEAN(device);
+    expect(rows(63, alsoWrites), ReportKind::MissingWait,
+           "thread 63 of block 0 wrote at 'rows' without a fence");
+  }
+  // What copies have brought needs no fence, nor does what lies elsewhere.
+  Device device(small());
+  addTo(device);
+  EXPECT_TRUE(device.run([&] {
+    begin(4);
+    for (int32_t turn = 0; turn < 2; ++turn) {
+      store(shared(512 + thread() * 4), 0u, "elsewhere");
+      copy(4);
+      wait(turn);
+      quartet_emu_barrier("turn");
+    }
+  }));
+  EXPECT_CLEAN(device);
+  // Asynchronous copies are as writes.
+  expect(
+      [&] {
+        begin(4);
+        if (thread() < 4) {
+          quartet_emu_copy_async(shared(thread() * 64), weights, 16, 16, "old");
+          quartet_emu_commit_group();
+          quartet_emu_wait_group(0);
+        }
+        copy(4);
+        wait(0);
+      },
+      ReportKind::MissingWait, "wrote at 'old' without a fence");
+}
+
 TEST_F(EmulatorTransfers, ReportsBadBarriers) {
   expect([&] { copy(1); }, ReportKind::BadInstruction, "has not begun");
   expect(

@@ -61,11 +61,11 @@ struct EmulatorWarpGroups : testing::Test {
 } // namespace
 
 TEST_F(EmulatorWarpGroups, Multiply) {
-  const Case cases[] = {{QUARTET_EMU_GROUP_S8, 64, 4},
-                        {QUARTET_EMU_GROUP_S8, 8, 1},
-                        {QUARTET_EMU_GROUP_S8, 24, 2},
-                        {QUARTET_EMU_GROUP_BF16, 64, 2},
-                        {QUARTET_EMU_GROUP_BF16, 16, 4}};
+  const Case cases[] = {
+      {QUARTET_EMU_GROUP_S8, 64, 4},   {QUARTET_EMU_GROUP_S8, 8, 1},
+      {QUARTET_EMU_GROUP_S8, 24, 2},   {QUARTET_EMU_GROUP_S8, 48, 2},
+      {QUARTET_EMU_GROUP_BF16, 40, 1}, {QUARTET_EMU_GROUP_BF16, 64, 2},
+      {QUARTET_EMU_GROUP_BF16, 16, 4}};
   for (const Case &test : cases) {
     std::vector<int> a = randomMatrix(64 * test.k(), 1),
                      b = randomMatrix(test.columns * test.k(), 2);
@@ -172,6 +172,8 @@ TEST_F(EmulatorWarpGroups, Reports) {
        "shared memory"},
       {[] { product(descriptor(kRows), 4, 12); }, ReportKind::BadInstruction,
        "multiple of 8"},
+      {[] { product(descriptor(kRows), 4, 40); }, ReportKind::BadInstruction,
+       "of bytes with 40 columns"},
       {[] { product(descriptor(kRows) + uint64_t(thread() % 32)); },
        ReportKind::BadInstruction, "another matrix descriptor"},
   };

@@ -241,6 +241,11 @@ TEST(DeviceMatmul, WideWithWarpGroups) {
   expectWide("sm_90a", {"int4:16", "int4:64", "int4:32:iq4_nl", "int6:16",
                         "int8:128", "int8:32:point", "int8:64:min:f32"});
 }
+// Warp groups multiply bytes with 48 or 64 rows, but not with these.
+TEST(DeviceMatmul, WideWithFewShapes) {
+  for (int64_t rows : {40, 56})
+    expectWide("sm_90a", {"int4:64"}, rows);
+}
 TEST(DeviceMatmul, WideWithMma) {
   expectWide("sm_80", {"int4:64", "int6:16", "int8:32:point"});
 }

@@ -1,25 +1,27 @@
 // RUN: quartet-opt %s -gpu-to-emulator -split-input-file | FileCheck %s
 
-// Spaces become one, each access has a check in front with its bytes and its
-// place in the schedule; equal places share a text.
+// Spaces become one, each access has a check in front with its bytes, what its
+// address is a multiple of and its place in the schedule; equal places share a text.
 // CHECK-DAG: llvm.mlir.global internal constant @[[SITE:quartet_site[0-9]+]]("l0.in / matmul\00")
-// CHECK-DAG: llvm.func @quartet_emu_read(!llvm.ptr, i64, !llvm.ptr)
-// CHECK-DAG: llvm.func @quartet_emu_write(!llvm.ptr, i64, !llvm.ptr)
+// CHECK-DAG: llvm.func @quartet_emu_read(!llvm.ptr, i64, i64, !llvm.ptr)
+// CHECK-DAG: llvm.func @quartet_emu_write(!llvm.ptr, i64, i64, !llvm.ptr)
 // CHECK-NOT: quartet_site1
 // CHECK-LABEL: llvm.func @accesses(%arg0: !llvm.ptr, %arg1: i64) {
 llvm.func @accesses(%args: !llvm.ptr<1>, %layer: i64)
     attributes {quartet.kernel, quartet.shared_bytes = 64 : i64} {
   // CHECK: %[[BYTES:.*]] = llvm.mlir.constant(16 : i64)
+  // CHECK: %[[ALIGN:.*]] = llvm.mlir.constant(8 : i64)
   // CHECK: %[[TEXT:.*]] = llvm.mlir.addressof @[[SITE]]
-  // CHECK: llvm.call @quartet_emu_read(%arg0, %[[BYTES]], %[[TEXT]])
-  // CHECK-NEXT: llvm.load %arg0 {alignment = 16 : i64} : !llvm.ptr -> vector<4xi32>
-  %0 = llvm.load %args {alignment = 16 : i64} : !llvm.ptr<1> -> vector<4xi32> loc("l0.in / matmul")
+  // CHECK: llvm.call @quartet_emu_read(%arg0, %[[BYTES]], %[[ALIGN]], %[[TEXT]])
+  // CHECK-NEXT: llvm.load %arg0 {alignment = 8 : i64} : !llvm.ptr -> vector<4xi32>
+  %0 = llvm.load %args {alignment = 8 : i64} : !llvm.ptr<1> -> vector<4xi32> loc("l0.in / matmul")
   // CHECK: llvm.getelementptr %arg0[%arg1] : (!llvm.ptr, i64) -> !llvm.ptr, i8
   %1 = llvm.getelementptr %args[%layer] : (!llvm.ptr<1>, i64) -> !llvm.ptr<1>, i8
   %2 = llvm.extractelement %0[%layer : i64] : vector<4xi32>
   %3 = llvm.trunc %2 : i32 to i16
   // CHECK: %[[TWO:.*]] = llvm.mlir.constant(2 : i64)
-  // CHECK: llvm.call @quartet_emu_write(%{{.*}}, %[[TWO]], %{{.*}})
+  // CHECK: %[[ITS:.*]] = llvm.mlir.constant(2 : i64)
+  // CHECK: llvm.call @quartet_emu_write(%{{.*}}, %[[TWO]], %[[ITS]], %{{.*}})
   // CHECK-NEXT: llvm.store
   llvm.store %3, %1 : i16, !llvm.ptr<1> loc("l0.in / matmul")
   llvm.return
