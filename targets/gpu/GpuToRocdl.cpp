@@ -168,7 +168,10 @@ void RocdlOps::mark(LLVM::LLVMFuncOp kernel) {
   addBounds(kernel);
 }
 
-/// The attributes of an argument in scalar registers.
+/// The attributes of an argument in scalar registers. LLVM 22 counts these from
+/// another one on in the caller than in the function where registers 0 to 3
+/// describe the stack (llvm/llvm-project#182754): a chip's features must let it
+/// address the stack by scratch instructions, which need no description.
 static DictionaryAttr inRegister(MLIRContext *context) {
   Builder b(context);
   return b.getDictionaryAttr(

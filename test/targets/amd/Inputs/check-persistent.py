@@ -1,4 +1,5 @@
-"""Checks listings of persistent kernels: how blocks tell each other what they have written.
+"""Checks listings of persistent kernels: how blocks tell each other what they have written,
+and that phases look for their arguments where kernels put them.
 
     check-persistent.py LISTING [--writes-back]
 
@@ -72,6 +73,31 @@ def check_waits(name, code):
         assert DROPS.match(behind), f"{name}: {behind} in front of what drops caches"
 
 
+def check_calls(name, code):
+    """The block that calls a phase writes where the phase has its first argument, in
+    registers other than those of the call's target."""
+    calls = 0
+    for i, instruction in enumerate(code):
+        if not (target := re.match(r"s_swappc_b64 s\[30:31\], s\[(\d+):(\d+)\]", instruction)):
+            continue
+        begin = max(j for j, line in enumerate(code[:i])
+                    if line.startswith(".L") or JUMPS.match(line))
+        written, callee = set(), None
+        for line in code[begin:i]:
+            callee = (re.search(r"(step_\w+)@rel32@lo", line) or [0, callee])[1]
+            if destination := re.match(r"s_\w+ s\[?(\d+)(?::(\d+))?", line):
+                first, last = destination[1], destination[2] or destination[1]
+                written |= set(range(int(first), int(last) + 1))
+        written -= {int(target[1]), int(target[2])}
+        bases = (re.search(r"^(?:global|s)_load\w+ .*, s\[(\d+):(\d+)\]", line)
+                 for line in phases[callee])
+        base = next(found for found in bases if found)
+        assert {int(base[1]), int(base[2])} <= written, (
+            f"{name} calls {callee} with arguments in {sorted(written)}: {base[0]}")
+        calls += 1
+    assert calls >= 5, f"{name}: {calls} calls"
+
+
 for name, code in functions.items():
     check_released(name, code)
 for name, code in phases.items():
@@ -79,3 +105,4 @@ for name, code in phases.items():
         check_signal(name, code)
 for name, code in kernels.items():
     check_waits(name, code)
+    check_calls(name, code)
