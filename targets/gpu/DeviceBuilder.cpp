@@ -97,6 +97,42 @@ V DeviceBuilder::clock() {
 
 void DeviceBuilder::barrier() { mlir::gpu::BarrierOp::create(b); }
 
+void DeviceBuilder::releaseBarrier() {
+  auto barrier = mlir::gpu::BarrierOp::create(b);
+  barrier->setAttr(kBarrierOrderAttr, b.getStringAttr("release"));
+}
+void DeviceBuilder::acquireBarrier() {
+  auto barrier = mlir::gpu::BarrierOp::create(b);
+  barrier->setAttr(kBarrierOrderAttr, b.getStringAttr("acquire"));
+}
+
+/// LLVM's name of the scope of the whole device.
+static llvm::StringRef scopeOf(const GpuFacts &machine) {
+  return machine.vendor == Vendor::Amd ? "agent" : "device";
+}
+
+V DeviceBuilder::addCounter(V pointer, V value, LLVM::AtomicOrdering ordering) {
+  auto op = LLVM::AtomicRMWOp::create(b, LLVM::AtomicBinOp::add, pointer.get(),
+                                      value.get(), ordering, scopeOf(machine),
+                                      /*alignment=*/4);
+  op->setAttr(kByBarriersAttr, b.getUnitAttr());
+  return wrap(op);
+}
+
+V DeviceBuilder::readCounter(V pointer) {
+  auto op = LLVM::LoadOp::create(b, i32(), pointer.get(), /*alignment=*/4);
+  op.setOrdering(LLVM::AtomicOrdering::acquire);
+  op.setSyncscope(scopeOf(machine));
+  op->setAttr(kByBarriersAttr, b.getUnitAttr());
+  return wrap(op);
+}
+
+void DeviceBuilder::pause() {
+  constexpr int32_t kSleep = 2; // some 128 cycles, as AMD's grid barrier has it
+  if (machine.vendor == Vendor::Amd)
+    ROCDL::SSleepOp::create(b, kSleep);
+}
+
 void DeviceBuilder::groupBarrier() {
   // Barrier 0 is the block's.
   V number = truncate(warp() / kGroupWarps + 1, i32());

@@ -23,6 +23,14 @@ constexpr llvm::StringLiteral kSharedBytesAttr = "quartet.shared_bytes";
 /// On a kernel or a phase: how many of its blocks shall share a unit, where
 /// that is not GpuFacts::blocksPerUnit.
 constexpr llvm::StringLiteral kBlocksPerUnitAttr = "quartet.blocks_per_unit";
+/// On a gpu.barrier: what one thread tells other blocks behind it is told for
+/// the whole block ("release"), or what one has learnt in front of it holds for
+/// the whole block ("acquire").
+constexpr llvm::StringLiteral kBarrierOrderAttr = "quartet.barrier_order";
+/// On an atomic op of one thread for its block: what its ordering asks for, the
+/// barriers around it do already, where they do more than the op's own thread
+/// could.
+constexpr llvm::StringLiteral kByBarriersAttr = "quartet.by_barriers";
 /// The global (an array of no bytes in the shared space) where they begin.
 constexpr llvm::StringLiteral kSharedSymbol = "quartet_shared";
 /// Its alignment, which the patterns of warp-group operands need.
@@ -94,10 +102,18 @@ public:
   /// body on thread 0 alone.
   void onFirstThread(llvm::function_ref<void()> body);
 
-  /// LLVM's name of the scope of the whole device, for atomics.
-  llvm::StringRef deviceScope() const {
-    return machine.vendor == Vendor::Amd ? "agent" : "device";
-  }
+  // What blocks tell each other: one thread reads and adds to words of device
+  // memory that others do, too, between barriers of its block.
+  /// barrier() in front of what one thread releases: all threads' writes.
+  void releaseBarrier();
+  /// barrier() behind what one thread has acquired, which all may read then.
+  void acquireBarrier();
+  /// Adds \p value (i32) to the word at \p pointer; gives what it was.
+  V addCounter(V pointer, V value, mlir::LLVM::AtomicOrdering ordering);
+  /// The word at \p pointer, with acquire.
+  V readCounter(V pointer);
+  /// Between two looks at a word that has not changed.
+  void pause();
 
   // The warp. Values are f32 or i32.
   V shuffleXor(V value, int64_t mask);

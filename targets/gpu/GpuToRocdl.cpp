@@ -23,6 +23,8 @@ public:
   }
   Value blockCount(ImplicitLocOpBuilder &b) override;
   void barrier(ImplicitLocOpBuilder &b) override;
+  void releaseBarrier(ImplicitLocOpBuilder &b) override;
+  void acquireBarrier(ImplicitLocOpBuilder &b) override;
   Value shuffleXor(ImplicitLocOpBuilder &b, Value value, int32_t mask) override;
   Value shuffleIndex(ImplicitLocOpBuilder &b, Value value, Value lane) override;
   void mark(LLVM::LLVMFuncOp kernel) override;
@@ -53,6 +55,40 @@ void RocdlOps::barrier(ImplicitLocOpBuilder &b) {
   LLVM::FenceOp::create(b, LLVM::AtomicOrdering::release, "workgroup");
   ROCDL::SBarrierOp::create(b);
   LLVM::FenceOp::create(b, LLVM::AtomicOrdering::acquire, "workgroup");
+}
+
+/// A wave counts only its own writes, and where a workgroup's release waits for
+/// shared memory alone (gfx9: a block's waves share their first cache), the
+/// others' may still be on their way when one wave tells of them: each wave
+/// releases its own.
+void RocdlOps::releaseBarrier(ImplicitLocOpBuilder &b) {
+  // vmcnt 0, nothing of expcnt and lgkmcnt: the counters of gfx9.
+  constexpr int32_t kMemoryDone = 0x0F70;
+  LLVM::FenceOp::create(b, LLVM::AtomicOrdering::release, "agent");
+  // LLVM 22 takes the fence's own wait away where nothing but its buffer_wbl2
+  // is to be waited for (llvm/llvm-project#178316).
+  if (facts.matrix == MatrixFamily::Mfma)
+    ROCDL::SWaitcntOp::create(b, kMemoryDone);
+  ROCDL::SBarrierOp::create(b);
+  LLVM::FenceOp::create(b, LLVM::AtomicOrdering::acquire, "workgroup");
+}
+
+void RocdlOps::acquireBarrier(ImplicitLocOpBuilder &b) {
+  LLVM::FenceOp::create(b, LLVM::AtomicOrdering::release, "workgroup");
+  ROCDL::SBarrierOp::create(b);
+  LLVM::FenceOp::create(b, LLVM::AtomicOrdering::acquire, "agent");
+}
+
+/// The barriers around \p op have its fences, for all waves: with an order of
+/// its own it would write caches back and drop them once more, a load in each
+/// turn of its loop.
+static void leaveToBarriers(Operation *op) {
+  if (!op->removeAttr(kByBarriersAttr))
+    return;
+  if (auto add = dyn_cast<LLVM::AtomicRMWOp>(op))
+    add.setOrdering(LLVM::AtomicOrdering::monotonic);
+  else if (auto load = dyn_cast<LLVM::LoadOp>(op))
+    load.setOrdering(LLVM::AtomicOrdering::monotonic);
 }
 
 Value RocdlOps::onBits(ImplicitLocOpBuilder &b, Value value,
@@ -132,7 +168,10 @@ void RocdlOps::mark(LLVM::LLVMFuncOp kernel) {
   addBounds(kernel);
 }
 
-/// The attributes of an argument in scalar registers.
+/// The attributes of an argument in scalar registers. LLVM 22 counts these from
+/// another one on in the caller than in the function where registers 0 to 3
+/// describe the stack (llvm/llvm-project#182754): a chip's features must let it
+/// address the stack by scratch instructions, which need no description.
 static DictionaryAttr inRegister(MLIRContext *context) {
   Builder b(context);
   return b.getDictionaryAttr(
@@ -202,6 +241,7 @@ public:
     if (failed(lowerGpuOps(module, facts, ops)))
       return failure();
     module.walk(renameScope);
+    module.walk(leaveToBarriers);
     module.walk(adaptCall);
     return success();
   }

@@ -148,7 +148,7 @@ void StepLowering::enterPhase(tile::PhaseOp phase, func::FuncOp tasks) {
     k.setSite((phase.getSymName() + " / wait").str());
     for (auto wait : phase.getBody().front().getOps<tile::WaitOp>())
       lowerWait(wait);
-    k.barrier();
+    k.acquireBarrier();
   }
   stampReady(phase, began);
   V stamps = k.select(k.wantsStamps(), stampsOf(phase), k.stamps());

@@ -21,41 +21,34 @@ void StepLowering::numberDieCounters() {
 
 void StepLowering::lowerWait(tile::WaitOp wait) {
   overWait(wait, [&](tile::PhaseOp phase, V repetition) {
-    // One thread looks; the barrier behind all waits lets the others see.
+    // One thread looks; acquireBarrier behind all waits lets the others see.
     k.onFirstThread([&] {
       V total = k.load(k.i32(), totals, phaseNumbers.lookup(phase) * 8);
       V done = counter(phase, repetition, /*done=*/true);
-      auto look = [&] {
-        auto load = LLVM::LoadOp::create(k.b, k.i32(), done.get(), 4);
-        load.setOrdering(LLVM::AtomicOrdering::acquire);
-        load.setSyncscope(k.deviceScope());
-        return k.wrap(load);
-      };
       k.whileLoop(
-          {look()}, [&](ArrayRef<V> seen) { return seen[0] != total; },
-          [&](ArrayRef<V>) { return SmallVector<V>{look()}; });
+          {k.readCounter(done)},
+          [&](ArrayRef<V> seen) { return seen[0] != total; },
+          [&](ArrayRef<V>) {
+            k.pause();
+            return SmallVector<V>{k.readCounter(done)};
+          });
     });
   });
-}
-
-/// Adds \p value to a counter in device memory; gives what it was.
-static V addTo(DeviceBuilder &k, V counter, V value,
-               LLVM::AtomicOrdering ordering) {
-  return k.wrap(LLVM::AtomicRMWOp::create(
-      k.b, LLVM::AtomicBinOp::add, counter.get(),
-      k.truncate(value, k.i32()).get(), ordering, k.deviceScope()));
 }
 
 void StepLowering::lowerSignal(tile::PhaseOp phase, V finished, V total,
                                bool routes) {
   using LLVM::AtomicOrdering;
-  // The barrier orders what all threads wrote before the release.
-  k.barrier();
+  auto add = [&](V counter, V value, AtomicOrdering ordering) {
+    return k.addCounter(counter, k.truncate(value, k.i32()), ordering);
+  };
+  // What all threads wrote is before the release of one.
+  k.releaseBarrier();
   V done = counter(phase, layer, /*done=*/true);
   k.ifThen((k.thread() == 0) & (finished > k.i64(0)), [&] {
     int64_t dies = k.machine.dies;
     if (dies == 1) {
-      addTo(k, done, finished, AtomicOrdering::release);
+      add(done, finished, AtomicOrdering::release);
       return;
     }
     // Hundreds of blocks would queue for one word of memory: those of a die
@@ -67,9 +60,9 @@ void StepLowering::lowerSignal(tile::PhaseOp phase, V finished, V total,
     if (routes)
       all = all + ofDie;
     V ofPhase = sync + dieCounters.lookup(phase) * kCounterBytes;
-    V before = addTo(k, ofPhase + (layer * dies + die) * kCounterBytes,
-                     finished, AtomicOrdering::acq_rel);
+    V before = add(ofPhase + (layer * dies + die) * kCounterBytes, finished,
+                   AtomicOrdering::acq_rel);
     k.ifThen(k.zeroExtend(before, k.i64()) + finished == all,
-             [&] { addTo(k, done, all, AtomicOrdering::release); });
+             [&] { add(done, all, AtomicOrdering::release); });
   });
 }

@@ -30,6 +30,7 @@ private:
   LogicalResult index(Operation *op, mlir::gpu::Dimension dimension,
                       Value (VendorOps::*make)(ImplicitLocOpBuilder &));
   LogicalResult shuffle(mlir::gpu::ShuffleOp op);
+  LogicalResult barrier(mlir::gpu::BarrierOp op);
 
   const GpuFacts &facts;
   VendorOps &vendor;
@@ -82,6 +83,22 @@ LogicalResult Lowering::shuffle(mlir::gpu::ShuffleOp op) {
   return success();
 }
 
+LogicalResult Lowering::barrier(mlir::gpu::BarrierOp op) {
+  ImplicitLocOpBuilder b(op.getLoc(), op);
+  auto order = op->getAttrOfType<StringAttr>(kBarrierOrderAttr);
+  if (!order)
+    vendor.barrier(b);
+  else if (order == "release")
+    vendor.releaseBarrier(b);
+  else if (order == "acquire")
+    vendor.acquireBarrier(b);
+  else
+    return op.emitOpError() << "has " << kBarrierOrderAttr << " " << order
+                            << "; expected \"release\" or \"acquire\"";
+  op->erase();
+  return success();
+}
+
 LogicalResult Lowering::lower(Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](mlir::gpu::ThreadIdOp id) {
@@ -94,12 +111,7 @@ LogicalResult Lowering::lower(Operation *op) {
         return index(op, size.getDimension(), &VendorOps::blockCount);
       })
       .Case([&](mlir::gpu::ShuffleOp shuffled) { return shuffle(shuffled); })
-      .Case([&](mlir::gpu::BarrierOp) {
-        ImplicitLocOpBuilder b(op->getLoc(), op);
-        vendor.barrier(b);
-        op->erase();
-        return success();
-      })
+      .Case([&](mlir::gpu::BarrierOp meeting) { return barrier(meeting); })
       .Default([](Operation *other) {
         return other->emitOpError() << "has no lowering for kernels";
       });

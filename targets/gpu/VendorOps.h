@@ -24,6 +24,10 @@ public:
   virtual mlir::Value blockCount(mlir::ImplicitLocOpBuilder &b) = 0;
   /// Orders shared and device memory between the threads of the block.
   virtual void barrier(mlir::ImplicitLocOpBuilder &b) = 0;
+  /// The same in front of a word that one thread tells other blocks for all,
+  /// and behind one that it was told (kBarrierOrderAttr).
+  virtual void releaseBarrier(mlir::ImplicitLocOpBuilder &b) { barrier(b); }
+  virtual void acquireBarrier(mlir::ImplicitLocOpBuilder &b) { barrier(b); }
   /// Of lane `lane ^ mask`, in a whole warp; \p value is i32 or f32, \p mask a
   /// constant below the lanes.
   virtual mlir::Value shuffleXor(mlir::ImplicitLocOpBuilder &b,

@@ -171,8 +171,6 @@ bool EmulatorDevice::start(std::string *error) {
   options.threads = program.threads;
   options.blocks = workerCount;
   options.seed = seed;
-  // A wave of AMD runs in step; NVIDIA's threads go their own ways.
-  options.shufflesOrderMemory = strncmp(program.arch, "gfx", 3) == 0;
   emulator = std::make_unique<emu::Emulator>(options);
   for (const auto &[address, piece] : memory)
     if (!addRegion(address, piece, error))

@@ -24,9 +24,6 @@ struct Options {
   /// Another seed, another order in which threads and blocks run: 0 is that of
   /// their numbers. The same seed gives the same run.
   uint64_t seed = 0;
-  /// Whether shuffles, ballots and matrix instructions order the lanes' memory
-  /// accesses, as only the warp barrier does on NVIDIA.
-  bool shufflesOrderMemory = false;
 };
 
 enum class RegionKind {

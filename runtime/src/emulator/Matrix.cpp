@@ -77,8 +77,9 @@ template <int K, int PerWord> struct Mma {
   }
 };
 
-/// A and B of the AMD instructions: a lane has consecutive elements of one row
-/// of A and of one column of B; `Groups` groups of 16 lanes share the k.
+/// A and B of the AMD instructions: a lane has elements of one row of A and of
+/// one column of B, consecutive ones but for WMMA of RDNA 4; `Groups` groups of
+/// 16 lanes share the k.
 template <int Lanes, int K, int PerWord, int Groups> struct Sixteen {
   static constexpr int lanes = Lanes, m = 16, n = 16, k = K;
   static constexpr int aWords = K / Groups / PerWord, bWords = aWords;
@@ -104,8 +105,18 @@ template <int PerWord> struct Wmma11 : Sixteen<32, 16, PerWord, 1> {
     return {2 * word + lane / 16, lane % 16};
   }
 };
+/// The groups of lanes take turns at eight bytes, which is all there is of
+/// int8.
 template <int PerWord> struct Wmma12 : Sixteen<32, 16, PerWord, 2> {
   static constexpr int cWords = 8;
+  static constexpr At a(int lane, int word, int i) {
+    int turn = word / 2 * 2 + lane / 16;
+    return {lane % 16, PerWord * (2 * turn + word % 2) + i};
+  }
+  static constexpr At b(int lane, int word, int i) {
+    At transposed = a(lane, word, i);
+    return {transposed.column, transposed.row};
+  }
   static constexpr At c(int lane, int word) {
     return {8 * (lane / 16) + word, lane % 16};
   }

@@ -293,9 +293,9 @@ static void orderLanes(Thread &t, uint64_t mask) {
 }
 
 void quartet::emu::release(Thread &t, uint64_t mask) {
+  // No order of memory, for shuffles, ballots and matrix instructions have none
+  // on NVIDIA; AMD's waves run in step, but LLVM moves accesses over theirs.
   Machine &m = *t.machine;
-  if (m.options.shufflesOrderMemory)
-    orderLanes(t, mask);
   uint32_t first = t.warp->first;
   m.inSomeOrder(uint64_t(m.options.lanes), [&](uint64_t lane) {
     if (mask >> lane & 1)

@@ -45,20 +45,20 @@ void Conv::begin() {
   if (shape.parts == 1)
     return;
   // The last part to have read the window is the one to write what all read.
+  // Barriers of the block alone: nothing was written that others read, and what
+  // was read has come, as it lies in shared memory.
   DeviceBuilder::SharedScope scope(k);
   V last = k.shared(4);
   k.barrier();
   k.onFirstThread([&] {
-    auto count = [&](mlir::LLVM::AtomicBinOp op, int64_t value) {
-      return k.wrap(mlir::LLVM::AtomicRMWOp::create(
-          k.b, op, args.readers.get(), k.i32(value).get(),
-          mlir::LLVM::AtomicOrdering::acq_rel, k.deviceScope(),
-          /*alignment=*/4));
+    auto count = [&](int64_t value) {
+      return k.addCounter(args.readers, k.i32(value),
+                          mlir::LLVM::AtomicOrdering::acq_rel);
     };
-    V before = count(mlir::LLVM::AtomicBinOp::add, 1);
+    V before = count(1);
     V all = before == k.i32(shape.parts - 1);
     k.store(k.select(all, k.i32(1), k.i32(0)), last);
-    k.ifThen(all, [&] { count(mlir::LLVM::AtomicBinOp::add, -shape.parts); });
+    k.ifThen(all, [&] { count(-shape.parts); });
   });
   k.barrier();
   writesKeys = k.load(k.i32(), last) == 1;

@@ -51,8 +51,10 @@ Place placeOfA(const Case &test, int row, int k) {
     return {row + k / (test.k / 4) * 16, k % (test.k / 4)};
   case Family::Wmma11:
     return {row, k};
-  case Family::Wmma12:
-    return {row + k / 8 * 16, k % 8};
+  case Family::Wmma12: { // words 2i and 2i + 1 of lane 0, then of lane 16
+    int pair = 64 / test.bits, run = k / pair;
+    return {row + run % 2 * 16, run / 2 * pair + k % pair};
+  }
   }
   return {};
 }
@@ -174,6 +176,31 @@ TEST(EmulatorMatrix, AllKindsMultiply) {
       EXPECT_CLEAN(device);
       registers.expectResult(test);
     }
+  }
+}
+
+// Products hold in any order of k that A and B share; how sums are rounded
+// shows which one it is: 1 is lost in 2^24 that comes before -2^24.
+TEST(EmulatorMatrix, FloatsAreAddedInOrderOfColumns) {
+  const int big = 1 << 24;
+  for (const Case &test : kCases) {
+    if (test.bits != 16 || test.half)
+      continue;
+    for (int first = 1; first < test.k; ++first)
+      for (int second = first + 1; second < test.k; ++second) {
+        uint32_t a[64][8] = {}, b[64][8] = {}, c[8] = {}, d[64][8];
+        for (auto [k, value] : {std::pair(0, 1), {first, big}, {second, -big}})
+          Registers::put(a, placeOfA(test, 0, k), value, test);
+        for (int k = 0; k < test.k; ++k)
+          Registers::put(b, placeOfB(test, k, 0), 1, test);
+        LaneWords lanes[64];
+        for (int lane = 0; lane < test.lanes(); ++lane)
+          lanes[lane] = {a[lane], b[lane], c, d[lane]};
+        multiplyMatrices(test.kind, lanes);
+        Place place = placeOfD(test, 0, 0);
+        EXPECT_EQ(d[place.lane][place.element], 0u)
+            << "kind " << test.kind << ", k " << first << " and " << second;
+      }
   }
 }
 

@@ -37,4 +37,13 @@
 // CHECK-NEXT:    llvm.atomicrmw add %arg0, %{{.*}} syncscope("device") monotonic
 // CHECK-NOT:     llvm.fence
 // CHECK:         llvm.load %arg0 atomic syncscope("device") acquire
+
+// Order passes from thread to thread there.
+// CHECK-LABEL: llvm.func @tell(
+// CHECK:         nvvm.barrier0
+// CHECK-NEXT:    llvm.fence syncscope("device") release
+// CHECK-NEXT:    llvm.atomicrmw add %arg0, %{{.*}} syncscope("device") monotonic
+// CHECK-NEXT:    llvm.fence syncscope("device") acquire
+// CHECK-NEXT:    llvm.load %arg0 atomic syncscope("device") acquire
+// CHECK-NEXT:    nvvm.barrier0
 // CHECK-NOT:     builtin.unrealized_conversion_cast

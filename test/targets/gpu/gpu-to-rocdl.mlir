@@ -31,4 +31,17 @@
 // CHECK-LABEL: llvm.func @wait(
 // CHECK:         llvm.atomicrmw add %arg0, %{{.*}} syncscope("agent") release
 // CHECK:         llvm.load %arg0 atomic syncscope("agent") acquire
+
+// All threads release and acquire what one tells and is told; on gfx9 they wait for it.
+// CHECK-LABEL: llvm.func @tell(
+// CHECK:         llvm.fence syncscope("agent") release
+// WAVE64-NEXT:   rocdl.s.waitcnt 3952
+// CHECK-NEXT:    rocdl.s.barrier
+// CHECK-NEXT:    llvm.fence syncscope("workgroup") acquire
+// CHECK-NEXT:    llvm.atomicrmw add %arg0, %{{.*}} syncscope("agent") monotonic
+// CHECK-NEXT:    llvm.load %arg0 atomic syncscope("agent") monotonic
+// CHECK-NEXT:    llvm.fence syncscope("workgroup") release
+// CHECK-NEXT:    rocdl.s.barrier
+// CHECK-NEXT:    llvm.fence syncscope("agent") acquire
+// CHECK-NOT:     quartet.by_barriers
 // CHECK-NOT:     builtin.unrealized_conversion_cast

@@ -43,6 +43,14 @@ func.func @mode(%x: i32) {
 
 // -----
 
+func.func @barrier() {
+  // expected-error @+1 {{has quartet.barrier_order "both"; expected "release" or "acquire"}}
+  gpu.barrier {quartet.barrier_order = "both"}
+  return
+}
+
+// -----
+
 func.func @unknown() {
   // expected-error @+1 {{has no lowering for kernels}}
   %lane = gpu.lane_id

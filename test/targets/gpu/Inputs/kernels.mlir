@@ -74,4 +74,15 @@ module {
     }
     return
   }
+
+  // The same between barriers that say what for.
+  func.func @tell(%args: !llvm.ptr<1>, %layer: i64) attributes {quartet.kernel, quartet.shared_bytes = 0 : i64} {
+    %one = arith.constant 1 : i32
+    gpu.barrier {quartet.barrier_order = "release"}
+    %old = llvm.atomicrmw add %args, %one syncscope("device") acq_rel {quartet.by_barriers} : !llvm.ptr<1>, i32
+    %seen = llvm.load %args atomic syncscope("device") acquire {alignment = 4 : i64, quartet.by_barriers} : !llvm.ptr<1> -> i32
+    gpu.barrier {quartet.barrier_order = "acquire"}
+    llvm.store %seen, %args : i32, !llvm.ptr<1>
+    return
+  }
 }

@@ -53,7 +53,7 @@ CASES = {
 #   delta / delta_scan, delta / wait
 #                              between tasks and chunks, of which a block has one here; the
 #                              delta rule meets again before it reads
-#   delta / delta_scan (release), delta / signal
+#   delta / delta_scan (release)
 #                              blocks that share a key head count who has read its window:
 #                              here they are one block, or ordered by that count already
 #   attend / attend            joins of several groups of heads or runs of tokens
@@ -73,14 +73,13 @@ EXPECTED = {
               "barrier attend / attend": 1, "barrier delta / delta_scan": 4,
               "release delta / delta_scan": 2},
     "persistent": {
-        "acquire delta / wait": 1, "barrier delta / signal": 1,
-        "release delta / delta_scan": 1,
+        "acquire delta / wait": 1, "release delta / delta_scan": 1,
         "acquire attend / wait": 1, "acquire out / wait": 3, "acquire route / wait": 2,
         "acquire sample / wait": 1, "barrier attend / signal": 1,
         "barrier delta / delta_scan": 3, "barrier delta / wait": 1,
         "barrier attend / attend": 1,
         "barrier down / expert_down": 1, "barrier down / wait": 2,
-        "barrier head / signal": 1, "barrier head / stage": 1, "barrier in / matmul": 1,
+        "barrier head / stage": 1, "barrier in / matmul": 1,
         "barrier in / stage": 1, "barrier out / signal": 2, "barrier out / wait": 1,
         "barrier route / wait": 2, "barrier sample / signal": 1,
         "release attend / signal": 1, "release out / signal": 2,
