@@ -13,6 +13,7 @@
 // Yang, Kautz, Hatamizadeh, arXiv:2412.06464.
 #include "targets/gpu/kernels/DeltaChunked.h"
 #include "targets/gpu/kernels/DeltaChunk.h"
+#include "targets/gpu/kernels/FastExp.h"
 
 using namespace quartet;
 using namespace quartet::gpu;
@@ -144,7 +145,7 @@ void DeltaChunk::makeTriangles(V head) {
     SmallVector<V> queries;
     for (int64_t part = 0; part < 2; ++part) {
       V j = word + part * half, at4 = i * at.rawRow + j * 4;
-      V decayed = k.exp(exponent(head, i, j));
+      V decayed = fastExp(k, exponent(head, i, j));
       V keys = k.load(k.f32(), raw, at4) * decayed * strength;
       k.store(k.select(j < i, keys, k.f32(0)), lower, at4);
       V query = k.load(k.f32(), raw, at4 + chunk * at.rawRow) * decayed;
@@ -256,7 +257,7 @@ void DeltaChunk::emit() {
       });
   if (resident)
     storeState(none, all, unflatten(last));
-  conv.end();
+  conv.endChunks(args.tokens);
 }
 
 void quartet::gpu::deltaChunked(DeviceBuilder &k, const DeltaShape &shape,

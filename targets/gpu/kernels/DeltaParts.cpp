@@ -29,7 +29,10 @@ static V logDecay(DeviceBuilder &k, V a, V aLog, V dtBias) {
 
 void DeltaParts::convolve(V first, V count) {
   k.barrier(); // whoever still reads the group before
-  conv.run(first, count, rows, row);
+  if (logs)
+    conv.runChunk(first, count, group, rows, row);
+  else
+    conv.run(first, count, rows, row);
   int64_t perKey = shape.perKey();
   k.forThreads(count * perKey, [&](V i) {
     V head = firstHead + i % perKey;

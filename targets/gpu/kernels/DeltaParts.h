@@ -22,7 +22,7 @@ struct DeltaParts {
   V firstRow;    ///< of the part, counted through the value heads
   V firstHead;   ///< value head 0 of the key head
 
-  bool logs; ///< decay holds logs
+  bool logs; ///< decay holds logs; groups are chunks
 
   /// Takes shared memory.
   DeltaParts(DeviceBuilder &k, const DeltaShape &shape, const DeltaArgs &args,
