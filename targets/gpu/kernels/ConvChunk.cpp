@@ -2,13 +2,16 @@
 // once, and channels that are no full turn of the block are shared out by
 // tokens, too.
 #include "targets/gpu/kernels/Conv.h"
-#include "targets/gpu/kernels/FastExp.h"
+#include "targets/gpu/kernels/FastMath.h"
 #include "targets/gpu/kernels/MixerRows.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace quartet;
 using namespace quartet::gpu;
 using llvm::SmallVector;
+
+/// Tokens whose inputs are in flight at once where a chunk is cut.
+static constexpr int64_t kTogether = 4;
 
 V Conv::rowBefore(V c, V channel, V index) {
   int64_t kept = shape.taps - 1;
@@ -53,17 +56,25 @@ void Conv::runChunk(V first, V count, int64_t chunk, V rows,
                     const DeltaRow &row) {
   int64_t threads = k.machine.threads, width = shape.width();
   int64_t rest = width % threads, full = width - rest;
+  // Chunks are cut at the ends of prompts alone: short code for them.
+  auto walkAll = [&](V c, V begin, int64_t length, bool whole) {
+    if (whole)
+      return walk(c, begin, length, first, count, true, rows, row);
+    int64_t some = std::min(kTogether, length);
+    k.loop(begin, k.min(begin + length, count), some, [&](V token) {
+      walk(c, token, some, first, count, false, rows, row);
+    });
+  };
   auto runAll = [&](bool whole) {
     for (int64_t c = 0; c < full; c += threads)
-      walk(k.thread() + c, k.i64(0), chunk, first, count, whole, rows, row);
+      walkAll(k.thread() + c, k.i64(0), chunk, whole);
     if (!rest)
       return;
     int64_t across = int64_t(llvm::PowerOf2Ceil(uint64_t(rest)));
     int64_t length = ceilDiv(chunk, threads / across);
     V c = k.thread() & (across - 1), begin = k.thread() / across * length;
-    k.ifThen((c < rest) & (begin < count), [&] {
-      walk(c + full, begin, length, first, count, whole, rows, row);
-    });
+    k.ifThen((c < rest) & (begin < count),
+             [&] { walkAll(c + full, begin, length, whole); });
   };
   k.ifThen(
       count == chunk, [&] { runAll(true); }, [&] { runAll(false); });

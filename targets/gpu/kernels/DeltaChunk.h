@@ -42,6 +42,7 @@ struct DeltaChunk : DeltaParts {
   DeltaShare share;
   bool oneHead;  ///< the part's rows belong to one value head
   bool resident; ///< they are one panel, which stays in registers
+  V zero;        ///< see DeltaProducts::hidePlaces
   V state;       ///< shared: [panel] rows of the state, split
   V raw;         ///< shared: [2 chunk][chunk]: k_i . k_j, then q_i . k_j
   V lower;       ///< shared: [i][-beta_i E_ij k_i.k_j], rows as of raw
@@ -60,6 +61,8 @@ struct DeltaChunk : DeltaParts {
 
   mlir::Type four() { return k.vec(4, k.f32()); }
   V scalar(V from, V index) { return k.load(k.f32(), from, index * 4); }
+  V thread() { return k.thread() + zero; }
+  V warp() { return k.warp() + zero; }
   V inHead(V head, V token) { return head * chunk + token; }
 
   void emit();
@@ -76,10 +79,10 @@ struct DeltaChunk : DeltaParts {
   void stateDots(V head, V first, V count, V row, V token, V run);
 
   // DeltaSolve.cpp: d of a panel.
-  void solve(V head, V count);
-  void substitute(int64_t from, int64_t to, llvm::SmallVector<V> &d);
+  void solve(V head);
+  void substitute(int64_t from);
   void joinBlocks();
-  void storeLines(V head, llvm::ArrayRef<V> d);
+  void storeLines(V head);
 
   // DeltaState.cpp: the panel's state and what is read with d.
   Sums loadState(V first, V count);

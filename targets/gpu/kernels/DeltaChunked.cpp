@@ -13,7 +13,7 @@
 // Yang, Kautz, Hatamizadeh, arXiv:2412.06464.
 #include "targets/gpu/kernels/DeltaChunked.h"
 #include "targets/gpu/kernels/DeltaChunk.h"
-#include "targets/gpu/kernels/FastExp.h"
+#include "targets/gpu/kernels/FastMath.h"
 
 using namespace quartet;
 using namespace quartet::gpu;
@@ -139,7 +139,8 @@ V DeltaChunk::exponent(V head, V later, V earlier) {
 /// The raw products become the factors of \p head: lower, in place where the
 /// part has one head, and reads.
 void DeltaChunk::makeTriangles(V head) {
-  k.forThreads(chunk * half, [&](V place) {
+  k.forThreads(chunk * half, [&](V index) {
+    V place = index + zero;
     V i = place / half, word = place % half;
     V strength = k.neg(scalar(beta, i * shape.perKey() + head));
     SmallVector<V> queries;
@@ -164,7 +165,7 @@ void DeltaChunk::makeTriangles(V head) {
 DeltaChunk::Sums DeltaChunk::runPanel(V head, V first, V count, V token,
                                       V tokens, Sums sums) {
   k.barrier();
-  solve(head, count);
+  solve(head);
   k.barrier();
   read(first, count, token, tokens);
   update(head, sums);
@@ -180,6 +181,7 @@ void DeltaChunk::emit() {
     clear(lines, 4 * at.lines());
   }
   V all = k.i64(shape.rows()), none = k.i64(0);
+  zero = none;
   int64_t keyTiles = chunk / products.runTile,
           stateTiles = panel / products.runTile;
   Sums kept;
@@ -217,6 +219,8 @@ void DeltaChunk::emit() {
           k.store(k.f32(0), beta, (tokens * shape.perKey() + i) * 4);
         });
         k.barrier();
+        zero = tokens >> 40;
+        products.hidePlaces(zero);
         V firstOfHead = headOf(none);
         if (resident) {
           dots(0, keyTiles + stateTiles, [&](V row, V i, V run) {
@@ -255,6 +259,8 @@ void DeltaChunk::emit() {
         });
         return {token + tokens};
       });
+  zero = none;
+  products.showPlaces();
   if (resident)
     storeState(none, all, unflatten(last));
   conv.endChunks(args.tokens);

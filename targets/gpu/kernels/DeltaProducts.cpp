@@ -10,15 +10,27 @@ using llvm::ArrayRef;
 using llvm::SmallVector;
 
 DeltaProducts::DeltaProducts(DeviceBuilder &k)
-    : unit(k, MatrixElement::BF16), k(k) {
+    : unit(k, MatrixElement::BF16), k(k), lane(k.lane()) {
   bool isMma = k.machine.matrix == MatrixFamily::Mma;
   runTile = isMma ? 8 : 16;
   places = isMma ? 2 : 1;
   run = isMma ? 2 : k.machine.matrix == MatrixFamily::Mfma ? 4 : 8;
 }
 
+void DeltaProducts::hidePlaces(V zero) {
+  lane = k.lane() + zero;
+  unit.token = unit.token + zero;
+  unit.kLane = unit.kLane + zero;
+}
+
+void DeltaProducts::showPlaces() {
+  MatrixUnit shown(k, MatrixElement::BF16);
+  lane = k.lane();
+  unit.token = shown.token;
+  unit.kLane = shown.kLane;
+}
+
 V DeltaProducts::runRow() const {
-  V lane = k.lane();
   if (k.machine.matrix == MatrixFamily::Wmma11) // row 2 p + h of A: run 8 h + p
     return (lane & 1) * 8 + ((lane & 15) >> 1);
   return unit.token; // of A and of B alike
@@ -30,7 +42,7 @@ V DeltaProducts::singleRow(int64_t place) const {
 
 V DeltaProducts::firstOfRun() const {
   return k.machine.matrix == MatrixFamily::Mma ? unit.kLane * run
-                                               : (k.lane() >> 4) * run;
+                                               : (lane >> 4) * run;
 }
 
 V DeltaProducts::runOf(const Sum &sum, int64_t place) const {
@@ -107,35 +119,9 @@ static V rounded(V value) {
   return far - (far - value);
 }
 
-/// splitPairs() of scalars where an instruction rounds a pair.
-static std::array<V, 2> convertedPairs(DeviceBuilder &k, V first, V second) {
-  auto pack = [&](V a, V b) {
-    V pair = k.insert(b, k.insert(a, k.zero(k.vec(2, k.f32())), 0), 1);
-    return k.bitcast(k.convert(pair, k.vec(2, k.bf16())), k.i32());
-  };
-  V high = pack(first, second);
-  V low =
-      pack(first - k.bitcast(high << 16, k.f32()),
-           second - k.bitcast(high & int64_t(int32_t(0xffff0000)), k.f32()));
-  return {high, low};
-}
-
 std::array<V, 2> DeltaProducts::splitPairs(V first, V second) const {
   // High parts are rounded, too: low ones are half as large then and of either
   // sign, so that what low x low would give is small and does not add up.
-  auto vector = llvm::dyn_cast<mlir::VectorType>(first.type());
-  if (k.machine.vendor == Vendor::Nvidia) {
-    if (!vector)
-      return convertedPairs(k, first, second);
-    V none = k.zero(k.withElement(vector, k.i32()));
-    std::array<V, 2> words = {none, none};
-    for (int64_t i = 0; i < vector.getNumElements(); ++i) {
-      auto one = convertedPairs(k, k.extract(first, i), k.extract(second, i));
-      for (size_t part = 0; part < 2; ++part)
-        words[part] = k.insert(one[part], words[part], i);
-    }
-    return words;
-  }
   auto bits = [&](V value) {
     return k.bitcast(value, k.withElement(value.type(), k.i32()));
   };
@@ -167,11 +153,11 @@ DeltaShare::DeltaShare(int64_t runTiles, int64_t singleTiles, int64_t warps) {
 }
 
 void DeltaShare::each(
-    DeviceBuilder &k,
+    DeviceBuilder &k, V warp,
     llvm::function_ref<void(V run, V single, V ours)> body) const {
   int64_t warps = k.machine.warps();
   for (int64_t turn = 0; turn < turns; ++turn) {
-    V number = k.warp() + turn * warps, ours;
+    V number = warp + turn * warps, ours;
     if ((turn + 1) * warps > count) {
       ours = number < count;
       number = k.min(number, k.i64(count - 1));

@@ -26,13 +26,19 @@ namespace quartet::gpu {
 class DeltaProducts {
 public:
   explicit DeltaProducts(DeviceBuilder &k);
+  /// \p zero, an i64 that the code generator does not know to be 0, hides that
+  /// the lane's places are the same in all turns of a loop: with more of them
+  /// than registers, it would keep them on the stack. showPlaces() behind the
+  /// loop.
+  void hidePlaces(V zero);
+  void showPlaces();
 
   using Sum = MatrixUnit::Sum;
   /// A lane's words of one tile of an operand, high parts and low ones: [row of
   /// the lane][word].
   using Words = std::array<llvm::SmallVector<llvm::SmallVector<V>>, 2>;
 
-  const MatrixUnit unit;
+  MatrixUnit unit;
   int64_t runTile, run, places;
   static constexpr int64_t singleTile = 16;
   /// Of a run (f32) in memory whose rows are whole pieces of 16 bytes.
@@ -70,6 +76,7 @@ public:
 
 private:
   DeviceBuilder &k;
+  V lane;
 };
 
 /// A rectangle of tiles for each warp: as many as keep all warps busy.
@@ -82,9 +89,9 @@ struct DeltaShare {
 
   int64_t tiles() const { return runs * singles; }
   /// body(first tile of runs, first tile of singles, whether the rectangle is
-  /// this warp's: a null value where it is in any case). Others do the last one
-  /// again and keep nothing of it.
-  void each(DeviceBuilder &k,
+  /// that of warp \p warp: a null value where it is in any case). Others do the
+  /// last one again and keep nothing of it.
+  void each(DeviceBuilder &k, V warp,
             llvm::function_ref<void(V run, V single, V ours)> body) const;
 };
 

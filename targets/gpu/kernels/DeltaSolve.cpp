@@ -5,30 +5,31 @@
 
 using namespace quartet;
 using namespace quartet::gpu;
-using llvm::ArrayRef;
 using llvm::SmallVector;
 
 /// Tokens of a block.
 static constexpr int64_t kBlock = 16;
 
-/// Tokens [from, to) of the thread's element, a block; \p d becomes their
-/// values.
-void DeltaChunk::substitute(int64_t from, int64_t to, SmallVector<V> &d) {
-  d.clear();
-  for (int64_t i = from; i < to; ++i) {
-    V sum = k.load(k.f32(), recalled, k.thread() * 4 + i * panel * 4);
-    for (int64_t j = from; j < i; j += 4) {
-      V factors4 = k.load(four(), lower, k.i64(i * at.rawRow + j * 4), 16);
+/// Tokens [from, from + kBlock) of the thread's element, in place.
+void DeltaChunk::substitute(int64_t from) {
+  V mine = recalled + thread() * 4;
+  SmallVector<V> d;
+  for (int64_t i = 0; i < kBlock; ++i) {
+    V sum = k.load(k.f32(), mine, (from + i) * panel * 4);
+    for (int64_t j = 0; j < i; j += 4) {
+      int64_t place = (from + i) * at.rawRow + (from + j) * 4;
+      V factors4 = k.load(four(), lower, place, 16);
       for (int64_t e = 0; e < 4 && j + e < i; ++e)
-        sum = k.fma(k.extract(factors4, e), d[j + e - from], sum);
+        sum = k.fma(k.extract(factors4, e), d[size_t(j + e)], sum);
     }
     d.push_back(sum);
+    k.store(sum, mine, (from + i) * panel * 4);
   }
 }
 
 /// Adds what the first block's d give the second one.
 void DeltaChunk::joinBlocks() {
-  V element = k.thread() & (panel - 1), down = k.thread() / panel;
+  V element = thread() & (panel - 1), down = thread() / panel;
   int64_t apart = k.machine.threads / panel;
   for (int64_t first = 0; first < kBlock; first += apart) {
     V i = down + (kBlock + first);
@@ -46,47 +47,34 @@ void DeltaChunk::joinBlocks() {
   }
 }
 
-/// d of all tokens of the thread's element as words of two tokens, also of
-/// what is left of it at the chunk's end.
-void DeltaChunk::storeLines(V head, ArrayRef<V> d) {
-  auto left = [&](int64_t token) {
-    return d[token] * scalar(remains, inHead(head, k.i64(token)));
-  };
-  for (int64_t w = 0; w < half; ++w) {
-    V to = lines + (k.thread() * 4 + w * at.line);
-    auto now = products.splitPairs(d[w], d[w + half]);
-    auto later = products.splitPairs(left(w), left(w + half));
+/// d as words of two tokens, also of what is left of it at the chunk's end.
+void DeltaChunk::storeLines(V head) {
+  k.forThreads(half * panel, [&](V index) {
+    V place = index + zero;
+    V word = place / panel, element = place & (panel - 1);
+    V first = k.load(k.f32(), recalled, place * 4);
+    V second = k.load(k.f32(), recalled, place * 4 + half * panel * 4);
+    V gate = inHead(head, word);
+    V to = lines + (word * at.line + element * 4);
+    auto now = products.splitPairs(first, second);
+    auto later = products.splitPairs(first * scalar(remains, gate),
+                                     second * scalar(remains, gate + half));
     for (int64_t part = 0; part < 2; ++part) {
-      k.store(now[part], to, part * at.lines());
-      k.store(later[part], to, (2 + part) * at.lines());
+      k.store(now[size_t(part)], to, part * at.lines());
+      k.store(later[size_t(part)], to, (2 + part) * at.lines());
     }
-  }
+  });
 }
 
-void DeltaChunk::solve(V head, V count) {
-  V works = k.thread() < panel;
-  SmallVector<V> d;
-  if (chunk == kBlock) {
-    k.ifThen(works, [&] {
-      substitute(0, chunk, d);
-      storeLines(head, d);
-    });
-    return;
+void DeltaChunk::solve(V head) {
+  V works = thread() < panel;
+  k.ifThen(works, [&] { substitute(0); });
+  k.barrier();
+  if (chunk > kBlock) {
+    joinBlocks();
+    k.barrier();
+    k.ifThen(works, [&] { substitute(kBlock); });
+    k.barrier();
   }
-  k.ifThen(works, [&] {
-    substitute(0, kBlock, d);
-    for (int64_t i = 0; i < kBlock; ++i)
-      k.store(d[i], recalled, k.thread() * 4 + i * panel * 4);
-  });
-  k.barrier();
-  joinBlocks();
-  k.barrier();
-  k.ifThen(works, [&] {
-    SmallVector<V> all;
-    for (int64_t i = 0; i < kBlock; ++i)
-      all.push_back(k.load(k.f32(), recalled, k.thread() * 4 + i * panel * 4));
-    substitute(kBlock, chunk, d);
-    all.append(d);
-    storeLines(head, all);
-  });
+  storeLines(head);
 }

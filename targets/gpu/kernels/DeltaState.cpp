@@ -12,7 +12,7 @@ using llvm::SmallVector;
 /// the words (two columns) of the row, \p even and \p odd are the sums.
 void DeltaChunk::eachPiece(Piece piece) {
   size_t next = 0;
-  share.each(k, [&](V pair, V single, V ours) {
+  share.each(k, warp(), [&](V pair, V single, V ours) {
     for (int64_t r = 0; r < share.runs; ++r)
       for (int64_t s = 0; s < share.singles; ++s)
         for (int64_t place = 0; place < products.places; ++place) {
@@ -160,7 +160,7 @@ void DeltaChunk::update(V head, Sums &sums) {
     }
   V left = lines + 2 * at.lines();
   size_t next = 0, each = size_t(2 * share.tiles());
-  share.each(k, [&](V pair, V single, V) {
+  share.each(k, warp(), [&](V pair, V single, V) {
     SmallVector<DeltaProducts::Words> runs, singles;
     for (int64_t r = 0; r < share.runs; ++r)
       for (DeltaProducts::Words &words : keyWords(pair + r))
@@ -184,7 +184,7 @@ void DeltaChunk::read(V first, V count, V token, V tokens) {
   DeltaShare parts(panel / products.runTile, chunk / products.singleTile,
                    k.machine.warps());
   int64_t wide = products.run;
-  parts.each(k, [&](V run, V single, V ours) {
+  parts.each(k, warp(), [&](V run, V single, V ours) {
     SmallVector<DeltaProducts::Words> runs, singles;
     SmallVector<V> elements, rowsOf; // first elements; tokens
     Sums sums;

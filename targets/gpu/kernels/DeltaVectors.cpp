@@ -1,6 +1,7 @@
 // q and k of a chunk become unit vectors and sums of two bf16, and are
 // multiplied with keys and with the state.
 #include "targets/gpu/kernels/DeltaChunk.h"
+#include "targets/gpu/kernels/FastMath.h"
 #include "llvm/Support/MathExtras.h"
 #include <cmath>
 
@@ -19,12 +20,11 @@ void DeltaChunk::splitVectors(V count) {
       std::min<int64_t>(lanes, int64_t(llvm::PowerOf2Ceil(uint64_t(pieces))));
   int64_t atOnce = k.machine.threads / group, turns = ceilDiv(pieces, group);
   V member = k.lane() & (group - 1);
-  for (int64_t first = 0; first < 2 * chunk; first += atOnce) {
+  bool full = turns * group == pieces && 2 * chunk % atOnce == 0;
+  k.loop(0, 2 * chunk, atOnce, [&](V first) {
     V vector = k.thread() / group + first, token = vector / 2;
     V ofKey = vector % 2 == 1;
     V row = queryOf(token) + k.select(ofKey, k.i64(this->row.key), k.i64(0));
-    // A lane without columns must not read another's, which that one splits.
-    bool all = first + atOnce <= 2 * chunk && turns * group <= pieces;
     auto hasPiece = [&](V piece) {
       return (vector < 2 * chunk) & (piece < pieces);
     };
@@ -40,22 +40,22 @@ void DeltaChunk::splitVectors(V count) {
         return two;
       };
       auto none = [&] { return SmallVector<V>(2, k.zero(four())); };
+      // A lane without columns must not read another's, which that one splits.
+      V there = token < count;
       SmallVector<V> loaded =
-          all ? load() : k.ifElse(hasPiece(piece), load, none);
+          k.ifElse(full ? there : there & hasPiece(piece), load, none);
       for (int64_t e = 0; e < 8; ++e) {
-        V there = token < count;
-        if (shape.keyDim != at.keyPad)
-          there = there & (piece * 8 + e < shape.keyDim);
         V value = k.extract(loaded[size_t(e / 4)], e % 4);
-        value = k.select(there, value, k.f32(0));
+        if (shape.keyDim != at.keyPad)
+          value = k.select(piece * 8 + e < shape.keyDim, value, k.f32(0));
         values.back().push_back(value);
         squares = k.fma(value, value, squares);
       }
     }
     squares = acrossLanes(k, squares, 1, group, [](V a, V b) { return a + b; });
     double scale = 1.0 / std::sqrt(static_cast<double>(shape.keyDim));
-    V factor =
-        k.rsqrt(squares + args.qkEps) * k.select(ofKey, k.f32(1), k.f32(scale));
+    V factor = fastRsqrt(k, squares + args.qkEps) *
+               k.select(ofKey, k.f32(1), k.f32(scale));
     for (int64_t turn = 0; turn < turns; ++turn) {
       V piece = member + turn * group;
       auto store = [&] {
@@ -68,9 +68,9 @@ void DeltaChunk::splitVectors(V count) {
         k.store(high, row, piece * 32, 16);
         k.store(low, row, piece * 32 + 16, 16);
       };
-      all ? store() : k.ifThen(hasPiece(piece), store);
+      full ? store() : k.ifThen(hasPiece(piece), store);
     }
-  }
+  });
 }
 
 /// Products of \p tiles tiles of runs of [K; S], from \p firstTile on, with all
@@ -78,7 +78,7 @@ void DeltaChunk::splitVectors(V count) {
 void DeltaChunk::dots(int64_t firstTile, int64_t tiles, Sink sink) {
   int64_t tile = products.runTile, keyTiles = chunk / tile;
   DeltaShare parts(tiles, 2 * chunk / products.singleTile, k.machine.warps());
-  parts.each(k, [&](V run, V single, V ours) {
+  parts.each(k, warp(), [&](V run, V single, V ours) {
     SmallVector<V> runs, runFirst;
     SmallVector<SmallVector<V>> singles;
     SmallVector<V> tokens;

@@ -1,6 +1,6 @@
-// 2^n by adding to the exponent's bits, 2^f by a polynomial, 1 / y by Newton's
-// method.
-#include "targets/gpu/kernels/FastExp.h"
+// 2^n by adding to the exponent's bits, 2^f by a polynomial, inverses by
+// Newton's method.
+#include "targets/gpu/kernels/FastMath.h"
 
 using namespace quartet;
 using namespace quartet::gpu;
@@ -26,4 +26,16 @@ V quartet::gpu::fastSilu(DeviceBuilder &k, V x) {
   for (int turn = 0; turn < 3; ++turn)
     inverse = k.fma(inverse, k.fma(k.neg(y), inverse, k.f32(1)), inverse);
   return x * inverse;
+}
+
+V quartet::gpu::fastRsqrt(DeviceBuilder &k, V x) {
+  // Half of the exponent, negated, is within a 29th; 2^-9, 2^-18, 2^-35.
+  V result =
+      k.bitcast(k.i32(0x5f3759df) - (k.bitcast(x, k.i32()) >> 1), k.f32());
+  V half = x * 0.5;
+  for (int turn = 0; turn < 3; ++turn) {
+    V left = k.fma(k.neg(half * result), result, k.f32(0.5));
+    result = k.fma(result, left, result);
+  }
+  return result;
 }
