@@ -165,3 +165,11 @@ void DeltaShare::each(
     body(number % down * runs, number / down * singles, ours);
   }
 }
+
+void DeltaShare::eachOwn(DeviceBuilder &k, V warp,
+                         llvm::function_ref<void(V run, V single)> body) const {
+  each(k, warp, [&](V run, V single, V ours) {
+    auto own = [&] { body(run, single); };
+    ours ? k.ifThen(ours, own) : own();
+  });
+}

@@ -93,6 +93,9 @@ struct DeltaShare {
   /// last one again and keep nothing of it.
   void each(DeviceBuilder &k, V warp,
             llvm::function_ref<void(V run, V single, V ours)> body) const;
+  /// body for the rectangles of the warp alone: nothing leaves it.
+  void eachOwn(DeviceBuilder &k, V warp,
+               llvm::function_ref<void(V run, V single)> body) const;
 };
 
 } // namespace quartet::gpu

@@ -184,7 +184,7 @@ void DeltaChunk::read(V first, V count, V token, V tokens) {
   DeltaShare parts(panel / products.runTile, chunk / products.singleTile,
                    k.machine.warps());
   int64_t wide = products.run;
-  parts.each(k, warp(), [&](V run, V single, V ours) {
+  parts.eachOwn(k, warp(), [&](V run, V single) {
     SmallVector<DeltaProducts::Words> runs, singles;
     SmallVector<V> elements, rowsOf; // first elements; tokens
     Sums sums;
@@ -220,8 +220,7 @@ void DeltaChunk::read(V first, V count, V token, V tokens) {
         for (int64_t place = 0; place < products.places; ++place) {
           V i = tokenOf(s, place), element = elements[size_t(r)];
           V out = products.runOf(sums[size_t(r * parts.singles + s)], place);
-          V inside = ours ? ours & (i < tokens) : i < tokens;
-          k.ifThen(inside, [&] {
+          k.ifThen(i < tokens, [&] {
             for (int64_t e = 0; e < wide; ++e)
               k.ifThen(element + e < count, [&] {
                 k.store(k.extract(out, e), outOf(token + i, first + element),

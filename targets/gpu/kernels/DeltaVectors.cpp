@@ -78,7 +78,7 @@ void DeltaChunk::splitVectors(V count) {
 void DeltaChunk::dots(int64_t firstTile, int64_t tiles, Sink sink) {
   int64_t tile = products.runTile, keyTiles = chunk / tile;
   DeltaShare parts(tiles, 2 * chunk / products.singleTile, k.machine.warps());
-  parts.each(k, warp(), [&](V run, V single, V ours) {
+  parts.eachOwn(k, warp(), [&](V run, V single) {
     SmallVector<V> runs, runFirst;
     SmallVector<SmallVector<V>> singles;
     SmallVector<V> tokens;
@@ -134,14 +134,11 @@ void DeltaChunk::dots(int64_t firstTile, int64_t tiles, Sink sink) {
                  return flatten(sums);
                });
     Sums sums = unflatten(all);
-    auto keep = [&] {
-      for (int64_t r = 0; r < parts.runs; ++r)
-        for (int64_t s = 0; s < parts.singles; ++s)
-          for (int64_t place = 0; place < products.places; ++place)
-            sink(runFirst[r], tokens[s * products.places + place],
-                 products.runOf(sums[r * parts.singles + s], place));
-    };
-    ours ? k.ifThen(ours, keep) : keep();
+    for (int64_t r = 0; r < parts.runs; ++r)
+      for (int64_t s = 0; s < parts.singles; ++s)
+        for (int64_t place = 0; place < products.places; ++place)
+          sink(runFirst[size_t(r)], tokens[size_t(s * products.places + place)],
+               products.runOf(sums[size_t(r * parts.singles + s)], place));
   });
 }
 
