@@ -212,8 +212,9 @@ void DeltaChunk::emit() {
         V room = k.i64(chunk) - (args.place + token) % chunk;
         V tokens = k.min(args.tokens - token, room);
         convolve(token, tokens);
+        sumLogs(
+            tokens); // first: a warp or two, which wait for each other's lanes
         splitVectors(tokens);
-        sumLogs(tokens);
         // Tokens that are not there change nothing.
         k.forThreads((k.i64(chunk) - tokens) * shape.perKey(), [&](V i) {
           k.store(k.f32(0), beta, (tokens * shape.perKey() + i) * 4);

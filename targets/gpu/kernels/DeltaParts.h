@@ -47,6 +47,7 @@ struct DeltaParts {
   /// Convolution and gates of tokens [first, first + count). Meets before and
   /// after it writes.
   void convolve(V first, V count);
+  void gates(V first, V count); ///< its part
   /// Scales q and k of \p count tokens to unit length, q also by keyDim^-0.5.
   void scale(V count);
 };
