@@ -65,28 +65,39 @@ void Conv::begin() {
   k.barrier();
 }
 
+V Conv::rounded(V value) {
+  return k.convert(k.convert(value, shape.windowType), k.f32());
+}
+
+/// Where the part's channel \p c is in the rows.
+V Conv::column(V c, const DeltaRow &row) {
+  int64_t keyDim = shape.keyDim;
+  return k.select(c < keyDim, c * 4,
+                  k.select(c < 2 * keyDim, c * 4 + (row.key - keyDim * 4),
+                           c * 4 + (row.value - keyDim * 8)));
+}
+
+SmallVector<V> Conv::loadTaps(V channel) {
+  SmallVector<V> weights;
+  V weight = args.taps + channel * (shape.taps * 4);
+  if (shape.taps == 4) {
+    V all = k.load(k.vec(4, k.f32()), weight, int64_t(0), 16);
+    for (int64_t j = 0; j < 4; ++j)
+      weights.push_back(k.extract(all, j));
+    return weights;
+  }
+  for (int64_t j = 0; j < shape.taps; ++j)
+    weights.push_back(k.load(k.f32(), weight, j * 4));
+  return weights;
+}
+
 void Conv::run(V first, V count, V rows, const DeltaRow &row) {
-  int64_t taps = shape.taps, kept = taps - 1, keyDim = shape.keyDim;
-  auto rounded = [&](V value) {
-    return k.convert(k.convert(value, shape.windowType), k.f32());
-  };
+  int64_t taps = shape.taps, kept = taps - 1;
   k.forThreads(shape.width(), [&](V c) {
     V channel = channelOf(c);
     V from = args.input + first * args.inputStride + channel * 4;
-    V column = k.select(c < keyDim, c * 4,
-                        k.select(c < 2 * keyDim, c * 4 + (row.key - keyDim * 4),
-                                 c * 4 + (row.value - keyDim * 8)));
-    V to = rows + column, memory = window + c * (kept * 4);
-    SmallVector<V> weights, held;
-    V weight = args.taps + channel * (taps * 4);
-    if (taps == 4) {
-      V all = k.load(k.vec(4, k.f32()), weight, int64_t(0), 16);
-      for (int64_t j = 0; j < 4; ++j)
-        weights.push_back(k.extract(all, j));
-    } else {
-      for (int64_t j = 0; j < taps; ++j)
-        weights.push_back(k.load(k.f32(), weight, j * 4));
-    }
+    V to = rows + column(c, row), memory = window + c * (kept * 4);
+    SmallVector<V> weights = loadTaps(channel), held;
     for (int64_t r = 0; r < kept; ++r)
       held.push_back(k.load(k.f32(), memory, r * 4));
     held =
@@ -114,19 +125,25 @@ void Conv::run(V first, V count, V rows, const DeltaRow &row) {
   });
 }
 
-void Conv::end() {
-  int64_t kept = shape.taps - 1;
+void Conv::writeWindow(
+    llvm::function_ref<V(V c, V channel, int64_t row)> value) {
   auto write = [&](V c) {
     V channel = channelOf(c);
-    for (int64_t row = 0; row < kept; ++row) {
-      V value = k.load(k.f32(), window, c * (kept * 4) + row * 4);
-      k.store(k.convert(value, shape.windowType), windowOf(channel, row));
-    }
+    for (int64_t row = 0; row + 1 < shape.taps; ++row)
+      k.store(k.convert(value(c, channel, row), shape.windowType),
+              windowOf(channel, row));
   };
   k.forThreads(shape.width(), [&](V c) {
     if (!writesKeys)
       return write(c);
     V ours = k.wrap(writesKeys.get()) | (c >= 2 * shape.keyDim);
     k.ifThen(ours, [&] { write(c); });
+  });
+}
+
+void Conv::end() {
+  int64_t kept = shape.taps - 1;
+  writeWindow([&](V c, V, int64_t row) {
+    return k.load(k.f32(), window, c * (kept * 4) + row * 4);
   });
 }

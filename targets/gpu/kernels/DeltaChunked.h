@@ -7,7 +7,7 @@ namespace quartet::gpu {
 
 /// deltaScan() in its chunked form. Where a part has no more rows than fit into
 /// shared memory with the rest (32; 16 on small devices), its state is read and
-/// written once per call.
+/// written once per call and stays in registers.
 void deltaChunked(DeviceBuilder &k, const DeltaShape &shape,
                   const DeltaArgs &args);
 

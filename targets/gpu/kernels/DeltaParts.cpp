@@ -27,9 +27,7 @@ static V logDecay(DeviceBuilder &k, V a, V aLog, V dtBias) {
   return k.max(rate * k.softplus(a + dtBias), k.f32(-110));
 }
 
-void DeltaParts::convolve(V first, V count) {
-  k.barrier(); // whoever still reads the group before
-  conv.run(first, count, rows, row);
+void DeltaParts::gates(V first, V count) {
   int64_t perKey = shape.perKey();
   k.forThreads(count * perKey, [&](V i) {
     V head = firstHead + i % perKey;
@@ -42,6 +40,18 @@ void DeltaParts::convolve(V first, V count) {
     k.store(logs ? log : k.exp(log), decay, i * 4);
     k.store(k.sigmoid(b), beta, i * 4);
   });
+}
+
+void DeltaParts::convolve(V first, V count) {
+  k.barrier(); // whoever still reads the group before
+  if (logs) {
+    // The few warps that have gates wait for them while others are busy.
+    gates(first, count);
+    conv.runChunk(first, count, group, rows, row);
+  } else {
+    conv.run(first, count, rows, row);
+    gates(first, count);
+  }
   k.barrier();
 }
 

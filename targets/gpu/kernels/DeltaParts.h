@@ -22,7 +22,7 @@ struct DeltaParts {
   V firstRow;    ///< of the part, counted through the value heads
   V firstHead;   ///< value head 0 of the key head
 
-  bool logs; ///< decay holds logs
+  bool logs; ///< decay holds logs; groups are chunks
 
   /// Takes shared memory.
   DeltaParts(DeviceBuilder &k, const DeltaShape &shape, const DeltaArgs &args,
@@ -47,6 +47,7 @@ struct DeltaParts {
   /// Convolution and gates of tokens [first, first + count). Meets before and
   /// after it writes.
   void convolve(V first, V count);
+  void gates(V first, V count); ///< its part
   /// Scales q and k of \p count tokens to unit length, q also by keyDim^-0.5.
   void scale(V count);
 };
