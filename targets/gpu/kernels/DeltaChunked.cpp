@@ -20,7 +20,7 @@ using namespace quartet::gpu;
 using llvm::ArrayRef;
 using llvm::SmallVector;
 
-/// Rows of a panel, at least and at most.
+/// Rows of a panel; twice as many where shared memory has room.
 static constexpr int64_t kPanel = 16;
 /// Shared memory that a kernel may have given away before, in bytes.
 static constexpr int64_t kOthersBytes = 4 << 10;
@@ -189,31 +189,24 @@ void DeltaChunk::emit() {
     kept = loadState(none, all);
     splitState(kept);
   }
-  // Sums are one or several values each.
-  auto flatten = [](ArrayRef<DeltaProducts::Sum> sums, V token) {
+  // What turns hand on: the token, and the state.
+  auto handOn = [](V token, ArrayRef<DeltaProducts::Sum> sums) {
     SmallVector<V> values{token};
-    for (const DeltaProducts::Sum &sum : sums)
-      values.append(sum);
+    values.append(flattened(sums));
     return values;
   };
-  auto unflatten = [&](ArrayRef<V> values) {
-    Sums sums;
-    for (values = values.drop_front(); !values.empty();) {
-      size_t each = kept[0].size();
-      sums.emplace_back(values.take_front(each));
-      values = values.drop_front(each);
-    }
-    return sums;
+  auto handed = [&](ArrayRef<V> values) {
+    return unflattened(values.drop_front(), kept.size());
   };
   SmallVector<V> last = k.whileLoop(
-      flatten(kept, none), [&](ArrayRef<V> so) { return so[0] < args.tokens; },
+      handOn(none, kept), [&](ArrayRef<V> so) { return so[0] < args.tokens; },
       [&](ArrayRef<V> so) -> SmallVector<V> {
         V token = so[0];
         V room = k.i64(chunk) - (args.place + token) % chunk;
         V tokens = k.min(args.tokens - token, room);
         convolve(token, tokens);
-        sumLogs(
-            tokens); // first: a warp or two, which wait for each other's lanes
+        // A warp or two, whose lanes wait for each other while others go on.
+        sumLogs(tokens);
         splitVectors(tokens);
         // Tokens that are not there change nothing.
         k.forThreads((k.i64(chunk) - tokens) * shape.perKey(), [&](V i) {
@@ -235,9 +228,9 @@ void DeltaChunk::emit() {
           k.barrier();
           makeTriangles(firstOfHead);
           Sums sums =
-              runPanel(firstOfHead, none, all, token, tokens, unflatten(so));
+              runPanel(firstOfHead, none, all, token, tokens, handed(so));
           splitState(sums);
-          return flatten(sums, token + tokens);
+          return handOn(token + tokens, sums);
         }
         dots(0, keyTiles, [&](V row, V i, V run) { keyDots(row, i, run); });
         V lastOfHead = headOf(k.i64(shape.rows() - 1));
@@ -263,7 +256,7 @@ void DeltaChunk::emit() {
   zero = none;
   products.showPlaces();
   if (resident)
-    storeState(none, all, unflatten(last));
+    storeState(none, all, handed(last));
   conv.endChunks(args.tokens);
 }
 

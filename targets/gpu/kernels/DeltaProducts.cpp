@@ -64,10 +64,6 @@ DeltaProducts::Sum DeltaProducts::sumOf(ArrayRef<V> runs) const {
   return sum;
 }
 
-int64_t DeltaProducts::innerUnit(int64_t elements) const {
-  return roundUp(elements, k.machine.bf16K);
-}
-
 V DeltaProducts::splitPlace(V word) const {
   return (word >> 2) * 32 + (word & 3) * 4;
 }
@@ -129,6 +125,23 @@ std::array<V, 2> DeltaProducts::splitPairs(V first, V second) const {
   return {bf16Pair(bits(high[0]), bits(high[1])),
           bf16Pair(bits(rounded(first - high[0])),
                    bits(rounded(second - high[1])))};
+}
+
+SmallVector<V> quartet::gpu::flattened(ArrayRef<DeltaProducts::Sum> sums) {
+  SmallVector<V> values;
+  for (const DeltaProducts::Sum &sum : sums)
+    values.append(sum);
+  return values;
+}
+
+SmallVector<DeltaProducts::Sum> quartet::gpu::unflattened(ArrayRef<V> values,
+                                                          size_t count) {
+  SmallVector<DeltaProducts::Sum> sums;
+  for (size_t i = 0; i < count; ++i) {
+    size_t each = values.size() / count;
+    sums.emplace_back(values.slice(i * each, each));
+  }
+  return sums;
 }
 
 DeltaShare::DeltaShare(int64_t runTiles, int64_t singleTiles, int64_t warps) {

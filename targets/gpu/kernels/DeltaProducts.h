@@ -57,8 +57,6 @@ public:
   /// where an instruction has that many), and the number of the first.
   int64_t wordCount(int64_t inner) const { return inner / 2 / unit.kLanes; }
   V firstWord(int64_t inner) const { return unit.kLane * wordCount(inner); }
-  /// The least inner unit that holds \p elements.
-  int64_t innerUnit(int64_t elements) const;
   /// The lane's words of split rows, one or two, at \p rows + \p offset.
   Words splitWords(llvm::ArrayRef<V> rows, V offset, int64_t inner) const;
 
@@ -78,6 +76,12 @@ private:
   DeviceBuilder &k;
   V lane;
 };
+
+/// The values of \p sums (one or several each), for loops, and \p count sums
+/// of them again.
+llvm::SmallVector<V> flattened(llvm::ArrayRef<DeltaProducts::Sum> sums);
+llvm::SmallVector<DeltaProducts::Sum> unflattened(llvm::ArrayRef<V> values,
+                                                  size_t count);
 
 /// A rectangle of tiles for each warp: as many as keep all warps busy.
 struct DeltaShare {

@@ -106,34 +106,21 @@ void DeltaChunk::dots(int64_t firstTile, int64_t tiles, Sink sink) {
         tokens.push_back(token);
       }
     }
-    auto unflatten = [&](ArrayRef<V> values) {
-      Sums sums;
-      size_t each = values.size() / size_t(parts.tiles());
-      for (; !values.empty(); values = values.drop_front(each))
-        sums.emplace_back(values.take_front(each));
-      return sums;
-    };
-    auto flatten = [](ArrayRef<DeltaProducts::Sum> sums) {
-      SmallVector<V> values;
-      for (const DeltaProducts::Sum &sum : sums)
-        values.append(sum);
-      return values;
-    };
     Sums none(size_t(parts.tiles()), products.zero());
     // 32 columns a turn.
     SmallVector<V> all =
-        k.fold(k.i64(0), k.i64(at.keyPad * 4), 128, flatten(none),
+        k.fold(k.i64(0), k.i64(at.keyPad * 4), 128, flattened(none),
                [&](V column, ArrayRef<V> so) {
-                 Sums sums = unflatten(so);
+                 Sums sums = unflattened(so, none.size());
                  SmallVector<DeltaProducts::Words> ofRuns, ofSingles;
                  for (V row : runs)
                    ofRuns.push_back(products.splitWords(row, column, 32));
                  for (ArrayRef<V> each : singles)
                    ofSingles.push_back(products.splitWords(each, column, 32));
                  products.multiply(sums, ofRuns, ofSingles);
-                 return flatten(sums);
+                 return flattened(sums);
                });
-    Sums sums = unflatten(all);
+    Sums sums = unflattened(all, none.size());
     for (int64_t r = 0; r < parts.runs; ++r)
       for (int64_t s = 0; s < parts.singles; ++s)
         for (int64_t place = 0; place < products.places; ++place)
