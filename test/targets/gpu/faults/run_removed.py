@@ -24,7 +24,8 @@ CALLS = ["barrier", "group_barrier", "warp_barrier", "wait_group", "group_fence"
          "dependency_wait", "atomic_load", "atomic_add", "fence"]
 KERNELS_FAULTY = 3  # exit status of an executable whose kernels the emulator reports
 
-# Per case: what to build, blocks, the prompt's length, and the kinds of places (all). One
+# Per case: what to build, blocks, the prompt's length, the kinds of places (all), and what
+# their sites contain, where they have one. One
 # block has every task of a phase, so that all that lies between tasks counts; waits need
 # several, and more than there are dies where these have counters. Prompts longer than 32 tokens have two chunks of the delta rule. Bulk copies need
 # rows of 256 columns, which the golden checkpoints have not.
@@ -32,16 +33,18 @@ INT4 = ["--dtype", "f32", "--quant", "int4"]
 TINY = SOURCES / "models" / "tiny"
 WIDE = ("group-barrier", "wait-group", "group-fence", "transfer-wait")
 CASES = {
-    "graph": ([MOE, *INT4, "--target", "emulator:sm_90a", "--buckets", "4"], 1, 3, ()),
+    "graph": ([MOE, *INT4, "--target", "emulator:sm_90a", "--buckets", "4"], 1, 3, (), ""),
     "persistent": ([MOE, *INT4, "--target", "emulator:gfx90a", "--launch", "persistent",
-                    "--buckets", "4"], 2, 3, ()),
+                    "--buckets", "4"], 2, 3, (), ""),
     "dies": ([MOE, *INT4, "--target", "emulator:gfx942", "--launch", "persistent",
-              "--buckets", "4"], 10, 3, ("release",)),
-    "many": ([MOE, *INT4, "--target", "emulator:sm_90a", "--buckets", "64"], 1, 45, ()),
+              "--buckets", "4"], 10, 3, ("release",), ""),
+    "many": ([MOE, *INT4, "--target", "emulator:sm_90a", "--buckets", "64"], 1, 45, (), ""),
     "bulk": ([TINY, *INT4, "--target", "emulator:sm_90a", "--buckets", "32",
-              "--layers", "4"], 1, 20, WIDE),
+              "--layers", "4"], 1, 20, WIDE, ""),
     "floats": ([TINY, "--target", "emulator:sm_90a", "--buckets", "32",
-                "--layers", "4"], 1, 20, WIDE),
+                "--layers", "4"], 1, 20, WIDE, ""),
+    "tiles": ([TINY, "--target", "emulator:sm_90a", "--buckets", "128", "--layers", "4"],
+              1, 100, ("barrier", "wait-group"), "attend"),
 }
 
 # How many places of a kind and site, over all layers, may go unnoticed. Why:
@@ -56,7 +59,8 @@ CASES = {
 #   delta / delta_scan (release)
 #                              blocks that share a key head count who has read its window:
 #                              here they are one block, or ordered by that count already
-#   attend / attend            joins of several groups of heads or runs of tokens
+#   attend / attend            joins of several groups of heads or runs of tokens; in front of
+#                              a tile's queries, behind what used this memory in other kernels
 #   down / expert_pairs        rows of one slab, before which nobody has written
 #   up / route                 one warp has all 16 experts, where models have more
 #   down / wait                the product's own barrier comes before what it reads
@@ -98,6 +102,7 @@ EXPECTED = {
         "release in / signal": 2, "release out / signal": 4,
         "release route / signal": 2, "release sample / signal": 2},
     "bulk": {},
+    "tiles": {"barrier attend / attend": 1},
     "floats": {"group-barrier down / expert_pairs": 1},
 }
 
@@ -153,7 +158,7 @@ def main():
     args.quartetc = args.quartetc.resolve()
     args.scratch = args.scratch.resolve() / args.case
     args.scratch.mkdir(parents=True, exist_ok=True)
-    flags, blocks, prompt, kinds = CASES[args.case]
+    flags, blocks, prompt, kinds, part = CASES[args.case]
     program = args.scratch / "model"
     check([make_compiler(args), "build", *flags, "-o", program])
 
@@ -165,7 +170,8 @@ def main():
     if whole.returncode:
         sys.exit(f"run_removed.py: the whole kernels fail:\n{whole.stderr.strip()}")
     places = [line.split(" ", 2) for line in listing.read_text().splitlines()]
-    places = [place for place in places if not kinds or place[0] in kinds]
+    places = [place for place in places
+              if (not kinds or place[0] in kinds) and part in (place[2] or part)]
     missed, tried = collections.Counter(), places[::args.every]
     wrong = []
     for kind, place, site in tried:
