@@ -209,8 +209,11 @@ TEST(GpuFacts, OtherNamesAreErrors) {
             "target 'x86-64-v3' is no GPU; known GPUs: sm_80 sm_86 sm_89 "
             "sm_90a sm_100a sm_120a gfx90a gfx942 gfx950 gfx1100 gfx1151 "
             "gfx1201");
-  EXPECT_TRUE(llvm::StringRef(llvm::toString(findGpuFacts("sm_1").takeError()))
-                  .starts_with("unknown target 'sm_1'; known targets: host "));
+  EXPECT_TRUE(llvm::StringRef(llvm::toString(findGpuFacts("sm_7").takeError()))
+                  .starts_with("unknown target 'sm_7'; known targets: host "));
+  EXPECT_TRUE(llvm::StringRef(llvm::toString(findGpuFacts("sm_90").takeError()))
+                  .starts_with("unknown target 'sm_90' (did you mean "
+                               "'sm_90a'?); known targets: host "));
   EXPECT_EQ(llvm::toString(createTarget("sm_90a", "").takeError()),
             "target 'sm_90a' is a GPU, whose code the CPUs' generator cannot "
             "make; expected a CPU");
