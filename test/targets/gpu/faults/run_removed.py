@@ -44,7 +44,7 @@ CASES = {
     "floats": ([TINY, "--target", "emulator:sm_90a", "--buckets", "32",
                 "--layers", "4"], 1, 20, WIDE, ""),
     "tiles": ([TINY, "--target", "emulator:sm_90a", "--buckets", "128", "--layers", "4"],
-              1, 100, ("barrier", "wait-group"), "attend"),
+              1, 66, ("barrier", "wait-group"), "attend"),
 }
 
 # How many places of a kind and site, over all layers, may go unnoticed. Why:
