@@ -75,9 +75,10 @@ bool measure(const Session &session, Engine &engine, ProfileReport &report,
 /// Whether a file could be written there, before there is anything to write.
 bool canWrite(const std::string &path, std::string *error) {
   size_t slash = path.rfind('/');
-  std::string folder =
-      slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  if (access(folder.c_str(), W_OK) == 0)
+  std::string place = path; // a file that there is, e.g. /dev/stdout
+  if (access(path.c_str(), F_OK) != 0)
+    place = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  if (access(place.c_str(), W_OK) == 0)
     return true;
   *error = "cannot write '" + path + "': " + strerror(errno);
   return false;

@@ -154,44 +154,43 @@ public:
   bool launch(int64_t step, int64_t index, std::string *error) override;
 
 private:
-  bool permitShared(const DeviceStep &step, int64_t index, Function function,
+  bool permitShared(const quartet_launch &launch, Function function,
                     std::string *error) override;
-  int carveout(const DeviceStep &step);
+  void shareAlike(const Step &step);
   bool buildGraph(int64_t number, std::string *error) override;
   bool buildGraph(Step &step, bool overlap, std::string *error);
   bool addNode(Step &step, size_t index, bool early,
                std::vector<GraphNode> &nodes, std::string *error);
 };
 
-/// Percent of a unit's memory that the blocks of any launch of \p step share;
-/// the rest caches. A unit changes it only while it is empty, so launches that
-/// overlap have to ask for the same. -1, the driver's choice, where none does.
-int CudaDevice::carveout(const DeviceStep &step) {
-  bool overlaps = false;
-  int64_t most = 0;
-  for (int64_t i = 0; i != step.count; ++i) {
-    overlaps |= step.launches[i].overlap != 0;
-    most = std::max(most, step.launches[i].shared_bytes);
-  }
-  int bytes = 0;
-  api.deviceAttribute(&bytes, SharedPerMultiprocessor, int(facts.index));
-  if (!overlaps || bytes < 1)
-    return -1;
-  most = (most + ownShared) * program.blocks_per_unit;
-  return int(std::min<int64_t>((100 * most + bytes - 1) / bytes, 100));
-}
-
-bool CudaDevice::permitShared(const DeviceStep &step, int64_t index,
-                              Function function, std::string *error) {
-  const quartet_launch &launch = step.launches[index];
-  if (int percent = carveout(step); percent >= 0)
-    api.setAttribute(function, SharedCarveout, percent); // only a hint
+bool CudaDevice::permitShared(const quartet_launch &launch, Function function,
+                              std::string *error) {
   return launch.shared_bytes <= plainShared ||
          good(api.setAttribute(function, MaxDynamicShared,
                                int(launch.shared_bytes)),
               nameOf(launch) + " give " + std::to_string(launch.shared_bytes) +
                   " bytes of shared memory",
               error);
+}
+
+/// Asks for a share of a unit's memory that the blocks of any launch need; the
+/// rest caches. A unit changes it only while it is empty, so launches that
+/// overlap have to ask for the same. Only a hint: nothing is said of a refusal.
+void CudaDevice::shareAlike(const Step &step) {
+  bool overlaps = false;
+  int64_t most = 0;
+  for (int64_t i = 0; i != step.what.count; ++i) {
+    overlaps |= step.what.launches[i].overlap != 0;
+    most = std::max(most, step.what.launches[i].shared_bytes);
+  }
+  int bytes = 0;
+  api.deviceAttribute(&bytes, SharedPerMultiprocessor, int(facts.index));
+  if (!overlaps || bytes < 1)
+    return;
+  most = (most + ownShared) * program.blocks_per_unit;
+  auto percent = int(std::min<int64_t>((100 * most + bytes - 1) / bytes, 100));
+  for (Function function : step.functions)
+    api.setAttribute(function, SharedCarveout, percent);
 }
 
 /// \p early: the launch may start before the one before has ended.
@@ -246,6 +245,8 @@ bool CudaDevice::buildGraph(Step &step, bool overlap, std::string *error) {
 bool CudaDevice::buildGraph(int64_t number, std::string *error) {
   Step &step = steps[size_t(number)];
   bool overlap = wish.overlap && api.addEdges;
+  if (overlap)
+    shareAlike(step);
   if (buildGraph(step, overlap, error) || !overlap)
     return step.exec != nullptr;
   // Without what not every driver and device may have in a graph.

@@ -113,9 +113,9 @@ protected:
   /// Makes a graph of the step with this number, which has several launches,
   /// where the driver has graphs of such ones.
   virtual bool buildGraph(int64_t number, std::string *error) = 0;
-  /// Lets the function have the shared memory of launch \p index of \p step,
-  /// where the driver wants to be asked.
-  virtual bool permitShared(const DeviceStep &, int64_t, driver::Function,
+  /// Lets the function have the shared memory of its launch, where the driver
+  /// wants to be asked.
+  virtual bool permitShared(const quartet_launch &, driver::Function,
                             std::string *) {
     return true;
   }
@@ -134,7 +134,7 @@ private:
   /// A pointer, or a number, as the driver's functions want it.
   static Pointer at(DeviceAddress address) { return Pointer(address); }
   bool loadImages(std::string *error);
-  bool findKernel(const DeviceStep &step, int64_t index,
+  bool findKernel(const quartet_launch &launch, int64_t workers,
                   driver::Function &function, std::string *error);
 
   driver::Module module = nullptr;
@@ -229,12 +229,12 @@ bool DriverDevice<Driver>::seconds(size_t from, size_t to, double &result,
   return true;
 }
 
-/// Finds the kernel of launch \p index and checks that its blocks have room.
+/// Finds the kernel of \p launch and checks that its blocks have room.
 template <typename Driver>
-bool DriverDevice<Driver>::findKernel(const DeviceStep &step, int64_t index,
+bool DriverDevice<Driver>::findKernel(const quartet_launch &launch,
+                                      int64_t workers,
                                       driver::Function &function,
                                       std::string *error) {
-  const quartet_launch &launch = step.launches[index];
   std::string name = nameOf(launch);
   int result = api.getFunction(&function, module, launch.kernel);
   if (result != driver::Success) {
@@ -243,12 +243,12 @@ bool DriverDevice<Driver>::findKernel(const DeviceStep &step, int64_t index,
     return false;
   }
   int blocks = 0;
-  if (!permitShared(step, index, function, error) ||
+  if (!permitShared(launch, function, error) ||
       !good(api.occupancy(&blocks, function, int(program.threads),
                           size_t(launch.shared_bytes)),
             "place " + name, error))
     return false;
-  int64_t wanted = launch.cooperative ? step.workers : 1;
+  int64_t wanted = launch.cooperative ? workers : 1;
   if (int64_t(blocks) * facts.units >= wanted)
     return true;
   *error =
@@ -271,7 +271,7 @@ int64_t DriverDevice<Driver>::prepare(const DeviceStep &what,
   step.what = what;
   for (int64_t i = 0; i != what.count; ++i) {
     driver::Function function = nullptr;
-    if (!findKernel(what, i, function, error))
+    if (!findKernel(what.launches[i], what.workers, function, error))
       return -1;
     step.functions.push_back(function);
   }

@@ -7,6 +7,10 @@
 
 namespace quartet::gpu {
 
+/// The largest score where there is none: below every score, far enough from
+/// the end of the range that differences are finite.
+constexpr double kNoScore = -3.0e38;
+
 /// Bytes of a partial record: f32 [width] sums of p * value, not normalised,
 /// then the largest score and the sum of p; rounded up to 64 bytes.
 int64_t attendRecordBytes(int64_t width);
@@ -30,11 +34,11 @@ struct AttendArgs {
 
 /// For one KV head and the \p headsPerKv query heads that share it: the partial
 /// records of each token over the places of the range up to the token's own. A
-/// token with no place in the range gets largest = -3e38 and zeros. The whole
-/// block comes with the same values. A token's bits depend on its own query and
-/// on the range alone. \p many: calls are parts of prompts, so that rows of
-/// several tokens are worth matrix instructions. \p mostTokens: no call has
-/// more.
+/// token with no place in the range gets largest = kNoScore and zeros. The
+/// whole block comes with the same values. A token's bits depend on its own
+/// query and on the range alone. \p many: calls are parts of prompts, so that
+/// rows of several tokens are worth matrix instructions. \p mostTokens: no call
+/// has more.
 void attend(DeviceBuilder &k, int64_t width, int64_t headsPerKv,
             mlir::Type cacheType, bool many, int64_t mostTokens,
             const AttendArgs &args);

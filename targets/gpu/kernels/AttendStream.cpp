@@ -10,9 +10,6 @@ using namespace quartet::gpu;
 using llvm::ArrayRef;
 using llvm::SmallVector;
 
-/// Below every score; far enough from the end of the range that differences
-/// are finite.
-static constexpr double kNone = -3.0e38;
 /// Floats of queries, as many of sums and as many words of the cache that a
 /// thread holds, where it has many registers and where it has few.
 static constexpr int64_t kHeld = 64, kHeldByFew = 32, kManyRegisters = 224;
@@ -180,7 +177,7 @@ AttendStream::State AttendStream::absorb(const State &state, ArrayRef<V> scores,
     for (int64_t i = 0; i < placesPerLane; ++i) {
       V score = scores[h * placesPerLane + i];
       seen.push_back(placeOfLane(i) < count);
-      largest = k.max(largest, k.select(seen[i], score, k.f32(kNone)));
+      largest = k.max(largest, k.select(seen[i], score, k.f32(kNoScore)));
     }
     largest = acrossLanes(k, largest, alike, lanesPerHead,
                           [&](V a, V b) { return k.max(a, b); });
@@ -335,7 +332,7 @@ void AttendStream::run(V token, V head) {
   for (int64_t i = 0; i < heads * split.vectors; ++i)
     start.sums.push_back(k.zero(k.vec(split.vec, k.f32())));
   for (int64_t h = 0; h < headsPerLane; ++h) {
-    start.largest.push_back(k.f32(kNone));
+    start.largest.push_back(k.f32(kNoScore));
     start.sum.push_back(k.f32(0));
   }
   // A slice that the token sees, though it may not be of the range.

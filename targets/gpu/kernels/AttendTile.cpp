@@ -10,9 +10,6 @@ using namespace quartet::gpu;
 using llvm::ArrayRef;
 using llvm::SmallVector;
 
-/// Below every score; far enough from the end of the range that differences
-/// are finite.
-static constexpr double kNone = -3.0e38;
 static constexpr int64_t kPiece = RowFragments::kPiece;
 static constexpr int64_t kRowThreads = 4; ///< that have a row's softmax
 static constexpr int64_t kBanks = 128;    ///< bytes
@@ -164,7 +161,7 @@ void AttendTile::softmax(V tile, V own, State &state) {
             for (int64_t e = 0; e < 4; ++e) {
               seen.push_back(k.i64(half * 4 + e) < count);
               scores.push_back(
-                  k.select(seen.back(), k.extract(four, e), k.f32(kNone)));
+                  k.select(seen.back(), k.extract(four, e), k.f32(kNoScore)));
               largest = k.max(largest, scores.back());
             }
           }
@@ -323,7 +320,7 @@ void AttendTile::run(V first) {
     k.waitCopies(0);
   k.barrier();
   State start;
-  start.largest = k.f32(kNone);
+  start.largest = k.f32(kNoScore);
   start.sum = k.f32(0);
   for (int64_t i = 0; i < columnGroups * rowGroups; ++i)
     start.sums.push_back(fragments.unit.zero());

@@ -1,17 +1,14 @@
-// Each warp scales whole tokens; gates are a thread per token and head.
+// Gates are a thread per token and head.
 #include "targets/gpu/kernels/DeltaParts.h"
-#include <cmath>
 
 using namespace quartet;
 using namespace quartet::gpu;
-using llvm::SmallVector;
 
 DeltaParts::DeltaParts(DeviceBuilder &k, const DeltaShape &shape,
                        const DeltaArgs &given, int64_t group,
                        const DeltaRow &row, bool logs)
     : k(k), shape(shape), args(given), group(group), row(row),
       conv(k, shape, given), rows(k.shared(group * row.bytes)),
-      keyDotQuery(k.shared(group * 4)),
       decay(k.shared(group * shape.perKey() * 4)),
       beta(k.shared(group * shape.perKey() * 4)),
       firstRow(shape.parts == 1 ? k.i64(0) : args.part * shape.rows()),
@@ -53,31 +50,4 @@ void DeltaParts::convolve(V first, V count) {
     gates(first, count);
   }
   k.barrier();
-}
-
-void DeltaParts::scale(V count) {
-  k.forWarps(count, [&](V token) {
-    V query = queryOf(token), key = keyOf(token);
-    SmallVector<V> q = loadElements(k, shape.keyDim, query);
-    SmallVector<V> kk = loadElements(k, shape.keyDim, key);
-    auto toUnit = [&](SmallVector<V> &values, double by) {
-      V squares = k.f32(0);
-      for (V value : values)
-        squares = k.fma(value, value, squares);
-      V factor = k.rsqrt(k.warpSum(squares) + args.qkEps) * by;
-      for (V &value : values)
-        value = value * factor;
-    };
-    toUnit(q, 1.0 / std::sqrt(static_cast<double>(shape.keyDim)));
-    toUnit(kk, 1.0);
-    V dot = k.f32(0);
-    for (size_t i = 0; i < q.size(); ++i)
-      dot = k.fma(kk[i], q[i], dot);
-    dot = k.warpSum(dot);
-    overElements(k, shape.keyDim, [&](V element, int64_t turn) {
-      k.store(q[turn], query, element * 4);
-      k.store(kk[turn], key, element * 4);
-    });
-    k.ifThen(k.lane() == 0, [&] { k.store(dot, keyDotQuery, token * 4); });
-  });
 }

@@ -1,5 +1,5 @@
 // What the two forms of the gated delta rule share: the convolved tokens of a
-// group in shared memory, scaled to unit length, and their gates.
+// group in shared memory, and their gates.
 #ifndef QUARTET_TARGETS_GPU_KERNELS_DELTAPARTS_H
 #define QUARTET_TARGETS_GPU_KERNELS_DELTAPARTS_H
 #include "targets/gpu/kernels/Conv.h"
@@ -17,7 +17,6 @@ struct DeltaParts {
   DeltaRow row;
   Conv conv;
   V rows;        ///< shared: [group] of \p row
-  V keyDotQuery; ///< shared: [group]; of the unit vectors
   V decay, beta; ///< shared: [group][perKey]: decay or its log, strength
   V firstRow;    ///< of the part, counted through the value heads
   V firstHead;   ///< value head 0 of the key head
@@ -48,8 +47,6 @@ struct DeltaParts {
   /// after it writes.
   void convolve(V first, V count);
   void gates(V first, V count); ///< its part
-  /// Scales q and k of \p count tokens to unit length, q also by keyDim^-0.5.
-  void scale(V count);
 };
 
 } // namespace quartet::gpu

@@ -5,6 +5,7 @@
 #include "targets/gpu/kernels/DeltaRecurrent.h"
 #include "targets/gpu/kernels/DeltaParts.h"
 #include "llvm/Support/MathExtras.h"
+#include <cmath>
 
 using namespace quartet;
 using namespace quartet::gpu;
@@ -36,12 +37,14 @@ struct Recurrent : DeltaParts {
   bool wholeRows;   ///< every row of every pass exists
   V inGroup, unit;  ///< lane within the group; the group
   V groupBase;      ///< lane 0 of the group
+  V keyDotQuery;    ///< shared: [tokens of a group]; of the unit vectors
 
   Recurrent(DeviceBuilder &k, const DeltaShape &shape, const DeltaArgs &args)
       : DeltaParts(k, shape, args, groupOf(shape), layoutOf(shape),
                    /*logs=*/false),
         split(shape.keyDim, 4, 16, 1, kRowLanes),
         units(k.machine.threads / split.lanes) {
+    keyDotQuery = k.shared(group * 4);
     int64_t rows = shape.rows();
     together = llvm::PowerOf2Ceil(ceilDiv(rows, units));
     // Half of the registers for values of the state.
@@ -76,9 +79,39 @@ struct Recurrent : DeltaParts {
   SmallVector<V> loadState(V pass);
   void storeState(V pass, ArrayRef<V> state);
   SmallVector<V> step(V pass, V first, V token, ArrayRef<V> state);
+  void scale(V count);
   void emit();
 };
 } // namespace
+
+/// Each warp scales q and k of whole tokens to unit length, q also by
+/// keyDim^-0.5.
+void Recurrent::scale(V count) {
+  k.forWarps(count, [&](V token) {
+    V query = queryOf(token), key = keyOf(token);
+    SmallVector<V> q = loadElements(k, shape.keyDim, query);
+    SmallVector<V> kk = loadElements(k, shape.keyDim, key);
+    auto toUnit = [&](SmallVector<V> &values, double by) {
+      V squares = k.f32(0);
+      for (V value : values)
+        squares = k.fma(value, value, squares);
+      V factor = k.rsqrt(k.warpSum(squares) + args.qkEps) * by;
+      for (V &value : values)
+        value = value * factor;
+    };
+    toUnit(q, 1.0 / std::sqrt(static_cast<double>(shape.keyDim)));
+    toUnit(kk, 1.0);
+    V dot = k.f32(0);
+    for (size_t i = 0; i < q.size(); ++i)
+      dot = k.fma(kk[i], q[i], dot);
+    dot = k.warpSum(dot);
+    overElements(k, shape.keyDim, [&](V element, int64_t turn) {
+      k.store(q[turn], query, element * 4);
+      k.store(kk[turn], key, element * 4);
+    });
+    k.ifThen(k.lane() == 0, [&] { k.store(dot, keyDotQuery, token * 4); });
+  });
+}
 
 SmallVector<V> Recurrent::loadState(V pass) {
   SmallVector<V> state;

@@ -22,6 +22,17 @@ const FakeImage::Kernel kernels[] = {
 const FakeImage fakeImage = {FakeImage::expected, kernels, 3};
 const uint64_t brokenImage = 0;
 
+template <size_t count>
+DeviceStep stepOf(const quartet_launch (&launches)[count], int64_t workers,
+                  DeviceAddress args = 0) {
+  DeviceStep step;
+  step.launches = launches;
+  step.count = count;
+  step.workers = workers;
+  step.args = args;
+  return step;
+}
+
 class DeviceTest : public testing::TestWithParam<Maker> {
 protected:
   void set(const std::string &name, const std::string &value) {
@@ -238,11 +249,7 @@ TEST_P(DeviceTest, RunsLaunchesAsOneGraph) {
       {"multiply", nullptr, 10, 0, 0, 0, nullptr, 0},
       {"add", nullptr, 0, 0, 1, 0, nullptr, 0},
       {"multiply", nullptr, 2, 0, 0, 0, nullptr, 0}};
-  DeviceStep step;
-  step.launches = launches;
-  step.count = 4;
-  step.workers = 8;
-  step.args = there.args;
+  DeviceStep step = stepOf(launches, 8, there.args);
   resetLog();
   int64_t number = device->prepare(step, &error);
   ASSERT_GE(number, 0) << error;
@@ -290,11 +297,7 @@ TEST_P(DeviceTest, LaunchesCooperatively) {
   ASSERT_EQ(open(), "");
   OneNumber there = oneNumber(*device, 5, &error);
   const quartet_launch launches[] = {{"add", nullptr, 0, 0, 0, 1, nullptr, 0}};
-  DeviceStep step;
-  step.launches = launches;
-  step.count = 1;
-  step.workers = 8;
-  step.args = there.args;
+  DeviceStep step = stepOf(launches, 8, there.args);
   resetLog();
   int64_t number = device->prepare(step, &error);
   ASSERT_GE(number, 0) << error;
@@ -318,11 +321,7 @@ TEST_P(DeviceTest, CooperativeLaunchesOfSeveralKernels) {
   const quartet_launch launches[] = {
       {"add", nullptr, 0, 0, 0, 1, nullptr, 0},
       {"multiply", nullptr, 3, 0, 0, 0, nullptr, 0}};
-  DeviceStep step;
-  step.launches = launches;
-  step.count = 2;
-  step.workers = 8;
-  step.args = there.args;
+  DeviceStep step = stepOf(launches, 8, there.args);
   resetLog();
   int64_t number = device->prepare(step, &error);
   ASSERT_GE(number, 0) << error;
@@ -339,10 +338,7 @@ TEST_P(DeviceTest, SaysThatAKernelIsMissing) {
   ASSERT_EQ(open(), "");
   const quartet_launch launches[] = {
       {"subtract", nullptr, 0, 0, 0, 0, nullptr, 0}};
-  DeviceStep step;
-  step.launches = launches;
-  step.count = 1;
-  step.workers = 1;
+  DeviceStep step = stepOf(launches, 1);
   EXPECT_EQ(device->prepare(step, &error), -1);
   expectIn("'subtract' is not in the images", error);
 }
@@ -354,10 +350,7 @@ TEST_P(DeviceTest, AsksForMuchSharedMemory) {
   const quartet_launch launches[] = {
       {"add", nullptr, 0, 200000, 0, 0, nullptr, 0},
       {"add", nullptr, 0, 49152, 0, 0, nullptr, 0}};
-  DeviceStep step;
-  step.launches = launches;
-  step.count = 2;
-  step.workers = 1;
+  DeviceStep step = stepOf(launches, 1);
   resetLog();
   EXPECT_GE(device->prepare(step, &error), 0) << error;
   EXPECT_EQ(log().substr(0, log().find('\n')), "attribute 8=200000");
@@ -373,10 +366,7 @@ TEST_P(DeviceTest, GraphsWithoutOverlapAndNoGraphs) {
   const quartet_launch launches[] = {
       {"add", nullptr, 0, 0, 0, 0, nullptr, 0},
       {"multiply", nullptr, 2, 0, 1, 0, nullptr, 0}};
-  DeviceStep step;
-  step.launches = launches;
-  step.count = 2;
-  step.workers = 1;
+  DeviceStep step = stepOf(launches, 1);
   ASSERT_EQ(open(), "");
   resetLog();
   EXPECT_GE(device->prepare(step, &error), 0) << error;
