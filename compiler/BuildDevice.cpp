@@ -9,6 +9,7 @@
 #include "targets/gpu/DeviceTarget.h"
 #include "targets/gpu/GpuToEmulator.h"
 #include "targets/gpu/MergeKernels.h"
+#include "targets/gpu/SplitRows.h"
 #include "targets/gpu/TileToGpu.h"
 #include "targets/gpu/WidenTasks.h"
 
@@ -20,11 +21,14 @@ llvm::Error Build::lowerToDevice(BuildTarget &target) {
   stages.note("lowering to kernels of " + target.gpu->name);
   gpu::TileToGpuOptions options;
   options.facts = *target.gpu;
+  if (command.activationParts)
+    options.facts.activationParts = *command.activationParts;
   options.target = target.name;
   options.launch = command.launch.value_or(target.gpu->fasterLaunch());
   if (llvm::Error error =
           runPipeline(*module, "kernels", [&](mlir::OpPassManager &pm) {
             pm.addPass(gpu::createWidenTasks(options.facts));
+            pm.addPass(gpu::createSplitRows(options.facts));
             pm.addPass(createTilePlanMemory());
             pm.addPass(createTileVerifySchedule());
             pm.addPass(gpu::createTileToGpu(options));

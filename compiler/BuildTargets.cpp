@@ -16,6 +16,10 @@ llvm::Error Build::chooseTargets() {
     return llvm::createStringError("--launch says how a GPU is driven, but "
                                    "--target '" +
                                    command.target + "' has none");
+  if (command.activationParts && !gpus)
+    return llvm::createStringError(
+        "--activations is for GPUs, but --target '" + command.target +
+        "' has none; CPUs multiply with two bf16 or with f32");
   if (llvm::Error error = checkEmit())
     return error;
   bool together = targets.size() == 1 || !gpus || command.fat;

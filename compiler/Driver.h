@@ -33,10 +33,12 @@ struct BuildCommand {
   std::string target = "host";
   bool fat = false;
   std::optional<gpu::LaunchMode> launch; ///< of GPUs; absent: as measured
-  bool report = false;                   ///< print what a GPU's kernels take
-  std::string cpu;                       ///< LLVM CPU; empty: the target's own
-  std::optional<Dtype> dtype;            ///< absent: as in the checkpoint
-  std::string quant; ///< format, recipe or file; empty: as it comes
+  /// bf16 that an activation is in steps of many tokens; absent: GpuFacts'.
+  std::optional<int> activationParts;
+  bool report = false;        ///< print what a GPU's kernels take
+  std::string cpu;            ///< LLVM CPU; empty: the target's own
+  std::optional<Dtype> dtype; ///< absent: as in the checkpoint
+  std::string quant;          ///< format, recipe or file; empty: as it comes
   std::optional<int64_t> quantGroup;
   std::string activationStats;  ///< file of --calibrate; empty: none
   std::vector<int64_t> buckets; ///< tokens; empty: the target's choice

@@ -43,6 +43,7 @@
 #include "targets/cpu/TileToCpu.h"
 #include "targets/gpu/GpuToEmulator.h"
 #include "targets/gpu/MergeKernels.h"
+#include "targets/gpu/SplitRows.h"
 #include "targets/gpu/TileToGpu.h"
 #include "targets/gpu/VendorPasses.h"
 #include "targets/gpu/WidenTasks.h"
@@ -192,6 +193,7 @@ void quartet::registerPipelines() {
       buildCpuPipeline);
   cpu::registerTileToCpu();
   quartet::gpu::registerTileToGpu();
+  quartet::gpu::registerSplitRows();
   quartet::gpu::registerWidenTasks();
   quartet::gpu::registerMergeKernels();
   quartet::gpu::registerVendorPasses();

@@ -57,6 +57,13 @@ void quartet::addBuild(CLI::App &app, BuildCommand &command,
       "How a GPU runs a step: graph (a kernel per phase) or persistent (one "
       "kernel, whose blocks wait for each other); default: what was measured "
       "to be faster ('quartetc targets TARGET'), graph where nothing was");
+  addChoice<int>(
+      build, "--activations", {{"bf16x2", 2}, {"bf16", 1}},
+      [&](int parts) { command.activationParts = parts; },
+      "How a GPU takes activations in front of weights of floats when it reads "
+      "a prompt: bf16x2 (sums of two bf16, 16 bits; the default) or bf16 (one, "
+      "as most engines do: half of the work, with errors as large as those of "
+      "Transformers in bf16)");
   // For tests, where small models take less time to run than to compile.
   build
       ->add_flag("--quick", command.quick,

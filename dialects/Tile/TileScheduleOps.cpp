@@ -105,6 +105,12 @@ LogicalResult BufferOp::verify() {
   if (getPiecePages() && int64_t(*getPiecePages()) < 1)
     return emitOpError() << "has pieces of " << int64_t(*getPiecePages())
                          << " pages";
+  // C4
+  auto rows = dyn_cast<RowsType>(getType());
+  if (getParts() &&
+      (*getParts() < 1 || *getParts() > 2 || !rows || rows.getGroup() != 0))
+    return emitOpError() << "has " << int64_t(*getParts()) << " parts of "
+                         << getType() << "; !tile.rows of group 0 have 1 or 2";
   auto type = dyn_cast<MemRefType>(getType());
   bool dynamic = false;
   if (type)

@@ -124,21 +124,27 @@ def BufferOp : Tile_Op<"buffer", [Symbol, HasParent<"StepOp">]> {
     ones come behind all others, and their offset is in bytes per piece: their
     address is scratch + dynamicBase + offset * ceil(W / pieces), where W is the
     width of the page table and `dynamicBase` (TileSizes.h) follows from the step.
+    Floats of staged rows in `parts` are sums of so many bf16 where they lie,
+    in an order of the target's.
 
     Constraints: (C1) a memref of f32, f16, bf16, i8 or i32 without layout, or
     !tile.rows, (C2) only dimension 2 is dynamic, and if and only if there are
-    `pieces`, at least 1, (C3) the offset is not negative.
+    `pieces`, at least 1, (C3) the offset is not negative, (C4) `parts` are 1 or
+    2, of !tile.rows of group 0.
 
     ```mlir
     tile.buffer @x : memref<16x2048xf32>
+    tile.buffer @staged in 2 parts : !tile.rows<64, 2048, 0>
     tile.buffer @partials pieces of 8 pages : memref<16x16x?x272xf32>
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttr:$type,
                        OptionalAttr<I64Attr>:$piecePages,
+                       OptionalAttr<I64Attr>:$parts,
                        OptionalAttr<I64Attr>:$offset);
   let assemblyFormat = [{
-    $sym_name (`pieces` `of` $piecePages^ `pages`)? (`at` $offset^)? attr-dict `:` $type
+    $sym_name (`pieces` `of` $piecePages^ `pages`)? (`in` $parts^ `parts`)?
+    (`at` $offset^)? attr-dict `:` $type
   }];
   let hasVerifier = 1;
 }

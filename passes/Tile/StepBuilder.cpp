@@ -39,7 +39,7 @@ std::string StepBuilder::addBuffer(StringRef name, Type type, int64_t pieces) {
     b.setInsertionPointAfter(last);
   tile::BufferOp::create(b, unique, type,
                          pieces ? b.getI64IntegerAttr(pieces) : IntegerAttr(),
-                         IntegerAttr());
+                         /*parts=*/IntegerAttr(), /*offset=*/IntegerAttr());
   return unique;
 }
 

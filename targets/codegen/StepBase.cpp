@@ -92,6 +92,11 @@ LogicalResult StepBase::placeBuffers() {
     if (!buffer.getOffset())
       return buffer.emitOpError()
              << "has no place in scratch memory; run tile-plan-memory first";
+    if (buffer.getParts() && int64_t(*buffer.getParts()) != rowParts())
+      return buffer.emitOpError()
+             << "keeps rows in " << int64_t(*buffer.getParts())
+             << " parts; products of " << machines << " here take "
+             << (rowParts() ? llvm::Twine(rowParts()) : llvm::Twine("f32"));
     bufferOffsets[buffer.getSymName()] = *buffer.getOffset();
   }
   result.scratchBytes = step.getScratchBytes().value_or(0);
@@ -255,7 +260,8 @@ StepBase::Buffer StepBase::buffer(StringRef symbol) {
     data = scratch + tile::dynamicBase(step) +
            count * bufferOffsets.lookup(symbol);
   }
-  return {data, op.getType(), rowBytesOf(op.getType())};
+  return {data, op.getType(), rowBytesOf(op.getType()),
+          int64_t(op.getParts().value_or(0))};
 }
 
 V StepBase::addressIn(StringRef table, unsigned place) {

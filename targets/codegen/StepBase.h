@@ -35,13 +35,15 @@ public:
 protected:
   /// Rows or results that lie one after the other.
   struct Tile {
-    V data, stride; ///< stride in bytes between tokens
-    V count;        ///< tokens; for weights: panels
+    V data, stride;    ///< stride in bytes between tokens
+    V count;           ///< tokens; for weights: panels
+    int64_t parts = 0; ///< as of Buffer
   };
   struct Buffer {
     V data;
     mlir::Type type;
     int64_t rowBytes = 0; ///< between tokens
+    int64_t parts = 0;    ///< bf16 that floats of staged rows are; 0: f32
   };
   /// Tokens [first, first + count) of the step.
   struct TokenRange {
@@ -106,6 +108,8 @@ protected:
   // What needs no code of a target's own.
   void lower(tile::StreamOp op);
   void lower(tile::RecallOp op);
+  /// bf16 that rows kept in parts are the sums of; 0: there are none.
+  virtual int64_t rowParts() const { return 0; }
   mlir::LogicalResult noLowering(mlir::Operation *op) const;
   mlir::LogicalResult lowerBody(mlir::Block &block);
 

@@ -59,7 +59,10 @@ struct GpuFacts {
   MatrixFamily matrix = MatrixFamily::Mma;
   int64_t int8K = 32, bf16K = 16; ///< columns of one matrix instruction
   CopyEngine copy = CopyEngine::None;
-  bool wgmma = false;           ///< warp-group matrix instructions
+  bool wgmma = false; ///< warp-group matrix instructions
+  /// bf16 whose sum an activation is in front of floats in steps of many
+  /// tokens: two keep 16 of its bits, one is half of the work.
+  int activationParts = 2;
   bool dependentLaunch = false; ///< programmatic dependent launch
   /// Of the clock that all units read (%globaltimer, s_memrealtime).
   int64_t clockHertz = 0;

@@ -66,14 +66,15 @@ void StepLowering::lower(tile::ExpertUpOp op) {
     source = tiles[op.getRows()];
   } else {
     Buffer rows = buffer(*op.getSource());
-    source = {rows.data, k.i64(rows.rowBytes), numTokens};
+    source = {rows.data, k.i64(rows.rowBytes), numTokens, rows.parts};
   }
   int64_t most = std::min<int64_t>(kBlockPairs, route.getTokens());
   V stride = k.i64(tile * 4);
   V accs = resultMemory(format, most, 2 * tile * 4 * most);
   V gate = accs, up = accs + tile * 4 * most;
   RowsOperand rows = {source.data, source.stride, count,
-                      groups + layout.pairTokens + first * 4};
+                      groups + layout.pairTokens + first * 4,
+                      int(source.parts)};
   if (step.getKind() == tile::StepKind::Few) {
     // Gate and up at once.
     auto jobOf = [&](V i) {
@@ -121,7 +122,8 @@ void StepLowering::lower(tile::ExpertDownOp op) {
     auto [expert, row, count] = pairsOf(groups, layout, i);
     V data = matrixData + expert * (panels.bytes * panelCount(outputs));
     return MatmulJob{{data + firstPanel, panelsHere},
-                     {h.data + row * h.rowBytes, k.i64(h.rowBytes), count, V()},
+                     {h.data + row * h.rowBytes, k.i64(h.rowBytes), count, V(),
+                      int(h.parts)},
                      acc,
                      stride};
   };
@@ -191,7 +193,8 @@ LogicalResult StepLowering::lower(tile::ExpertPairsOp op) {
   multiplyPairs(format, matrix.getColumns(),
                 {data, (rowsHere + (kPanelRows - 1)) / kPanelRows},
                 tile / kPanelRows,
-                {h.data + first * h.rowBytes, k.i64(h.rowBytes), count, V()},
+                {h.data + first * h.rowBytes, k.i64(h.rowBytes), count, V(),
+                 int(h.parts)},
                 most, acc, stride);
   copyRows(k, /*add=*/false, acc, stride,
            pairs.data + first * pairs.rowBytes + index * (tile * 4),

@@ -4,6 +4,7 @@
 #include "targets/gpu/kernels/HeadRow.h"
 #include "targets/gpu/kernels/Merge.h"
 #include "targets/gpu/kernels/Rows.h"
+#include "targets/gpu/kernels/SplitRow.h"
 #include "targets/gpu/kernels/Stage.h"
 #include "targets/gpu/kernels/WideMatmul.h"
 #include <utility>
@@ -139,18 +140,22 @@ void StepLowering::lower(tile::StageOp op) {
   // Rows that were staged when they were written are used where they are.
   if (isa<tile::RowsType>(source.type)) {
     tiles[op.getRows()] = {source.data + tokens.first * source.rowBytes,
-                           k.i64(source.rowBytes), tokens.count};
+                           k.i64(source.rowBytes), tokens.count, source.parts};
     return;
   }
   V rows;
-  if (op.getPublish()) // straight to where all read them
-    rows = buffer(*op.getPublish()).data + tokens.first * layout.bytes;
-  else
+  int64_t parts = 0;
+  if (op.getPublish()) { // straight to where all read them
+    Buffer shared = buffer(*op.getPublish());
+    rows = shared.data + tokens.first * layout.bytes;
+    parts = shared.parts;
+  } else {
     rows = localMemory(layout.bytes * type.getTokens());
-  tiles[op.getRows()] = {rows, k.i64(layout.bytes), tokens.count};
+  }
+  tiles[op.getRows()] = {rows, k.i64(layout.bytes), tokens.count, parts};
   auto stagedAt = [&](V row) { return rows + row * layout.bytes; };
   bool fresh = std::exchange(freshShared, false);
-  if (group == 0) {
+  if (group == 0 && !parts) {
     if (!fresh)
       k.barrier();
     floatRows(op, tokens, k.i64(0), tokens.count, type.getTokens(), stagedAt);
@@ -160,7 +165,7 @@ void StepLowering::lower(tile::StageOp op) {
       });
     return;
   }
-  // A few rows at a time become f32 in shared memory, then int8.
+  // A few rows at a time become f32 in shared memory, then int8 or bf16.
   DeviceBuilder::SharedScope scope(k);
   int64_t rowBytes = quartet::tile::alignTo64(columns * 4);
   int64_t atOnce = std::max<int64_t>(
@@ -173,8 +178,11 @@ void StepLowering::lower(tile::StageOp op) {
       k.barrier();
     floatRows(op, tokens, first, count, atOnce, floatAt);
     k.barrier();
-    quantizeRows(k, group, count, columns, floatAt,
-                 [&](V row) { return stagedAt(first + row); });
+    auto to = [&](V row) { return stagedAt(first + row); };
+    if (parts)
+      splitRows(k, count, columns, floatAt, to, int(parts));
+    else
+      quantizeRows(k, group, count, columns, floatAt, to);
   });
 }
 
@@ -219,8 +227,8 @@ LogicalResult StepLowering::lower(tile::MatmulOp op) {
     Tile weights = tiles[value];
     multiply(type.getPackedFormat(), type.getColumns(),
              {weights.data, weights.count}, panels,
-             {rows.data, rows.stride, rows.count, V()}, acc.getTokens(), out,
-             k.i64(stride));
+             {rows.data, rows.stride, rows.count, V(), int(rows.parts)},
+             acc.getTokens(), out, k.i64(stride));
     tiles[argument] = {out, k.i64(stride), rows.count};
   }
   return lowerBody(op.getEpilogue().front());
@@ -302,6 +310,27 @@ void StepLowering::siluMulRows(Tile gate, Tile up, V columns, Buffer h,
   V firstColumn = index * tile;
   // The last tile may hold fewer columns, and the padding of the row is zero.
   V room = k.min(k.i64(layout.paddedColumns) - firstColumn, k.i64(tile));
+  if (h.parts) {
+    // Panels are whole: four columns of which one is there can be read.
+    overElements(k, gate.count, room / 4, [&](V row, V quad) {
+      auto load = [&](const Tile &acc) {
+        return k.load(k.vec(4, k.f32()), acc.data, row * acc.stride + quad * 16,
+                      16);
+      };
+      V gates = load(gate), ups = load(up), four = k.zero(gates.type());
+      for (int64_t i = 0; i < 4; ++i) {
+        V value = k.silu(k.extract(gates, i)) * k.extract(ups, i);
+        if (type.getColumns() % 4 != 0)
+          value = k.select(quad * 4 + i < columns, value, k.f32(0));
+        four = k.insert(value, four, i);
+      }
+      if (type.getColumns() % 4 == 0)
+        four = k.select(quad * 4 < columns, four, k.zero(four.type()));
+      storeSplit(k, four, h.data + (firstRow + row) * h.rowBytes,
+                 firstColumn / 4 + quad, int(h.parts));
+    });
+    return;
+  }
   auto product = [&](V row, V c) {
     V inside = c < columns;
     V at = k.select(inside, c, k.i64(0)) * 4;

@@ -73,6 +73,7 @@ private:
 
   // The micro-kernels (StepKernels.cpp, StepMixers.cpp, StepExperts.cpp).
   using StepBase::lower;
+  int64_t rowParts() const override { return k.machine.activationParts; }
   void lower(tile::EmbedOp op) override;
   void lower(tile::RopeTableOp op) override;
   void lower(tile::ReadHiddenOp op) override;

@@ -64,12 +64,13 @@ static int64_t widerTile(tile::TasksOp op, const GpuFacts &machine) {
 
 /// What the busiest unit reads when tasks of \p tokens tokens go to all in
 /// turn, in bytes for each column of 128 rows of bf16 weights and of the
-/// tokens' f32: 512 for 64 tokens, 768 for 128. So twice the tokens take 1.5
-/// times as long, and pay as long as units have more than one task of 64 each,
-/// or the last turn is full.
+/// tokens' two bf16: 512 for 64 tokens, 768 for 128. So twice the tokens take
+/// 1.5 times as long (with one bf16 1.33 times), and pay as long as units have
+/// more than one task of 64 each, or the last turn is full.
 static int64_t readBytes(int64_t tasks, int64_t tokens,
                          const GpuFacts &machine) {
-  return llvm::divideCeil(tasks, machine.units) * (128 * 2 + tokens * 4);
+  return llvm::divideCeil(tasks, machine.units) *
+         (128 * 2 + tokens * 2 * machine.activationParts);
 }
 
 static void widen(tile::TasksOp op, int64_t tokens) {

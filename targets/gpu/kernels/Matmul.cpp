@@ -78,8 +78,10 @@ Product::Product(DeviceBuilder &k, const PackedFormat &format, int64_t columns,
                  const RowsOperand &rows, int64_t mostRows, V acc, V accStride,
                  int parts)
     : k(k), unit(k, elementOf(format)),
-      plan(unit, format, columns, k.machine.warps(), parts), weights(weights),
-      rows(rows), mostTiles(llvm::divideCeil(mostPanels, unit.tilePanels)),
+      plan(unit, format, columns, k.machine.warps(),
+           rows.parts ? kWeightParts : parts),
+      weights(weights), rows(rows),
+      mostTiles(llvm::divideCeil(mostPanels, unit.tilePanels)),
       mostRows(mostRows), acc(acc), accStride(accStride), parts(parts) {
   tileWarps = k.machine.warps() / plan.segments;
   segment = k.warp() & (plan.segments - 1);
@@ -99,7 +101,7 @@ int64_t Product::groupsAtOnce() const {
 LaneRows Product::laneRows(const RowsOperand &rows, V first,
                            int64_t groups) const {
   auto row = [&](V token) { return rows.data + rowOffset(k, rows, token); };
-  LaneRows lane(k, unit, plan, parts);
+  LaneRows lane(k, unit, plan, parts, rows.parts != 0);
   for (int64_t group = 0; group < groups; ++group) {
     V start = first + group * unit.tokens;
     lane.operands.push_back(row(start + unit.token));
@@ -315,6 +317,8 @@ void quartet::gpu::matmul(DeviceBuilder &k, PackedFormat format,
                           int64_t mostRows, V acc, V accStride, int parts) {
   if (mostRows == 0 || mostPanels == 0)
     return;
+  if (rows.parts)
+    parts = rows.parts;
   Product(k, format, columns, weights, mostPanels, rows, mostRows, acc,
           accStride, parts)
       .all();

@@ -11,11 +11,13 @@ namespace quartet::gpu {
 /// row i at data + i * stride, or with `gather` (i32 [count]) at data +
 /// gather[i] * stride. data and gather: global or shared memory. data is
 /// aligned to 64 bytes and stride, in bytes, a multiple of 16. In shared memory
-/// a stride of 32 more than a multiple of 128 has no bank conflicts.
+/// a stride of 32 more than a multiple of 128 has no bank conflicts. With
+/// \p parts, floats are sums of so many bf16 (SplitRow.h) in global memory.
 struct RowsOperand {
   V data, stride;
   V count; ///< i64, 0 is fine
   V gather;
+  int parts = 0;
 };
 
 /// Byte offset of row \p token (i64) of \p rows from its data; beyond the last
@@ -29,10 +31,9 @@ struct WeightsOperand {
   V panels;
 };
 
-/// bf16 parts that are an f32.
-constexpr int kExactParts = 3;
-/// Those of an activation in wide products: 16 of its bits, as in front of AMX.
-constexpr int kWideParts = 2;
+/// bf16 parts that are an f32, and those of weights at most where activations
+/// are not all of one: an f16 is two.
+constexpr int kExactParts = 3, kWeightParts = 2;
 
 /// acc[t * accStride / 4 + r] = sum_c rows[t, c] * weights[r, c], f32, for t <
 /// rows.count (at most \p mostRows) and r < 16 * weights.panels (at most
@@ -43,9 +44,10 @@ constexpr int kWideParts = 2;
 ///
 /// Groups of integers are added up exactly and then scaled as on CPUs. Floats
 /// are multiplied as bf16: as sums of so many parts that results have the
-/// accuracy of f32, or of \p parts parts (1: that of bf16). A result does not
-/// depend on the other rows, on mostRows, on panels or on the number of blocks.
-/// Takes shared memory while it runs, less when there is little left.
+/// accuracy of f32, or of \p parts parts (1: that of bf16); of rows that have
+/// parts, of those. A result does not depend on the other rows, on mostRows, on
+/// panels or on the number of blocks. Takes shared memory while it runs, less
+/// when there is little left.
 void matmul(DeviceBuilder &k, PackedFormat format, int64_t columns,
             const WeightsOperand &weights, int64_t mostPanels,
             const RowsOperand &rows, int64_t mostRows, V acc, V accStride,

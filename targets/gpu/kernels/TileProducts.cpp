@@ -178,10 +178,11 @@ void TileProducts::addFloats(const Chunk &chunk, const TileRows &rows,
   for (size_t tokens = 0; tokens < rows.groups(); ++tokens) {
     SmallVector<MatrixUnit::Sum> sums(unit.together, unit.zero());
     SmallVector<SmallVector<V>> b = rows.words(tokens, chunk.number);
-    // Products beyond the accuracy of the smallest part are left out.
+    // Products beyond the accuracy of the smallest part are left out, of either
+    // side.
+    int cut = std::max(parts, int(a.size()));
     for (int part = 0; part < parts; ++part)
-      for (int other = 0; other < int(a.size()) && part + other < parts;
-           ++other)
+      for (int other = 0; other < int(a.size()) && part + other < cut; ++other)
         multiply(sums, a[other], b[part]);
     for (int64_t place = 0; place < unit.rowPlaces; ++place)
       for (int64_t t = 0; t < unit.tokenPlaces; ++t) {

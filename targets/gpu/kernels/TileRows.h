@@ -27,8 +27,9 @@ public:
 /// Staged rows that the lane reads where they are.
 class LaneRows : public TileRows {
 public:
+  /// Floats become \p parts parts, or are so many already (\p split).
   LaneRows(DeviceBuilder &k, const MatrixUnit &unit, const ColumnPlan &plan,
-           int parts);
+           int parts, bool split);
 
   size_t groups() const override { return operands.size(); }
   llvm::SmallVector<llvm::SmallVector<V>> words(size_t tokens,
@@ -40,7 +41,8 @@ public:
   llvm::SmallVector<V> results;  ///< [group][token place]: of its results
 
 private:
-  V columnsAt(V chunk, int64_t step, int64_t bytesEach) const;
+  V unitAt(V chunk, int64_t step) const;
+  std::vector<std::array<V, 2>> floatWords(V row, V unit) const;
   V result(size_t tokens, int64_t place) const {
     return results[tokens * size_t(unit.tokenPlaces) + size_t(place)];
   }
@@ -50,6 +52,7 @@ private:
   const ColumnPlan &plan;
   tile::StagedRowLayout row;
   int parts; ///< of floats
+  bool split;
 };
 
 } // namespace quartet::gpu

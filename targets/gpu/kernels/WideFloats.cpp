@@ -1,6 +1,7 @@
 // Floats of many tokens: weights are bf16 already or become one or two; rows
-// of tokens become sums of two in shared memory, as in front of AMX, which
-// keeps 16 of an activation's bits.
+// of tokens are sums of one or two, or become them on their way to shared
+// memory. Two keep 16 of an activation's bits, as in front of AMX.
+#include "targets/gpu/kernels/SplitRow.h"
 #include "targets/gpu/kernels/WeightFragments.h"
 #include "targets/gpu/kernels/WideProduct.h"
 
@@ -23,6 +24,8 @@ public:
 private:
   SmallVector<V> loadRows(V number) const override;
   void storeRows(ArrayRef<V> rows) const override;
+  void storeFloats(ArrayRef<V> rows) const;
+  void storeSplit(ArrayRef<V> rows) const;
   SmallVector<V> multiplySlab(V number, V stage,
                               ArrayRef<V> before) const override;
 
@@ -51,15 +54,17 @@ private:
     return ownRows() + groupRowOffset(row, byte + part * slab.partBytes);
   }
 
-  /// A unit of two lines is one of two words; lanes at odd places in K take the
-  /// second line first. The same lines of all units lie in the same banks: half
-  /// as many lanes meet in one so.
-  bool swapsLines() const { return plan.unitLines == 2; }
+  /// A unit is one of two words; lanes at odd places in K take the second one
+  /// first. Of two lines the same ones of all units lie in the same banks: half
+  /// as many lanes meet in one so. Split rows are in this order.
+  bool swapsWords() const { return plan.unitLines == 2 || rows.parts; }
 
+  int parts; ///< of an activation
   SmallVector<Pair> pairs;
   int64_t rowColumns; ///< that a token's row has
-  /// Four columns that the thread brings, of every tokensAtOnce-th token.
-  V quad, firstToken;
+  /// Which 16 bytes of a slab the thread brings, of every tokensAtOnce-th
+  /// token: four columns, or of split rows half of a step's part.
+  V piece, firstToken;
   int64_t tokensAtOnce;
 };
 } // namespace
@@ -70,30 +75,34 @@ WideFloats::WideFloats(DeviceBuilder &k, const PackedFormat &format,
                        V accStride)
     : WideProduct(k, MatrixElement::BF16, format, columns, weights, rows,
                   tokens, acc, accStride),
+      parts(k.machine.activationParts),
       rowColumns(tile::StagedRowLayout(0, columns).paddedColumns) {
-  // Products beyond the accuracy of the smallest part are left out.
-  for (int row = 0; row < kWideParts; ++row)
-    for (int weight = 0; weight < plan.weightParts && weight + row < kWideParts;
-         ++weight)
+  assert((!rows.parts || rows.parts == parts) && "rows of this machine");
+  // Products beyond the accuracy of the smaller part are left out.
+  for (int row = 0; row < parts; ++row)
+    for (int weight = 0;
+         weight < plan.weightParts && weight + row < kWeightParts; ++weight)
       pairs.push_back({weight, row});
   V inGroup = k.thread() & (kGroupWarps * k.machine.lanes - 1);
-  int64_t quads = slab.columns / 4;
-  tokensAtOnce = kGroupWarps * k.machine.lanes / quads;
-  quad = inGroup & (quads - 1);
-  firstToken = inGroup / quads;
+  int64_t pieces = slab.columns * (rows.parts ? 2 * rows.parts : 4) / 16;
+  tokensAtOnce = kGroupWarps * k.machine.lanes / pieces;
+  piece = inGroup & (pieces - 1);
+  firstToken = inGroup / pieces;
 }
 
 SmallVector<V> WideFloats::loadRows(V number) const {
-  V column = number * slab.columns + quad * 4, inside;
+  // Steps of 16 columns are there or not, also in rows of f32.
+  int64_t stepPieces = rows.parts ? 2 * rows.parts : 4;
+  V at = number * (slab.columns / kStepColumns * stepPieces) + piece, inside;
   if (ragged || rowColumns % slab.columns != 0) {
-    inside = column < rowColumns;
-    column = k.select(inside, column, k.i64(0));
+    inside = at < rowColumns / kStepColumns * stepPieces;
+    at = k.select(inside, at, k.i64(0));
   }
   SmallVector<V> loaded;
-  V source = offsets + firstToken * 8, data = rows.data + column * 4;
+  Type type = k.vec(4, rows.parts ? k.i32() : k.f32());
+  V source = offsets + firstToken * 8, data = rows.data + at * 16;
   for (int64_t i = 0; i < tokens; i += tokensAtOnce) {
-    V four = k.load(k.vec(4, k.f32()), data + k.load(k.i64(), source, i * 8),
-                    V(), 16);
+    V four = k.load(type, data + k.load(k.i64(), source, i * 8), V(), 16);
     loaded.push_back(inside ? k.select(inside, four, k.zero(four.type()))
                             : four);
   }
@@ -101,19 +110,34 @@ SmallVector<V> WideFloats::loadRows(V number) const {
 }
 
 void WideFloats::storeRows(ArrayRef<V> loaded) const {
+  rows.parts ? storeSplit(loaded) : storeFloats(loaded);
+}
+
+/// They lie in memory as in a row of B, but for the parts.
+void WideFloats::storeSplit(ArrayRef<V> loaded) const {
+  V half = piece & 1, part = (piece >> 1) & (parts - 1);
+  V step = piece >> (parts == 2 ? 2 : 1);
+  V to = partAt(0, firstToken,
+                step * kSplitBytes + half * 16 + part * slab.partBytes) +
+         part * slab.partRows;
+  for (auto [i, four] : llvm::enumerate(loaded))
+    k.store(four, to, int64_t(i) * tokensAtOnce * kGroupRowBytes, 16);
+}
+
+void WideFloats::storeFloats(ArrayRef<V> loaded) const {
   // The lane of A with these four columns of a step has two words of them, for
   // which the instruction takes places 16 bytes apart.
-  V byte = (quad >> 2) * 32 + (quad & 3) * 4;
-  if (swapsLines())
-    byte = byte + (quad & 1) * 16;
+  V byte = (piece >> 2) * 32 + (piece & 3) * 4;
+  if (swapsWords())
+    byte = byte + (piece & 1) * 16;
   SmallVector<V> low, high;
-  for (int part = 0; part < kWideParts; ++part) {
+  for (int part = 0; part < parts; ++part) {
     low.push_back(partAt(part, firstToken, byte));
     high.push_back(partAt(part, firstToken, byte ^ k.i64(16)));
   }
   for (auto [i, four] : llvm::enumerate(loaded)) {
     int64_t at = int64_t(i) * tokensAtOnce * kGroupRowBytes;
-    for (auto [part, words] : llvm::enumerate(bf16Words(k, four, kWideParts))) {
+    for (auto [part, words] : llvm::enumerate(bf16Words(k, four, parts))) {
       int64_t partAt = at + int64_t(part) * slab.partRows;
       k.store(words[0], low[part], partAt, 4);
       k.store(words[1], high[part], partAt, 4);
@@ -127,10 +151,10 @@ WideFloats::Words WideFloats::wordsOf(V stage, int64_t firstStep, int64_t steps,
   V values = stage + warpPanel * slab.values + unit.rowQuad * 16 +
              unit.kLane * unitBytes;
   SmallVector<V> sources(size_t(plan.unitLines), values);
-  if (swapsLines())
+  V odd = unit.kLane & 1;
+  if (swapsWords() && plan.unitLines == 2)
     for (int64_t line = 0; line < 2; ++line)
-      sources[size_t(line)] =
-          values + ((unit.kLane & 1) ^ k.i64(line)) * kPanelAlign;
+      sources[size_t(line)] = values + (odd ^ k.i64(line)) * kPanelAlign;
   Words words(size_t(plan.weightParts), SmallVector<V>());
   for (int64_t step = firstStep; step < firstStep + steps; ++step) {
     SmallVector<V> lines;
@@ -138,6 +162,9 @@ WideFloats::Words WideFloats::wordsOf(V stage, int64_t firstStep, int64_t steps,
       lines.push_back(k.load(k.vec(rows, k.i32()), sources[size_t(line)],
                              step * plan.kLanes * unitBytes + firstRow * 4,
                              unsigned(rows * 4)));
+    if (swapsWords() && plan.unitLines == 1) // both words are of one line
+      lines[0] =
+          k.select(odd == 1, (lines[0] << 16) | (lines[0] >> 16), lines[0]);
     for (auto [all, more] : llvm::zip(words, weightWords(k, plan, lines)))
       all.append(more);
   }

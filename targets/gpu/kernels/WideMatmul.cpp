@@ -44,6 +44,8 @@ bool quartet::gpu::matmulWide(DeviceBuilder &k, PackedFormat format,
       mostPanels == 0)
     return false;
   if (!isByWarpGroups(k.machine)) {
+    if (rows.parts)
+      return false;
     int64_t tokens = std::clamp<int64_t>(
         int64_t(llvm::PowerOf2Ceil(uint64_t(mostRows))), 16, kWideSharedTokens);
     for (; tokens >= 16; tokens /= 2) {

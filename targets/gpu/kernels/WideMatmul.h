@@ -12,10 +12,11 @@ namespace quartet::gpu {
 /// shared memory some slabs ahead (WideProduct); without, rows of tokens lie
 /// there and weights go straight to registers (WideShared). Either way columns
 /// are shared by no more than two, so that bits differ from matmul's; they too
-/// depend on nothing else. Activations in front of floats are sums of two bf16
-/// here, not three. False, and nothing is done, where the kernel
-/// (wideNeedsUnit), the format (f32) or the operands are not made for it, or
-/// shared memory has no room.
+/// depend on nothing else. Activations in front of floats are sums of as many
+/// bf16 as the machine's facts say, not three; so rows that have parts have
+/// these. False, and nothing is done, where the kernel (wideNeedsUnit), the
+/// format (f32) or the operands (WideShared: rows that have parts) are not made
+/// for it, or shared memory has no room.
 bool matmulWide(DeviceBuilder &k, PackedFormat format, int64_t columns,
                 const WeightsOperand &weights, int64_t mostPanels,
                 const RowsOperand &rows, int64_t mostRows, V acc, V accStride);

@@ -25,8 +25,8 @@ static MatrixElement elementOf(const PackedFormat &format) {
   return format.isInteger() ? MatrixElement::Int8 : MatrixElement::BF16;
 }
 
-static int partsOf(const PackedFormat &format) {
-  return format.isInteger() ? 1 : kWideParts;
+static int partsOf(const GpuFacts &machine, const PackedFormat &format) {
+  return format.isInteger() ? 1 : machine.activationParts;
 }
 
 static int64_t sumsOf(const GpuFacts &machine, int64_t tokens) {
@@ -50,21 +50,23 @@ static bool hasNarrowSlabs(const GpuFacts &machine,
                            const PackedFormat &format) {
   if (format.isInteger())
     return false;
-  Slab whole(format, 64, kPassPanels, partsOf(format), /*narrow=*/false);
+  Slab whole(format, 64, kPassPanels, partsOf(machine, format),
+             /*narrow=*/false);
   return bytesOf(machine, whole, 64, kFewestStages) + kResultBytes >
          machine.loneSharedBytes;
 }
 
 static Slab slabOf(const GpuFacts &machine, const PackedFormat &format,
                    int64_t tokens) {
-  return Slab(format, tokens, kPassPanels, partsOf(format),
+  return Slab(format, tokens, kPassPanels, partsOf(machine, format),
               hasNarrowSlabs(machine, format));
 }
 
 /// Tokens of a pass are a multiple of it. Those of floats whose columns of a
-/// slab the threads of a group bring at once: each has four of them.
+/// slab the threads of a group bring at once: each has 16 bytes of them.
 static int64_t tokenUnit(const GpuFacts &machine, const PackedFormat &format) {
-  return hasNarrowSlabs(machine, format) ? 16 : 8;
+  bool few = partsOf(machine, format) == 1 || hasNarrowSlabs(machine, format);
+  return !format.isInteger() && few ? 16 : 8;
 }
 
 int64_t quartet::gpu::mostPassTokens(const GpuFacts &machine,
@@ -116,7 +118,7 @@ WideProduct::WideProduct(DeviceBuilder &k, MatrixElement element,
                          const WeightsOperand &weights, const RowsOperand &rows,
                          int64_t tokens, V acc, V accStride)
     : k(k), unit(k, element),
-      plan(unit, format, columns, k.machine.warps(), partsOf(format)),
+      plan(unit, format, columns, k.machine.warps(), kWeightParts),
       format(plan.format), weights(weights), rows(rows), tokens(tokens),
       slab(slabOf(k.machine, format, tokens)), acc(acc), accStride(accStride) {
   assert(kGroupWarps * unit.tilePanels == kPassPanels && "an mma has 16 rows");

@@ -27,8 +27,8 @@ WideShared::WideShared(DeviceBuilder &k, const PackedFormat &format,
                        V accStride)
     : k(k),
       unit(k, format.isInteger() ? MatrixElement::Int8 : MatrixElement::BF16),
-      parts(format.isInteger() ? 1 : kWideParts),
-      plan(unit, format, columns, kShares, parts, kFloatColumns),
+      parts(format.isInteger() ? 1 : k.machine.activationParts),
+      plan(unit, format, columns, kShares, kWeightParts, kFloatColumns),
       weights(weights), rows(rows),
       slabs(plan, tokens, parts, k.machine.threads), acc(acc),
       accStride(accStride) {

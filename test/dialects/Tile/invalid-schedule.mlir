@@ -167,6 +167,33 @@ tile.program @buffer_c3 {
 
 // -----
 
+tile.program @buffer_c4 {
+  tile.step @s many tokens 4 sequences 1 {
+    // expected-error @+1 {{has 3 parts of '!tile.rows<4, 64, 0>'; !tile.rows of group 0 have 1 or 2}}
+    tile.buffer @b in 3 parts : !tile.rows<4, 64, 0>
+  }
+}
+
+// -----
+
+tile.program @buffer_c4_group {
+  tile.step @s many tokens 4 sequences 1 {
+    // expected-error @+1 {{has 2 parts of '!tile.rows<4, 64, 32>'; !tile.rows of group 0 have 1 or 2}}
+    tile.buffer @b in 2 parts : !tile.rows<4, 64, 32>
+  }
+}
+
+// -----
+
+tile.program @buffer_c4_memref {
+  tile.step @s many tokens 4 sequences 1 {
+    // expected-error @+1 {{has 2 parts of 'memref<4x64xf32>'; !tile.rows of group 0 have 1 or 2}}
+    tile.buffer @b in 2 parts : memref<4x64xf32>
+  }
+}
+
+// -----
+
 tile.program @layers_c1 {
   tile.step @s few tokens 4 sequences 1 {
     tile.layers repeat 1 {

@@ -33,6 +33,8 @@ tile.program @p {
     tile.buffer @partials pieces of 8 pages at 0 : memref<4x2x?x20xf32>
     // CHECK: tile.buffer @xq : !tile.rows<4, 64, 32>
     tile.buffer @xq : !tile.rows<4, 64, 32>
+    // CHECK: tile.buffer @xs in 2 parts at 64 : !tile.rows<4, 64, 0>
+    tile.buffer @xs in 2 parts at 64 : !tile.rows<4, 64, 0>
     tile.buffer @logits : memref<4x16xf32>
     tile.buffer @h : !tile.rows<12, 32, 0>
     tile.buffer @heads : memref<4x2x16xf32>

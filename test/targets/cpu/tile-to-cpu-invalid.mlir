@@ -41,6 +41,20 @@ tile.program @unsignalled {
 
 // -----
 
+tile.program @parts {
+  tile.step @s many tokens 4 sequences 2 {
+    // expected-error @+1 {{keeps rows in 2 parts; products of CPUs here take f32}}
+    tile.buffer @l in 2 parts at 0 : !tile.rows<4, 16, 0>
+    tile.phase @p {
+      tile.tasks [<tokens 2>] {
+      ^bb0(%t: index):
+      }
+    }
+  }
+}
+
+// -----
+
 tile.program @choose {
   tile.step @s many tokens 4 sequences 2 {
     tile.buffer @l at 0 : memref<4x16xf32>

@@ -16,18 +16,21 @@ static llvm::ExitOnError check("code of a matrix product: ");
 
 namespace {
 /// The code of one product of 4 panels of 2048 columns (of 8 with matmulWide),
-/// for up to `rows` rows.
+/// for up to `rows` rows, which are split into `parts` if not 0.
 struct Code {
   Code(llvm::StringRef chip, const char *format, int64_t rows,
-       bool wide = false);
+       bool wide = false, int parts = 0);
   std::string assembly;
   std::vector<gpu::KernelReport> reports; ///< none without an assembler
   gpu::GpuFacts facts;
 };
 } // namespace
 
-Code::Code(llvm::StringRef chip, const char *format, int64_t rows, bool wide)
+Code::Code(llvm::StringRef chip, const char *format, int64_t rows, bool wide,
+           int parts)
     : facts(check(findGpuFacts(chip))) {
+  if (parts)
+    facts.activationParts = parts;
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   mlir::DialectRegistry registry;
   gpu::registerDeviceDialects(registry);
@@ -43,7 +46,7 @@ Code::Code(llvm::StringRef chip, const char *format, int64_t rows, bool wide)
     int64_t panels = wide ? 8 : 4;
     V acc = k.shared(panels * 64 * rows);
     gpu::WeightsOperand weights = {argument(0), k.i64(panels)};
-    gpu::RowsOperand staged = {argument(1), k.i64(2304), count, V()};
+    gpu::RowsOperand staged = {argument(1), k.i64(8192), count, V(), parts};
     PackedFormat packed = *PackedFormat::parse(format);
     V stride = k.i64(panels * 64);
     if (wide)
@@ -143,6 +146,23 @@ TEST(DeviceMatmulCode, WideFloats) {
   // Narrow slabs, which fit beside the results.
   expectWide("sm_89", "bf16", "cp.async.cg.shared.global",
              "mma.sync.aligned.m16n8k16", 0);
+}
+
+// What is split already needs no arithmetic, and of one part half of the
+// products.
+TEST(DeviceMatmulCode, SplitRows) {
+  Code floats("sm_90a", "bf16", 64, true), two("sm_90a", "bf16", 64, true, 2),
+      one("sm_90a", "bf16", 64, true, 1);
+  const char *product = "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16";
+  EXPECT_EQ(countOf(two.assembly, product), countOf(floats.assembly, product));
+  EXPECT_EQ(2 * countOf(one.assembly, product), countOf(two.assembly, product));
+  const char *subtraction = "sub.rn.f32";
+  EXPECT_GT(countOf(floats.assembly, subtraction), 0u);
+  for (const Code *code : {&two, &one}) {
+    EXPECT_EQ(countOf(code->assembly, subtraction), 0u);
+    for (const gpu::KernelReport &report : code->reports)
+      EXPECT_EQ(report.spillBytes, 0);
+  }
 }
 
 /// By waves that share rows: those come through registers, as the weights do.

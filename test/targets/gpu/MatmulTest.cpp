@@ -1,6 +1,7 @@
 // Matrix products of every packed format, by the matrix instructions of all
 // families, against plain loops in double.
 #include "targets/Chips.h"
+#include "targets/gpu/kernels/SplitRow.h"
 #include "targets/gpu/kernels/WideMatmul.h"
 #include "test/targets/cpu/DotData.h"
 #include "test/targets/gpu/DeviceRunner.h"
@@ -19,9 +20,11 @@ struct Shape {
 };
 
 enum class Way {
-  Global, ///< matmul with all operands in device memory
-  Local,  ///< matmul with rows and results in shared memory, rows gathered
-  Wide,   ///< matmulWide of gathered rows
+  Global,     ///< matmul with all operands in device memory
+  Local,      ///< matmul with rows and results in shared memory, rows gathered
+  Wide,       ///< matmulWide of gathered rows
+  Split,      ///< the same of rows that the kernel splits before
+  FewOfSplit, ///< matmul of these
 };
 } // namespace
 
@@ -50,7 +53,8 @@ static double exactDot(const PackedMatrix &matrix, const StagedRows &rows,
 }
 
 /// Adds a kernel "matmul" with arguments (weights, panels, rows, stride, count,
-/// acc, accStride) and, but for Way::Global, the rows' order, gather.
+/// acc, accStride) and, but for Way::Global, the rows' order, gather; then room
+/// for split rows.
 static void addMatmul(DeviceRunner &runner, const std::string &name,
                       const PackedFormat &format, Shape shape, Way way,
                       int64_t rowBytes) {
@@ -65,6 +69,22 @@ static void addMatmul(DeviceRunner &runner, const std::string &name,
     if (way == Way::Global) {
       gpu::matmul(k, format, shape.columns, {a[0], a[1]}, shape.panels,
                   {a[2], a[3], a[4], V()}, shape.rows, a[5], a[6]);
+      return;
+    }
+    if (way == Way::Split || way == Way::FewOfSplit) {
+      int parts = runner.machine.activationParts;
+      gpu::splitRows(
+          k, a[4], shape.columns, [&](V row) { return a[2] + row * a[3]; },
+          [&](V row) { return a[8] + row * a[3]; }, parts);
+      k.barrier();
+      gpu::RowsOperand rows = {a[8], a[3], a[4], a[7], parts};
+      if (way == Way::Split)
+        ASSERT_TRUE(gpu::matmulWide(k, format, shape.columns, {a[0], a[1]},
+                                    shape.panels, rows, shape.rows, a[5],
+                                    a[6]));
+      else
+        gpu::matmul(k, format, shape.columns, {a[0], a[1]}, shape.panels, rows,
+                    shape.rows, a[5], a[6]);
       return;
     }
     V rows = k.shared(rowBytes * shape.rows);
@@ -84,8 +104,17 @@ static void addMatmul(DeviceRunner &runner, const std::string &name,
               a[5], row * a[6] + column * 4);
     });
   };
-  runner.add(name, way == Way::Global ? "pipiipi" : "pipiipip", body,
-             way == Way::Wide);
+  runner.add(name, way == Way::Global ? "pipiipi" : "pipiipipp", body,
+             way == Way::Wide || way == Way::Split);
+}
+
+/// Of a sum of floats, by its magnitudes: wide products and split rows have 16
+/// bits of an activation, or eight.
+static double accuracyOf(const gpu::GpuFacts &machine,
+                         const PackedFormat &format, Way way) {
+  if (format.isInteger() || way == Way::Global || way == Way::Local)
+    return 2e-6;
+  return machine.activationParts == 1 ? 1.0 / 256 : 1.6e-5;
 }
 
 namespace {
@@ -114,12 +143,11 @@ Case::Case(DeviceRunner &runner, const char *text, Shape shape, Way way)
       way(way), matrix(format, shape.panels * 16, shape.columns, random),
       rows(format, shape.rows, shape.columns, random),
       results(shape.rows * shape.panels * 16, NAN),
-      // Wide products of floats have 16 bits of an activation.
-      accuracy(way == Way::Wide && !format.isInteger() ? 1.6e-5 : 2e-6) {
+      accuracy(accuracyOf(runner.machine, format, way)) {
+  static const char *const kWays[] = {"", "_local", "_wide", "_split",
+                                      "_few_of_split"};
   name = std::string(text) + "_" + std::to_string(shape.columns) +
-         (way == Way::Local  ? "_local"
-          : way == Way::Wide ? "_wide"
-                             : "");
+         kWays[size_t(way)];
   for (char &letter : name)
     letter = letter == ':' ? '_' : letter;
   addMatmul(runner, name, format, shape, way, rows.stride);
@@ -144,8 +172,13 @@ void Case::run(int64_t count, int64_t panels) {
   std::vector<DeviceRunner::Argument> arguments = {
       matrix.bytes.data(), panels,    rows.bytes.data(), rows.stride, count,
       out.data(),          stride * 4};
-  if (way != Way::Global)
+  AlignedBytes split(rows.bytes.size());
+  if (way != Way::Global) {
     arguments.push_back(gather.data());
+    arguments.push_back(split.data());
+    runner.know(split.data(), split.size(), "split",
+                emu::RegionKind::ReadWrite);
+  }
   runner.launch(name, 1, arguments, uint64_t(count));
   for (int64_t t = 0; t < shape.rows; ++t)
     for (int64_t r = 0; r < stride; ++r) {
@@ -262,6 +295,56 @@ TEST(DeviceMatmul, WideFloatsWithMma) {
 TEST(DeviceMatmul, WideFloatsInNarrowSlabs) {
   expectWide("sm_120a", {"bf16"}, 72, 640);
   expectWide("sm_90a", {"fp8:16:f32"}, 72, 640, 96 << 10);
+}
+
+/// Split rows of one and of two parts by wide products and by others, in
+/// columns that are no whole slabs.
+static void expectSplit(llvm::StringRef name, ArrayRef<const char *> formats,
+                        int64_t rows = 80) {
+  for (int parts : {1, 2})
+    for (const char *format : formats) {
+      gpu::GpuFacts machine = facts(name);
+      machine.activationParts = parts;
+      DeviceRunner runner(machine);
+      Case even(runner, format, {640, 17, rows}, Way::Split);
+      Case odd(runner, format, {336, 3, 16}, Way::Split);
+      Case few(runner, format, {320, 3, 16}, Way::FewOfSplit);
+      even.run(rows, 17);
+      even.run(33, 8);
+      for (int64_t count : {3, 16}) {
+        odd.run(count, 3);
+        few.run(count, 3);
+      }
+      if (testing::Test::HasFailure())
+        return;
+    }
+}
+
+TEST(DeviceMatmul, SplitRowsWithWarpGroups) {
+  expectSplit("sm_90a", {"bf16", "f16", "fp8:16:f32"}, 144);
+}
+TEST(DeviceMatmul, SplitRowsWithMma) {
+  expectSplit("sm_80", {"bf16", "fp8:64:bf16"});
+  expectSplit("sm_120a", {"bf16"}, 72);
+}
+// Columns that are not of f32 in fours.
+TEST(DeviceMatmul, SplitRowsOfOddColumns) {
+  DeviceRunner runner(facts("sm_90a"));
+  Case(runner, "bf16", {102, 3, 16}, Way::Split).run(16, 3);
+}
+
+// One bf16 of an activation, where rows are f32.
+TEST(DeviceMatmul, WideFloatsOfOnePart) {
+  for (const char *name : {"sm_90a", "sm_89", "gfx942", "gfx1100"}) {
+    gpu::GpuFacts machine = facts(name);
+    machine.activationParts = 1;
+    for (const char *format : {"bf16", "f16"}) {
+      DeviceRunner runner(machine);
+      Case wide(runner, format, {640, 17, 80}, Way::Wide);
+      wide.run(80, 17);
+      wide.run(33, 8);
+    }
+  }
 }
 
 // The same by waves that share rows: of 64 lanes ...

@@ -1,0 +1,17 @@
+// Which staged rows are written as the bf16 that products want.
+#ifndef QUARTET_TARGETS_GPU_SPLITROWS_H
+#define QUARTET_TARGETS_GPU_SPLITROWS_H
+#include "mlir/Pass/Pass.h"
+#include "targets/gpu/GpuFacts.h"
+
+namespace quartet::gpu {
+
+/// In steps of many tokens, gives `parts` to the buffers of staged rows of
+/// floats that wide products alone read, where warp groups bring rows to shared
+/// memory (NVIDIA): they become bf16 once, where they are written, instead of
+/// in each task that multiplies with them.
+std::unique_ptr<mlir::Pass> createSplitRows(GpuFacts facts);
+void registerSplitRows();
+
+} // namespace quartet::gpu
+#endif
