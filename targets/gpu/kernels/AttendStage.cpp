@@ -31,7 +31,9 @@ void AttendTile::stageQueries(V first) {
       eight.push_back(
           k.load(k.vec(4, k.f32()), from, (column + half * 4) * 4, 16) *
           k.splat(args.scale, 4));
-    storeParts(k, eight[0], eight[1], queries + row * at.query + column * 4);
+    storeParts(k, eight[0], eight[1],
+               queries + row * at.query + column * (2 * fragments.parts),
+               fragments.parts);
   });
 }
 

@@ -1,5 +1,6 @@
 // Probabilities lie in shared memory as queries do (AttendStage.cpp): pieces of
-// eight keys, the first bf16 of each, then the second. Rows begin so that lanes
+// eight keys, the first bf16 of each, then the second, if there are two; of
+// probabilities each piece is where its scores were. Rows begin so that lanes
 // that read side by side find different banks.
 // Dao et al., arXiv:2205.14135.
 #include "targets/gpu/kernels/AttendTile.h"
@@ -38,7 +39,8 @@ AttendSizes::of(const DeviceBuilder &k, int64_t width, mlir::Type cacheType) {
     sizes.rows = rows;
     sizes.keys = keys;
     sizes.apart = apart;
-    sizes.query = roundUp(width * 4, kBanks) + 16;
+    sizes.query =
+        roundUp(width * 2 * k.machine.activationParts, kBanks) + 16;
     sizes.key = roundUp(width * 2, kBanks) + (isMma ? 64 : 16);
     sizes.value = width * 16 + 32;
     sizes.score = roundUp(keys * 4, kBanks) + 16;
@@ -92,7 +94,8 @@ void AttendTile::scores() {
     SmallVector<V> queryRows, keyRows;
     for (int64_t q = 0; q < myRows; ++q)
       queryRows.push_back(fragments.place(
-          queries + (firstRow + q * unit.tokens + unit.token) * at.query, 32));
+          queries + (firstRow + q * unit.tokens + unit.token) * at.query,
+          fragments.parts * 16));
     for (int64_t n = 0; n < myKeys; ++n)
       for (int64_t r = 0; r < unit.rowsPerLane; ++r)
         keyRows.push_back(
@@ -112,14 +115,15 @@ void AttendTile::scores() {
             a.push_back(fragments.words(row, 16, step));
           SmallVector<V> next;
           for (int64_t q = 0; q < myRows; ++q) {
-            SmallVector<V> high = fragments.words(queryRows[q], 32, step);
-            SmallVector<V> low = fragments.words(queryRows[q] + 16, 32, step);
+            auto parts =
+                fragments.partWords(queryRows[q], fragments.parts * 16, step);
             for (int64_t n = 0; n < myKeys; ++n) {
               Sum sum(so.slice((q * myKeys + n) * each, each));
               auto rows =
                   ArrayRef(a).slice(n * unit.rowsPerLane, unit.rowsPerLane);
-              sum = fragments.multiply(rows, low, sum);
-              next.append(fragments.multiply(rows, high, sum));
+              for (ArrayRef<V> part : parts)
+                sum = fragments.multiply(rows, part, sum);
+              next.append(sum);
             }
           }
           return next;
@@ -188,7 +192,7 @@ void AttendTile::softmax(V tile, V own, State &state) {
                                    (part * pieces + p) * 32 + half * 16, 16);
             halves.push_back(four);
           }
-          storeParts(k, halves[0], halves[1], places[p]);
+          storeParts(k, halves[0], halves[1], places[p], fragments.parts);
         }
         return {largest, sum};
       },
@@ -225,13 +229,12 @@ void AttendTile::addValues(State &state) {
     for (int64_t q = 0; q < rowGroups; ++q) {
       V row = fragments.place(
           weights + (unit.token + q * unit.tokens) * at.score, 32);
-      SmallVector<V> high = fragments.words(row, 32, step);
-      SmallVector<V> low = fragments.words(row + 16, 32, step);
+      auto parts = fragments.partWords(row, 32, step);
       for (int64_t g = 0; g < columnGroups; ++g) {
         Sum &sum = state.sums[g * rowGroups + q];
         auto rows = ArrayRef(a).slice(g * unit.rowsPerLane, unit.rowsPerLane);
-        sum = fragments.multiply(rows, low, sum);
-        sum = fragments.multiply(rows, high, sum);
+        for (ArrayRef<V> part : parts)
+          sum = fragments.multiply(rows, part, sum);
       }
     }
   }

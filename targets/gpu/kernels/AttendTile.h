@@ -26,7 +26,8 @@ struct AttendSizes {
 /// A row of queries is a head of a token. For each tile of keys: scores of all
 /// rows, a softmax by threads that have a row together, and the values by all
 /// warps, each some columns for all rows. Queries and probabilities are sums of
-/// two bf16, so that products are as exact as the cache's type.
+/// as many bf16 as the machine's facts say: with two, products are as exact as
+/// the cache's type.
 class AttendTile {
 public:
   /// Takes shared memory.

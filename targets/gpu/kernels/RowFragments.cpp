@@ -9,7 +9,7 @@ using llvm::SmallVector;
 RowFragments::RowFragments(DeviceBuilder &k)
     : k(k), unit(k, MatrixElement::BF16),
       lanePieces(std::max<int64_t>(1, unit.kWords / 4)),
-      stepPieces(lanePieces * unit.kLanes) {}
+      stepPieces(lanePieces * unit.kLanes), parts(k.machine.activationParts) {}
 
 V RowFragments::operandRow(int64_t i) const {
   return unit.rowPanel * 4 + unit.rowQuad + 8 * i;
@@ -43,6 +43,14 @@ SmallVector<V> RowFragments::words(V place, int64_t stride, V step) const {
   return all;
 }
 
+SmallVector<SmallVector<V>>
+RowFragments::partWords(V place, int64_t stride, V step) const {
+  SmallVector<SmallVector<V>> all;
+  for (int64_t part = parts - 1; part >= 0; --part)
+    all.push_back(words(place + part * 16, stride, step));
+  return all;
+}
+
 MatrixUnit::Sum RowFragments::multiply(ArrayRef<SmallVector<V>> a,
                                        ArrayRef<V> b,
                                        const MatrixUnit::Sum &sum) const {
@@ -57,9 +65,10 @@ MatrixUnit::Sum RowFragments::multiply(ArrayRef<SmallVector<V>> a,
   return next;
 }
 
-void quartet::gpu::storeParts(DeviceBuilder &k, V low, V high, V to) {
-  auto first = bf16Words(k, low, 2), second = bf16Words(k, high, 2);
-  for (int64_t part = 0; part < 2; ++part) {
+void quartet::gpu::storeParts(DeviceBuilder &k, V low, V high, V to,
+                              int parts) {
+  auto first = bf16Words(k, low, parts), second = bf16Words(k, high, parts);
+  for (int64_t part = 0; part < parts; ++part) {
     V words = k.zero(k.vec(4, k.i32()));
     for (int64_t i = 0; i < 2; ++i) {
       words = k.insert(first[part][i], words, i);

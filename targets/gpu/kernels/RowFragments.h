@@ -17,6 +17,7 @@ struct RowFragments {
   MatrixUnit unit;
   int64_t lanePieces; ///< of a step that a lane has of its row
   int64_t stepPieces; ///< of a step
+  int parts;          ///< of what is split for products (storeParts)
 
   explicit RowFragments(DeviceBuilder &k);
 
@@ -48,16 +49,20 @@ struct RowFragments {
   }
   /// The words of the lane's pieces of a step.
   llvm::SmallVector<V> words(V place, int64_t stride, V step) const;
+  /// The words of a step of all parts, the smallest part first, whose pieces
+  /// lie one behind the other.
+  llvm::SmallVector<llvm::SmallVector<V>> partWords(V place, int64_t stride,
+                                                    V step) const;
   /// \p sum and the products of a step; words of A by row of the lane.
   MatrixUnit::Sum multiply(llvm::ArrayRef<llvm::SmallVector<V>> a,
                            llvm::ArrayRef<V> b,
                            const MatrixUnit::Sum &sum) const;
 };
 
-/// Eight f32 as two pieces of bf16 whose sum they are, but for what rounding
-/// takes from 16 bits: stored at \p to (shared), the second one behind the
-/// first.
-void storeParts(DeviceBuilder &k, V low, V high, V to);
+/// Eight f32 as one or two pieces of bf16 whose sum they are, but for what
+/// rounding takes from 8 or 16 bits: stored at \p to (shared), the second one
+/// behind the first.
+void storeParts(DeviceBuilder &k, V low, V high, V to, int parts);
 
 } // namespace quartet::gpu
 #endif

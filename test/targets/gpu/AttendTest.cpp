@@ -171,6 +171,20 @@ TEST(GpuAttend, TilesOfEveryFamily) {
     }
 }
 
+// One bf16 of queries and probabilities: eight bits of scores up to some 20.
+TEST(GpuAttend, TilesOfOnePart) {
+  for (gpu::GpuFacts gpu : kernelGpus())
+    for (bool int8 : {false, true}) {
+      SCOPED_TRACE(testing::Message() << gpu.name << (int8 ? ", int8" : ""));
+      gpu.activationParts = 1;
+      Type type = int8 ? Type::kF32 : Type::kBF16;
+      Kernels kernels(gpu, 256, 8, type, int8, /*many=*/true);
+      Attention attention(256, 8, 100, 9, type, int8);
+      expectNear(kernels.run(attention, 8, 2), attention.expected(), 8e-3,
+                 "out");
+    }
+}
+
 // The bits do not depend on the tokens of a call.
 TEST(GpuAttend, SameBitsForEveryBlock) {
   for (const gpu::GpuFacts &gpu : kernelGpus())
