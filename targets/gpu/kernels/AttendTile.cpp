@@ -107,8 +107,11 @@ void AttendTile::scores() {
     for (int64_t i = 0; i < myRows * myKeys; ++i)
       flat.append(unit.zero());
     size_t each = unit.zero().size();
+    // A count that the code generator knows would let it unroll the loop, which
+    // takes registers that the values' sums then spill.
+    V steps = k.i64(width / fragments.stepColumns()) + (args.place >> 62);
     flat = k.fold(
-        k.i64(0), k.i64(width / fragments.stepColumns()), 1, flat,
+        k.i64(0), steps, 1, flat,
         [&](V step, ArrayRef<V> so) {
           SmallVector<SmallVector<V>> a;
           for (V row : keyRows)
