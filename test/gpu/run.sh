@@ -129,8 +129,9 @@ for program in "$@"; do
     ${weights[@]+"${weights[@]}"} "${alone[@]}" --json
   check "$name: bench of batches" "$name.batches.json" "${command[@]}" bench \
     ${weights[@]+"${weights[@]}"} "${together[@]}" --json
-  for tokens in 1 16 512; do
-    [[ $tokens == 512 ]] && $short && continue
+  for tokens in 1 16 512 4096; do
+    [[ $tokens -gt 16 ]] && $short && continue
+    "${command[@]}" info --json 2>/dev/null | grep -q "\"tokens\": $tokens\b" || continue
     check "$name: profile of $tokens" "$name.profile-$tokens.txt" "${command[@]}" profile \
       ${weights[@]+"${weights[@]}"} --tokens "$tokens" --all \
       -o "$results/$name.trace-$tokens.json"
