@@ -51,6 +51,8 @@ llvm::Expected<std::string> Build::manifestOf(const Executable &executable) {
   facts.matrixDtype = matrixDtype;
   facts.quantization = recipe.str();
   facts.kvType = irOptions.kvType;
+  if (command.activationParts == 1)
+    facts.activations = "bf16";
   facts.plan = first.plan;
   facts.mtp = command.mtp;
   // The states are declared in the quartet IR, which lowering has consumed.

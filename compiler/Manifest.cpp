@@ -133,6 +133,8 @@ std::string quartet::writeManifest(const ManifestFacts &facts,
   json["kv_dtype"] = stringify(facts.kvType).str();
   json["quantization"] = facts.quantization.empty() ? lower(facts.matrixDtype)
                                                     : facts.quantization;
+  if (!facts.activations.empty())
+    json["activations"] = facts.activations;
   json["page_tokens"] = int(QUARTET_PAGE_TOKENS);
   json["weights_id"] = facts.weightsId;
   json["layout_id"] = facts.layout.layoutId;

@@ -260,7 +260,10 @@ std::string readableText(const Session &session, const Numbers &numbers) {
   line("compiled by", "quartet " + manifest.version);
   line("target", manifest.cpu + ", " + manifest.triple);
   line("quantization", manifest.quantization);
-  line("types", "weights " + manifest.dtype + ", KV cache " + manifest.kvDtype);
+  line("types", "weights " + manifest.dtype + ", KV cache " + manifest.kvDtype +
+                    (manifest.activations.empty()
+                         ? ""
+                         : ", activations of prompts " + manifest.activations));
   for (int64_t i = 0; i != session.image.numPrograms; ++i) {
     const quartet_program &program = session.image.programs[i];
     std::string what = program.target;

@@ -312,6 +312,7 @@ std::optional<Manifest> parseManifest(std::string_view text,
   reader.string(json, "name", manifest.name);
   reader.string(json, "dtype", manifest.dtype, /*required=*/false);
   reader.string(json, "kv_dtype", manifest.kvDtype, /*required=*/false);
+  reader.string(json, "activations", manifest.activations, /*required=*/false);
   reader.string(json, "quantization", manifest.quantization, false);
   reader.string(json, "weights_id", manifest.weightsId);
   reader.string(json, "layout_id", manifest.layoutId);

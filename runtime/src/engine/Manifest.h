@@ -71,6 +71,7 @@ struct Manifest {
   std::string text; ///< the JSON itself
   std::string version, name, triple, cpu, family;
   std::string dtype, kvDtype, quantization;
+  std::string activations; ///< of prompts on GPUs, "bf16"; empty: the default
   int64_t layers = 0, blocks = 0, hidden = 0, parameters = 0;
   int64_t vocab = 0;        ///< columns of the logits
   int64_t tokenLimit = 0;   ///< ids from here on have no token, <= vocab
