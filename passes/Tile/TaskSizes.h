@@ -60,6 +60,7 @@ struct TaskSizes {
     sizes.manyDownRows = 128;
     sizes.downByExpert = true;
     sizes.chooseAhead = true;
+    sizes.prepareAhead = true;
     sizes.rangePages = 2;
     sizes.attendTokens = 8;
     return sizes;
