@@ -179,13 +179,24 @@ void Counter::addMacs(Operation *op, StepWork &work) {
       work.int8Macs += macs;
     return;
   }
+  // The taps of q and k where they are prepared, of all channels otherwise.
+  auto tapsOf = [&](StringRef name, int64_t first, int64_t channels) {
+    auto taps = symbols.lookup<tile::VectorOp>(name);
+    if (!taps)
+      return;
+    auto type = cast<RankedTensorType>(taps.getType());
+    int64_t end = channels < 0 ? type.getDimSize(0) : first + channels;
+    work.macs += (end - first) * type.getDimSize(1);
+  };
+  if (auto prepare = dyn_cast<tile::DeltaPrepareOp>(op))
+    return tapsOf(prepare.getTaps(), 0,
+                  2 * int64_t(prepare.getKeyHeads() * prepare.getKeyDim()));
   if (auto scan = dyn_cast<tile::DeltaScanOp>(op)) {
-    // S k, S + u k^T, S q; and the taps of every channel.
+    // S k, S + u k^T, S q.
     work.macs += 3 * int64_t(scan.getValueHeads() * scan.getValueDim() *
                              scan.getKeyDim());
-    if (auto taps = symbols.lookup<tile::VectorOp>(scan.getTaps()))
-      work.macs += cast<RankedTensorType>(taps.getType()).getNumElements();
-    return;
+    int64_t vectors = 2 * int64_t(scan.getKeyHeads() * scan.getKeyDim());
+    return tapsOf(scan.getTaps(), scan.getPrepared() ? vectors : 0, -1);
   }
   if (auto attend = dyn_cast<tile::AttendOp>(op))
     work.macsPerPosition +=

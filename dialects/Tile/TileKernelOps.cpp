@@ -201,15 +201,52 @@ LogicalResult SiluMulOp::verify() {
   return success();
 }
 
+/// What the delta rule's gates are made of.
+template <typename Op> static void readGates(Accesses &accesses, Op op) {
+  read(accesses, op.getControls(), {}, op.getAColumn(), op.getValueHeads());
+  read(accesses, op.getControls(), {}, op.getBColumn(), op.getValueHeads());
+  read(accesses, op.getALog());
+  read(accesses, op.getDtBias());
+}
+
+/// C1 of tile.delta_prepare and tile.delta_scan.
+template <typename Op> static LogicalResult checkHeads(Op op) {
+  if (int64_t(op.getKeyHeads()) >= 1 && int64_t(op.getValueHeads()) >= 1 &&
+      op.getValueHeads() % op.getKeyHeads() == 0)
+    return success();
+  return op.emitOpError() << "has " << op.getValueHeads() << " value heads and "
+                          << op.getKeyHeads()
+                          << " key heads; the former must be a multiple of the "
+                             "latter";
+}
+
+void DeltaPrepareOp::getAccesses(Accesses &accesses) {
+  read(accesses, getInput(), {}, getInputColumn(),
+       2 * getKeyHeads() * getKeyDim());
+  readGates(accesses, *this);
+  read(accesses, getTaps());
+  read(accesses, getWindow());
+  // A chunk is the tile's in which it begins, also where its rows are not.
+  write(accesses, getPrepared(),
+        {{getToken(), Axis::Tokens, int64_t(getTile())},
+         {getHead(), Axis::Heads}});
+}
+
+LogicalResult DeltaPrepareOp::verify() {
+  // C6
+  if (int64_t(getTile()) < 1)
+    return emitOpError() << "has tiles of " << getTile() << " tokens";
+  return checkHeads(*this);
+}
+
 void DeltaScanOp::getAccesses(Accesses &accesses) {
   int64_t channels =
       2 * getKeyHeads() * getKeyDim() + getValueHeads() * getValueDim();
   read(accesses, getInput(), {}, getInputColumn(), channels);
-  read(accesses, getControls(), {}, getAColumn(), getValueHeads());
-  read(accesses, getControls(), {}, getBColumn(), getValueHeads());
+  read(accesses, getPrepared());
+  if (!getPrepared())
+    readGates(accesses, *this);
   read(accesses, getTaps());
-  read(accesses, getALog());
-  read(accesses, getDtBias());
   Coordinate sequence{getSequence(), Axis::Sequences};
   Coordinate head{getHead(), Axis::Heads};
   add(accesses, getWindow(), true, true, {sequence, head});
@@ -218,14 +255,10 @@ void DeltaScanOp::getAccesses(Accesses &accesses) {
 }
 
 LogicalResult DeltaScanOp::verify() {
-  // C1
-  if (int64_t(getKeyHeads()) < 1 || int64_t(getValueHeads()) < 1 ||
-      getValueHeads() % getKeyHeads())
-    return emitOpError() << "has " << getValueHeads() << " value heads and "
-                         << getKeyHeads()
-                         << " key heads; the former must be a multiple of the "
-                            "latter";
-  return success();
+  // C5
+  if (getPrepared() && !getChunked())
+    return emitOpError() << "takes prepared rows, but is not 'chunked'";
+  return checkHeads(*this);
 }
 
 void AttendOp::getAccesses(Accesses &accesses) {

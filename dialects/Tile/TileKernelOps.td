@@ -269,6 +269,54 @@ def SiluMulOp : Tile_Kernel<"silu_mul", [HasParent<"MatmulOp">]> {
   let hasVerifier = 1;
 }
 
+def DeltaPrepareOp : Tile_Kernel<"delta_prepare", [HasParent<"TasksOp">]> {
+  let summary = "What the delta rule does with chunks of tokens before it needs the state";
+  let description = [{
+    Chunks are 32 tokens of a sequence, counted from its start, or what the step
+    has of them. For all that begin in tile `token`, and key head `head`: q and k
+    from `input`, convolved and scaled to unit length, and for each of the head's
+    Hv/Hk value heads, with log decays c summed from the chunk's start,
+
+    ```
+    E[i, j] = exp(c[i] - c[j])                                     for j <= i
+    T       = (1 + [beta[i] E[i, j] (k[i] . k[j])] for j < i)^-1 diag(beta)
+    reads   = [E[i, j] (q[i] . k[j])]                              for j <= i
+    ```
+
+    and exp(c[i]), exp(c[last] - c[i]), beta[i]. What belongs to a token is in its row of
+    `prepared`, which `tile.delta_scan` reads; dialects/Tile/PreparedRow.h says
+    where. `window` is read, and stays. Chunks depend on no state and on none
+    before them, while the scan goes from one to the next.
+
+    Constraints: as C1 to C4 of `tile.delta_scan`; (C5) `prepared` is a buffer of
+    f32 with the columns of PreparedRow for each key head, (C6) tile >= 1.
+
+    ```mlir
+    tile.delta_prepare[%t, %h] tile 32 input @in column 0 controls @c a 4 b 0 taps @taps a_log @a_log
+      dt_bias @dt window @w to @p key_heads 2 value_heads 4 key_dim 16 value_dim 32 qk_eps 1.0e-06
+    ```
+
+    Source: Yang, Kautz, Hatamizadeh, arXiv:2412.06464.
+  }];
+  let arguments = (ins Index:$token, I64Attr:$tile, Index:$head,
+                       FlatSymbolRefAttr:$input, I64Attr:$inputColumn,
+                       FlatSymbolRefAttr:$controls,
+                       I64Attr:$aColumn, I64Attr:$bColumn,
+                       FlatSymbolRefAttr:$taps, FlatSymbolRefAttr:$aLog,
+                       FlatSymbolRefAttr:$dtBias, FlatSymbolRefAttr:$window,
+                       FlatSymbolRefAttr:$prepared,
+                       I64Attr:$keyHeads, I64Attr:$valueHeads, I64Attr:$keyDim,
+                       I64Attr:$valueDim, F32Attr:$qkEps);
+  let assemblyFormat = [{
+    `[` $token `,` $head `]` `tile` $tile `input` $input `column` $inputColumn
+    `controls` $controls `a` $aColumn `b` $bColumn `taps` $taps `a_log` $aLog
+    `dt_bias` $dtBias `window` $window `to` $prepared
+    `key_heads` $keyHeads `value_heads` $valueHeads `key_dim` $keyDim
+    `value_dim` $valueDim `qk_eps` $qkEps attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
 def DeltaScanOp : Tile_Kernel<"delta_scan", [HasParent<"TasksOp">]> {
   let summary = "Convolution and gated delta rule of one key head of one sequence";
   let description = [{
@@ -276,12 +324,16 @@ def DeltaScanOp : Tile_Kernel<"delta_scan", [HasParent<"TasksOp">]> {
     columns are q (Hk heads), k (Hk heads), v (Hv heads), then
     `quartet.gated_delta` for its Hv/Hk value heads, with a and b in `controls`
     at columns `a_column` and `b_column`. Updates `window` and `state` of the
-    sequence's slot. `chunked`: the matrix form for many tokens.
+    sequence's slot. `chunked`: the matrix form for many tokens. With `prepared`
+    what `tile.delta_prepare` has done is read there; then it reads of `input` the
+    values alone, and the last rows for the window, and no controls.
 
     Constraints: (C1) Hv is a multiple of Hk, (C2) `input` and `controls` are
     buffers of f32 with the columns, `out` one with Hv * value_dim, (C3) `taps` is
     [channels, K], `a_log` and `dt_bias` are [Hv], (C4) `window` is a state
-    [slots, K - 1, channels], `state` one of f32 [slots, Hv, value_dim, key_dim].
+    [slots, K - 1, channels], `state` one of f32 [slots, Hv, value_dim, key_dim],
+    (C5) `prepared` is a buffer as `tile.delta_prepare` writes, and comes with
+    `chunked`.
   }];
   let arguments = (ins Index:$sequence, Index:$head,
                        FlatSymbolRefAttr:$input, I64Attr:$inputColumn,
@@ -291,9 +343,11 @@ def DeltaScanOp : Tile_Kernel<"delta_scan", [HasParent<"TasksOp">]> {
                        FlatSymbolRefAttr:$dtBias, FlatSymbolRefAttr:$window,
                        FlatSymbolRefAttr:$state, FlatSymbolRefAttr:$out,
                        I64Attr:$keyHeads, I64Attr:$valueHeads, I64Attr:$keyDim,
-                       I64Attr:$valueDim, F32Attr:$qkEps, UnitAttr:$chunked);
+                       I64Attr:$valueDim, F32Attr:$qkEps, UnitAttr:$chunked,
+                       OptionalAttr<FlatSymbolRefAttr>:$prepared);
   let assemblyFormat = [{
-    `[` $sequence `,` $head `]` (`chunked` $chunked^)? `input` $input `column` $inputColumn
+    `[` $sequence `,` $head `]` (`chunked` $chunked^)? (`prepared` $prepared^)?
+    `input` $input `column` $inputColumn
     `controls` $controls `a` $aColumn `b` $bColumn `taps` $taps `a_log` $aLog
     `dt_bias` $dtBias `window` $window `state` $state `to` $out
     `key_heads` $keyHeads `value_heads` $valueHeads `key_dim` $keyDim

@@ -2,6 +2,7 @@
 // columns, groups and shapes that the op works on.
 #include "dialects/Quartet/KvPage.h"
 #include "dialects/Quartet/PackedFormat.h"
+#include "dialects/Tile/PreparedRow.h"
 #include "dialects/Tile/TileSizes.h"
 
 using namespace mlir;
@@ -376,29 +377,58 @@ LogicalResult SiluMulOp::verifySymbolUses(SymbolTableCollection &) {
                 : failure();
 }
 
-LogicalResult DeltaScanOp::verifySymbolUses(SymbolTableCollection &) {
-  int64_t hk = getKeyHeads(), hv = getValueHeads();
-  int64_t channels = 2 * hk * getKeyDim() + hv * getValueDim();
+/// C2 to C4 of tile.delta_prepare and tile.delta_scan: what both read.
+template <typename Op> static LogicalResult checkDelta(Op op) {
+  int64_t hk = op.getKeyHeads(), hv = op.getValueHeads();
+  int64_t channels = 2 * hk * op.getKeyDim() + hv * op.getValueDim();
   // C2
-  int64_t controls = std::max(getAColumn(), getBColumn()) + hv;
-  if (!findFloats(*this, getInput(), getInputColumn() + channels) ||
-      !findFloats(*this, getControls(), controls))
+  int64_t controls = std::max(op.getAColumn(), op.getBColumn()) + hv;
+  if (!findFloats(op, op.getInput(), op.getInputColumn() + channels) ||
+      !findFloats(op, op.getControls(), controls))
     return failure();
+  // C3
+  auto taps = findVector(op, op.getTaps(), {channels, -1});
+  if (!taps || !findVector(op, op.getALog(), {hv}) ||
+      !findVector(op, op.getDtBias(), {hv}))
+    return failure();
+  // C4
+  int64_t window = cast<RankedTensorType>(taps.getType()).getDimSize(1) - 1;
+  return success(
+      bool(findState(op, op.getWindow(), StateDim::Slots, {window, channels})));
+}
+
+/// C5 of tile.delta_prepare and tile.delta_scan.
+template <typename Op>
+static LogicalResult checkPrepared(Op op, StringRef name) {
+  PreparedRow row(op.getKeyDim(), op.getValueHeads() / op.getKeyHeads());
+  int64_t columns = int64_t(op.getKeyHeads()) * (row.bytes() / 4);
+  auto prepared = findFloats(op, name, columns);
+  if (!prepared)
+    return failure();
+  if (columnsOf(prepared) != columns)
+    return op.emitOpError() << "has " << columns << " prepared columns, but @"
+                            << name << " has " << columnsOf(prepared);
+  return success();
+}
+
+LogicalResult DeltaPrepareOp::verifySymbolUses(SymbolTableCollection &) {
+  if (failed(checkDelta(*this)))
+    return failure();
+  return checkPrepared(*this, getPrepared());
+}
+
+LogicalResult DeltaScanOp::verifySymbolUses(SymbolTableCollection &) {
+  int64_t hv = getValueHeads();
+  if (failed(checkDelta(*this)))
+    return failure();
+  // C2
   auto out = findFloats(*this, getOut(), hv * getValueDim());
   if (!out)
     return failure();
   if (columnsOf(out) != int64_t(hv * getValueDim()))
     return emitOpError() << "writes " << hv * getValueDim() << " columns to @"
                          << getOut() << ", which has " << columnsOf(out);
-  // C3
-  auto taps = findVector(*this, getTaps(), {channels, -1});
-  if (!taps || !findVector(*this, getALog(), {hv}) ||
-      !findVector(*this, getDtBias(), {hv}))
-    return failure();
   // C4
-  int64_t window = cast<RankedTensorType>(taps.getType()).getDimSize(1) - 1;
-  if (!findState(*this, getWindow(), StateDim::Slots, {window, channels}))
-    return failure();
   auto state = findState(*this, getState(), StateDim::Slots,
                          {hv, int64_t(getValueDim()), int64_t(getKeyDim())});
   if (!state)
@@ -406,7 +436,8 @@ LogicalResult DeltaScanOp::verifySymbolUses(SymbolTableCollection &) {
   if (!cast<RankedTensorType>(state.getType()).getElementType().isF32())
     return emitOpError() << "needs f32 in @" << getState() << ", not "
                          << state.getType();
-  return success();
+  // C5
+  return getPrepared() ? checkPrepared(*this, *getPrepared()) : success();
 }
 
 LogicalResult AttendOp::verifySymbolUses(SymbolTableCollection &) {

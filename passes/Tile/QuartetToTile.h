@@ -72,7 +72,6 @@ private:
 
   // StepPhases.cpp: one function per kind of phase.
   mlir::LogicalResult embed(EmbedOp op);
-  mlir::LogicalResult delta(CausalConvOp conv, GatedDeltaOp delta);
   mlir::LogicalResult attend(GatedAttentionOp op);
   mlir::LogicalResult expertUp(SelectExpertsOp select, ExpertUpOp op);
   mlir::LogicalResult expertDown(ExpertDownOp op);
@@ -99,6 +98,19 @@ private:
   mlir::LogicalResult headTasks(mlir::Value x, mlir::Value weight,
                                 PackedType type, int64_t firstRow,
                                 HeadRole role);
+
+  // StepDelta.cpp
+  struct Delta {
+    Place input, a, b;
+    int64_t keyHeads, keyDim, valueHeads, valueDim;
+    int64_t columns() const { return valueHeads * valueDim; }
+  };
+  mlir::FailureOr<Delta> deltaOf(CausalConvOp conv, GatedDeltaOp op);
+  /// In `many` steps, where TaskSizes wants it: a phase whose tasks do what of
+  /// \p phase does not depend on the state.
+  mlir::LogicalResult prepareAhead(PhaseOp phase, CausalConvOp conv,
+                                   GatedDeltaOp op);
+  mlir::LogicalResult delta(CausalConvOp conv, GatedDeltaOp op);
 
   // StepRouting.cpp
   struct Logits {
@@ -148,6 +160,8 @@ private:
   llvm::DenseMap<mlir::Value, std::string> published;
   /// In `many` steps: buffers with experts chosen ahead, and their weights.
   llvm::DenseMap<mlir::Operation *, std::pair<std::string, std::string>> chosen;
+  /// In `many` steps: buffers with what the delta rule was prepared.
+  llvm::DenseMap<mlir::Operation *, std::string> prepared;
   std::string lastEvent, ropeTable, routingPhase, maxima;
   mlir::Operation *loop = nullptr; ///< the tile.layers being filled
   std::string loopLastEvent;

@@ -186,6 +186,10 @@ LogicalResult StepBuilder::convertPhase(PhaseOp source) {
   if (many() && sizes.chooseAhead && select &&
       failed(chooseAhead(source, select)))
     return failure();
+  if (auto op = dyn_cast<GatedDeltaOp>(anchor);
+      op && many() && sizes.prepareAhead &&
+      failed(prepareAhead(source, conv, op)))
+    return failure();
   beginPhase(source.getName());
   LogicalResult result = success();
   if (auto op = dyn_cast<EmbedOp>(anchor))

@@ -40,41 +40,6 @@ LogicalResult StepBuilder::embed(EmbedOp op) {
   return success();
 }
 
-LogicalResult StepBuilder::delta(CausalConvOp conv, GatedDeltaOp op) {
-  if (!conv)
-    return op.emitError() << "needs its convolution in the same phase";
-  auto key = cast<RankedTensorType>(op.getK().getType());
-  auto value = cast<RankedTensorType>(op.getV().getType());
-  int64_t valueHeads = value.getDimSize(1), valueDim = value.getDimSize(2);
-  FailureOr<Place> input = placeOf(conv.getX());
-  FailureOr<Place> a = placeOf(op.getA()), beta = placeOf(op.getB());
-  if (failed(input) || failed(a) || failed(beta))
-    return failure();
-  if (a->buffer != beta->buffer)
-    return op.emitError() << "needs a and b in one buffer";
-  std::string out =
-      addBuffer((phase.getSymName() + ".out").str(),
-                f32Buffer({bucket.tokens, valueHeads * valueDim}));
-  places[op.getOut()] = {out, 0, valueHeads * valueDim};
-  tasks({extent(tile::ExtentKind::Sequences, 1),
-         extent(tile::ExtentKind::Count, key.getDimSize(1))},
-        [&](ValueRange at) {
-          tile::DeltaScanOp::create(
-              b, at[0], at[1], symbol(input->buffer),
-              b.getI64IntegerAttr(input->column), symbol(a->buffer),
-              b.getI64IntegerAttr(a->column), b.getI64IntegerAttr(beta->column),
-              symbolOf(conv.getWeight()), symbolOf(op.getALog()),
-              symbolOf(op.getDtBias()), symbolOf(conv.getStateIn()),
-              symbolOf(op.getStateIn()), symbol(out),
-              b.getI64IntegerAttr(key.getDimSize(1)),
-              b.getI64IntegerAttr(valueHeads),
-              b.getI64IntegerAttr(key.getDimSize(2)),
-              b.getI64IntegerAttr(valueDim), op.getQkEpsAttr(),
-              many() ? b.getUnitAttr() : UnitAttr());
-        });
-  return success();
-}
-
 LogicalResult StepBuilder::attend(GatedAttentionOp op) {
   auto q = cast<RankedTensorType>(op.getQ().getType());
   int64_t heads = q.getDimSize(1), width = q.getDimSize(2);

@@ -28,6 +28,15 @@ struct TaskSizes {
   /// instead of by every worker for itself, which for 512 tokens takes a GPU's
   /// block some 50 us a layer: more than a phase costs.
   bool chooseAhead = false;
+  /// Steps of many tokens: what the delta rule does with a chunk of tokens
+  /// before it needs the state is a task of a phase in front, for each key
+  /// head. Where several workers share a key head, all of them would do it, one
+  /// chunk after the other.
+  bool prepareAhead = false;
+  /// Such a task takes the chunks that begin in a tile of tokens: a whole
+  /// chunk, or fewer tokens (4 or more) while there are no more tasks than
+  /// this. Where sequences have a token each, a tile has as many chunks.
+  int64_t prepareTasks = 256;
   /// Pages of a range of split-KV attention, for few tokens.
   int64_t rangePages = 8;
   /// Query tokens of an attention task of a step of many tokens.
@@ -51,6 +60,7 @@ struct TaskSizes {
     sizes.manyDownRows = 128;
     sizes.downByExpert = true;
     sizes.chooseAhead = true;
+    sizes.prepareAhead = true;
     sizes.rangePages = 2;
     sizes.attendTokens = 8;
     return sizes;

@@ -67,6 +67,8 @@ private:
   static int64_t headsOf(AccessOpInterface kernel) {
     if (auto scan = dyn_cast<DeltaScanOp>(*kernel))
       return scan.getKeyHeads();
+    if (auto prepare = dyn_cast<DeltaPrepareOp>(*kernel))
+      return prepare.getKeyHeads();
     if (auto attend = dyn_cast<AttendOp>(*kernel))
       return attend.getKvHeads();
     auto store = cast<StoreHeadOp>(*kernel);

@@ -166,13 +166,14 @@ LogicalResult StepBase::lowerOp(Operation &op) {
       .Case<tile::EmbedOp, tile::RopeTableOp, tile::ReadHiddenOp,
             tile::WriteHiddenOp, tile::StageOp, tile::StreamOp, tile::StoreOp,
             tile::StoreHeadOp, tile::StoreLogitsOp, tile::SiluMulOp,
-            tile::DeltaScanOp, tile::AttendOp, tile::ExpertUpOp,
-            tile::ExpertDownOp, tile::SampleOp>([&](auto kernel) {
+            tile::AttendOp, tile::ExpertUpOp, tile::ExpertDownOp,
+            tile::SampleOp>([&](auto kernel) {
         lower(kernel);
         return success();
       })
-      .Case<tile::MatmulOp, tile::ChooseExpertsOp, tile::ExpertPairsOp,
-            tile::ExpertSumOp>([&](auto kernel) { return lower(kernel); })
+      .Case<tile::MatmulOp, tile::DeltaPrepareOp, tile::DeltaScanOp,
+            tile::ChooseExpertsOp, tile::ExpertPairsOp, tile::ExpertSumOp>(
+          [&](auto kernel) { return lower(kernel); })
       .Default([&](Operation *other) { return noLowering(other); });
 }
 
@@ -187,6 +188,10 @@ LogicalResult StepBase::lower(tile::ChooseExpertsOp op) {
 LogicalResult StepBase::lower(tile::ExpertPairsOp op) { return noLowering(op); }
 
 LogicalResult StepBase::lower(tile::ExpertSumOp op) { return noLowering(op); }
+
+LogicalResult StepBase::lower(tile::DeltaPrepareOp op) {
+  return noLowering(op);
+}
 
 void StepBase::lower(tile::StreamOp op) {
   tile::WeightsType type = op.getWeights().getType();

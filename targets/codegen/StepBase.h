@@ -92,17 +92,18 @@ protected:
   virtual void lower(tile::StoreHeadOp op) = 0;
   virtual void lower(tile::StoreLogitsOp op) = 0;
   virtual void lower(tile::SiluMulOp op) = 0;
-  virtual void lower(tile::DeltaScanOp op) = 0;
+  virtual mlir::LogicalResult lower(tile::DeltaScanOp op) = 0;
   virtual void lower(tile::AttendOp op) = 0;
   virtual mlir::LogicalResult lower(tile::RouteOp op) = 0;
   virtual void lower(tile::ExpertUpOp op) = 0;
   virtual void lower(tile::ExpertDownOp op) = 0;
   virtual void lower(tile::SampleOp op) = 0;
-  // Of schedules with TaskSizes::chooseAhead and downByExpert; errors where a
-  // target has none.
+  // Of schedules with TaskSizes::chooseAhead, downByExpert and prepareAhead;
+  // errors where a target has none.
   virtual mlir::LogicalResult lower(tile::ChooseExpertsOp op);
   virtual mlir::LogicalResult lower(tile::ExpertPairsOp op);
   virtual mlir::LogicalResult lower(tile::ExpertSumOp op);
+  virtual mlir::LogicalResult lower(tile::DeltaPrepareOp op);
   /// Before each op of a task.
   virtual void beginOp(mlir::Operation &op) {}
   // What needs no code of a target's own.

@@ -36,7 +36,7 @@ private:
   void lower(tile::StoreHeadOp op) override;
   void lower(tile::StoreLogitsOp op) override;
   void lower(tile::SiluMulOp op) override;
-  void lower(tile::DeltaScanOp op) override;
+  mlir::LogicalResult lower(tile::DeltaScanOp op) override;
   void lower(tile::AttendOp op) override;
   mlir::LogicalResult lower(tile::RouteOp op) override;
   void lower(tile::ExpertUpOp op) override;

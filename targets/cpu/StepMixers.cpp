@@ -13,7 +13,9 @@ using namespace quartet::cpu;
 /// once: the convolved rows of a key head of 35B-A3B are then 256 KB.
 static constexpr int64_t kDeltaBlock = 4 * kDeltaChunk;
 
-void StepLowering::lower(tile::DeltaScanOp op) {
+LogicalResult StepLowering::lower(tile::DeltaScanOp op) {
+  if (op.getPrepared())
+    return op.emitOpError() << "takes prepared rows, which CPUs do not";
   int64_t keyDim = op.getKeyDim(), valueDim = op.getValueDim();
   int64_t keyHeads = op.getKeyHeads();
   int64_t perKey = op.getValueHeads() / keyHeads;
@@ -100,6 +102,7 @@ void StepLowering::lower(tile::DeltaScanOp op) {
         }
         return llvm::SmallVector<V>{token + count};
       });
+  return success();
 }
 
 void StepLowering::lower(tile::AttendOp op) {

@@ -38,6 +38,8 @@ FailureOr<ProgramBucket> StepLowering::lower(StringRef name, LaunchMode mode) {
   numberCounters();
   deltaCounters = result.syncCounters;
   step.walk([&](tile::DeltaScanOp op) {
+    if (op.getChunked())
+      return;
     int64_t each = int64_t(op.getKeyHeads()) * bucket.sequences;
     result.syncCounters = std::max(result.syncCounters, deltaCounters + each);
   });

@@ -8,6 +8,7 @@
 #include "targets/codegen/StepBase.h"
 #include "targets/gpu/DeviceBuilder.h"
 #include "targets/gpu/TileToGpu.h"
+#include "targets/gpu/kernels/Delta.h"
 #include "targets/gpu/kernels/Matmul.h"
 
 namespace quartet::gpu {
@@ -84,7 +85,8 @@ private:
   void lower(tile::StoreHeadOp op) override;
   void lower(tile::StoreLogitsOp op) override;
   void lower(tile::SiluMulOp op) override;
-  void lower(tile::DeltaScanOp op) override;
+  mlir::LogicalResult lower(tile::DeltaPrepareOp op) override;
+  mlir::LogicalResult lower(tile::DeltaScanOp op) override;
   void lower(tile::AttendOp op) override;
   mlir::LogicalResult lower(tile::RouteOp op) override;
   mlir::LogicalResult lower(tile::ChooseExpertsOp op) override;
@@ -94,6 +96,9 @@ private:
   mlir::LogicalResult lower(tile::ExpertSumOp op) override;
   void lower(tile::SampleOp op) override;
   void beginOp(mlir::Operation &op) override;
+  template <typename Op> DeltaShape deltaShape(Op op);
+  template <typename Op> DeltaArgs deltaArgs(Op op, V sequence, V first);
+  void setPrepared(DeltaArgs &args, llvm::StringRef name, V first);
   /// matmul, or matmulWide where the step and the kernel are made for it.
   void multiply(const PackedFormat &format, int64_t columns,
                 const WeightsOperand &weights, int64_t mostPanels,

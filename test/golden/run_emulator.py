@@ -64,9 +64,10 @@ ORDERS = [(1, 1), (5, 7)]
 # between chunks of 32, the largest of the delta rule.
 FEW_SPLITS = [[1] * 12, [3, 4, 1, 4]]
 MANY_SPLITS = [[64], [32, 32]]
-# Sequences as ranges of the golden tokens, and how each is cut.
+# Sequences as ranges of the golden tokens, and how each is cut. Two chunks of the delta rule,
+# at 32 and 33, begin in the tile (4) of one task.
 FEW_TOGETHER = [(0, 4), (100, 102), (200, 201)], [[1, 2, 1], [1, 1], [1]]
-MANY_TOGETHER = [(0, 13), (100, 107), (40, 45)]
+MANY_TOGETHER = [(0, 33), (100, 107), (40, 45)]
 
 
 def emulated(path, blocks=3, seed=0):

@@ -125,25 +125,19 @@ void Conv::run(V first, V count, V rows, const DeltaRow &row) {
   });
 }
 
-void Conv::writeWindow(
-    llvm::function_ref<V(V c, V channel, int64_t row)> value) {
+void Conv::end() {
+  int64_t kept = shape.taps - 1;
   auto write = [&](V c) {
     V channel = channelOf(c);
-    for (int64_t row = 0; row + 1 < shape.taps; ++row)
-      k.store(k.convert(value(c, channel, row), shape.windowType),
-              windowOf(channel, row));
+    for (int64_t row = 0; row < kept; ++row) {
+      V value = k.load(k.f32(), window, c * (kept * 4) + row * 4);
+      k.store(k.convert(value, shape.windowType), windowOf(channel, row));
+    }
   };
   k.forThreads(shape.width(), [&](V c) {
     if (!writesKeys)
       return write(c);
     V ours = k.wrap(writesKeys.get()) | (c >= 2 * shape.keyDim);
     k.ifThen(ours, [&] { write(c); });
-  });
-}
-
-void Conv::end() {
-  int64_t kept = shape.taps - 1;
-  writeWindow([&](V c, V, int64_t row) {
-    return k.load(k.f32(), window, c * (kept * 4) + row * 4);
   });
 }

@@ -1,5 +1,5 @@
 // The causal depthwise convolution over time in front of the delta rule, of the
-// channels of one key head.
+// channels of one key head, for groups of tokens that follow each other.
 #ifndef QUARTET_TARGETS_GPU_KERNELS_CONV_H
 #define QUARTET_TARGETS_GPU_KERNELS_CONV_H
 #include "targets/gpu/kernels/Delta.h"
@@ -28,22 +28,10 @@ public:
   /// Writes the window.
   void end();
 
-  // The same for groups that are chunks. The window in shared memory stays what
-  // it was before the step: rows of the step are read from there.
-  /// run() for \p count of \p chunk tokens, which threads share out evenly.
-  void runChunk(V first, V count, int64_t chunk, V rows, const DeltaRow &row);
-  /// Writes the window behind all \p tokens of the step.
-  void endChunks(V tokens);
-
 private:
-  void walk(V c, V begin, int64_t length, V first, V count, bool whole, V rows,
-            const DeltaRow &row);
   V rounded(V value);
   V column(V c, const DeltaRow &row);
   llvm::SmallVector<V> loadTaps(V channel);
-  void writeWindow(llvm::function_ref<V(V c, V channel, int64_t row)> value);
-  /// The row \p index of the step, which may be negative: of the window.
-  V rowBefore(V c, V channel, V index);
   /// The number among all channels of the part's channel \p c.
   V channelOf(V c);
   V windowOf(V channel, int64_t row);

@@ -1,87 +1,156 @@
-// The convolution of a chunk of tokens: all inputs of a thread are in flight at
-// once, and channels that are no full turn of the block are shared out by
-// tokens, too.
-#include "targets/gpu/kernels/Conv.h"
+// All inputs of a thread are in flight at once, and channels that are no full
+// turn of the block are shared out by tokens, too.
+#include "targets/gpu/kernels/ConvChunk.h"
 #include "targets/gpu/kernels/FastMath.h"
 #include "targets/gpu/kernels/MixerRows.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace quartet;
 using namespace quartet::gpu;
+using llvm::ArrayRef;
 using llvm::SmallVector;
 
 /// Tokens whose inputs are in flight at once where a chunk is cut.
 static constexpr int64_t kTogether = 4;
 
-V Conv::rowBefore(V c, V channel, V index) {
-  int64_t kept = shape.taps - 1;
-  V before = index < 0;
-  V row = k.select(before, index + kept, k.i64(0));
-  V held = k.load(k.f32(), window, (c * kept + row) * 4);
-  V input = k.load(k.f32(), args.input,
-                   channel * 4 +
-                       k.select(before, k.i64(0), index) * args.inputStride);
-  return k.select(before, held, rounded(input));
+ConvChunk::ConvChunk(DeviceBuilder &k, const DeltaShape &shape,
+                     const DeltaArgs &args)
+    : k(k), shape(shape), args(args) {}
+
+V ConvChunk::vectorChannel(V c) {
+  int64_t keyDim = shape.keyDim;
+  V query = args.head * keyDim;
+  V key = query + (shape.keyHeads * keyDim - keyDim);
+  return k.select(c < keyDim, query, key) + c;
 }
 
-/// Tokens [begin, begin + length) of the chunk from \p first on, of channel
-/// \p c. \p whole: all of them are there, else those below \p count.
-void Conv::walk(V c, V begin, int64_t length, V first, V count, bool whole,
-                V rows, const DeltaRow &row) {
+V ConvChunk::valueChannel(V row) {
+  V first = args.head * (shape.perKey() * shape.valueDim) + shape.firstValue();
+  if (shape.parts > 1)
+    first = first + args.part * shape.rows();
+  return first + row;
+}
+
+V ConvChunk::windowOf(V channel, V row) {
+  int64_t bytes = byteWidth(shape.windowType);
+  return args.window + channel * bytes + row * (shape.channels() * bytes);
+}
+
+/// The row \p index, which is negative: of the window.
+V ConvChunk::held(V channel, V index) {
+  V row = index + (shape.taps - 1);
+  return k.convert(k.load(shape.windowType, windowOf(channel, row)), k.f32());
+}
+
+/// The row \p index of the step.
+V ConvChunk::input(V channel, V index) {
+  return k.load(k.f32(), args.input, channel * 4 + index * args.inputStride);
+}
+
+SmallVector<V> ConvChunk::inputs(V channel, V first, int64_t length,
+                                 bool whole) {
   int64_t kept = shape.taps - 1;
-  V channel = channelOf(c);
-  V from = args.input + (first + begin) * args.inputStride + channel * 4;
-  V to = rows + begin * row.bytes + column(c, row);
-  SmallVector<V> weights = loadTaps(channel), all;
-  for (int64_t t = 0; t < length; ++t) {
-    V place = k.i64(t);
-    if (!whole) // those behind the last one read it again
-      place = k.min(place, count - 1 - begin);
-    all.push_back(k.load(k.f32(), from, place * args.inputStride));
+  V last = args.tokens - 1, before = first - kept;
+  auto place = [&](int64_t j) {
+    V index = before + j;
+    return whole ? index : k.min(index, last);
+  };
+  SmallVector<V> rows = k.ifElse(
+      before >= 0,
+      [&] {
+        SmallVector<V> rows;
+        for (int64_t j = 0; j < kept; ++j)
+          rows.push_back(input(channel, place(j)));
+        return rows;
+      },
+      [&] {
+        SmallVector<V> rows;
+        for (int64_t j = 0; j < kept; ++j) {
+          V index = place(j);
+          rows.push_back(k.ifElse(
+              index < 0, [&] { return SmallVector<V>{held(channel, index)}; },
+              [&] { return SmallVector<V>{input(channel, index)}; })[0]);
+        }
+        return rows;
+      });
+  for (int64_t t = 0; t < length; ++t)
+    rows.push_back(input(channel, place(kept + t)));
+  return rows;
+}
+
+SmallVector<V> ConvChunk::taps(V channel) {
+  SmallVector<V> weights;
+  V weight = args.taps + channel * (shape.taps * 4);
+  if (shape.taps == 4) {
+    V all = k.load(k.vec(4, k.f32()), weight, int64_t(0), 16);
+    for (int64_t j = 0; j < 4; ++j)
+      weights.push_back(k.extract(all, j));
+    return weights;
   }
-  for (V &value : all)
-    value = rounded(value);
-  for (int64_t j = kept - 1; j >= 0; --j)
-    all.insert(all.begin(), rowBefore(c, channel, first + begin - kept + j));
-  for (int64_t t = 0; t < length; ++t) {
-    V sum = all[size_t(t)] * weights[0];
+  for (int64_t j = 0; j < shape.taps; ++j)
+    weights.push_back(k.load(k.f32(), weight, j * 4));
+  return weights;
+}
+
+SmallVector<V> ConvChunk::outputs(ArrayRef<V> weights, ArrayRef<V> inputs) {
+  int64_t kept = shape.taps - 1;
+  SmallVector<V> rows, result;
+  for (V value : inputs) // here: until then they may be on their way
+    rows.push_back(k.convert(k.convert(value, shape.windowType), k.f32()));
+  for (int64_t t = 0; t + kept < int64_t(rows.size()); ++t) {
+    V sum = rows[size_t(t)] * weights[0];
     for (int64_t j = 1; j <= kept; ++j)
-      sum = k.fma(all[size_t(t + j)], weights[size_t(j)], sum);
-    auto store = [&] { k.store(fastSilu(k, sum), to, t * row.bytes); };
-    whole ? store() : k.ifThen(begin + t < count, store);
+      sum = k.fma(rows[size_t(t + j)], weights[size_t(j)], sum);
+    result.push_back(fastSilu(k, sum));
   }
+  return result;
 }
 
-void Conv::runChunk(V first, V count, int64_t chunk, V rows,
-                    const DeltaRow &row) {
-  int64_t threads = k.machine.threads, width = shape.width();
+void ConvChunk::vectors(V thread, V first, V count, V rows, int64_t keyAt,
+                        int64_t rowBytes) {
+  int64_t threads = k.machine.threads, width = 2 * shape.keyDim;
   int64_t rest = width % threads, full = width - rest;
+  // Tokens [begin, begin + length) of channel c.
+  auto walk = [&](V c, V begin, int64_t length, bool whole) {
+    V channel = vectorChannel(c);
+    V to =
+        rows + begin * rowBytes +
+        k.select(c < shape.keyDim, c * 4, c * 4 + (keyAt - shape.keyDim * 4));
+    SmallVector<V> all =
+        outputs(taps(channel), inputs(channel, first + begin, length, whole));
+    for (int64_t t = 0; t < length; ++t) {
+      auto store = [&] { k.store(all[size_t(t)], to, t * rowBytes); };
+      whole ? store() : k.ifThen(begin + t < count, store);
+    }
+  };
   // Chunks are cut at the ends of prompts alone: short code for them.
   auto walkAll = [&](V c, V begin, int64_t length, bool whole) {
     if (whole)
-      return walk(c, begin, length, first, count, true, rows, row);
+      return walk(c, begin, length, true);
     int64_t some = std::min(kTogether, length);
-    k.loop(begin, k.min(begin + length, count), some, [&](V token) {
-      walk(c, token, some, first, count, false, rows, row);
-    });
+    k.loop(begin, k.min(begin + length, count), some,
+           [&](V token) { walk(c, token, some, false); });
   };
   auto runAll = [&](bool whole) {
     for (int64_t c = 0; c < full; c += threads)
-      walkAll(k.thread() + c, k.i64(0), chunk, whole);
+      walkAll(thread + c, k.i64(0), kDeltaChunk, whole);
     if (!rest)
       return;
     int64_t across = int64_t(llvm::PowerOf2Ceil(uint64_t(rest)));
-    int64_t length = ceilDiv(chunk, threads / across);
-    V c = k.thread() & (across - 1), begin = k.thread() / across * length;
+    int64_t length = ceilDiv(kDeltaChunk, threads / across);
+    V c = thread & (across - 1), begin = thread / across * length;
     k.ifThen((c < rest) & (begin < count),
              [&] { walkAll(c + full, begin, length, whole); });
   };
   k.ifThen(
-      count == chunk, [&] { runAll(true); }, [&] { runAll(false); });
+      count == kDeltaChunk, [&] { runAll(true); }, [&] { runAll(false); });
 }
 
-void Conv::endChunks(V tokens) {
-  writeWindow([&](V c, V channel, int64_t row) {
-    return rowBefore(c, channel, tokens - (shape.taps - 1) + row);
-  });
+void ConvChunk::writeWindow(V channel) {
+  int64_t kept = shape.taps - 1;
+  SmallVector<V> rows =
+      inputs(channel, args.tokens, /*length=*/0, /*whole=*/true);
+  for (int64_t row = 0; row < kept; ++row)
+    k.store(k.convert(rows[size_t(row)], shape.windowType),
+            windowOf(channel, k.i64(row)));
 }

@@ -1,14 +1,15 @@
 // One task of tile.delta_scan: convolution, unit length, gates and the gated
 // delta rule of one key head of one sequence, by one block, or by several that
-// share out the value elements.
+// share out the value elements; and of tile.delta_prepare, which does ahead
+// what of a chunk of tokens does not depend on the state.
 #ifndef QUARTET_TARGETS_GPU_KERNELS_DELTA_H
 #define QUARTET_TARGETS_GPU_KERNELS_DELTA_H
+#include "dialects/Tile/PreparedRow.h"
 #include "targets/gpu/DeviceBuilder.h"
 
 namespace quartet::gpu {
 
-/// Tokens of a chunk of the chunked form, counted from the sequence's start.
-constexpr int64_t kDeltaChunk = 32;
+using tile::kDeltaChunk;
 
 struct DeltaShape {
   int64_t keyHeads, valueHeads; ///< the latter a multiple of the former
@@ -22,9 +23,8 @@ struct DeltaShape {
 
   int64_t perKey() const { return valueHeads / keyHeads; }
   int64_t rows() const { return perKey() * valueDim / parts; }
-  int64_t channels() const {
-    return 2 * keyHeads * keyDim + valueHeads * valueDim;
-  }
+  int64_t firstValue() const { return 2 * keyHeads * keyDim; } ///< channel
+  int64_t channels() const { return firstValue() + valueHeads * valueDim; }
   /// Channels of a part: q, k, its values.
   int64_t width() const { return 2 * keyDim + rows(); }
 };
@@ -45,10 +45,12 @@ struct DeltaArgs {
   V tokens;         ///< 1 or more
   V place;          ///< of the first token in its sequence; null: 0
   V part;           ///< with parts > 1: the part of this block
-  /// With parts > 1: an i32 in global memory for this sequence and key head, 0
-  /// before and after. The parts count there who has read the window of q and
-  /// k; the last one writes it. No part waits for another.
+  /// Recurrent with parts > 1: an i32 in global memory for this sequence and
+  /// key head, 0 before and after. The parts count there who has read the
+  /// window of q and k; the last one writes it. No part waits for another.
   V readers;
+  /// Chunked: a tile::PreparedRow for each token and key head, 16-byte aligned.
+  V prepared, preparedStride;
 };
 
 /// Updates `window` and `state`, writes `out`. The whole block comes with the
@@ -57,8 +59,22 @@ struct DeltaArgs {
 /// chunked one for cuts at multiples of kDeltaChunk tokens of the sequence, and
 /// both for any number of parts. Shared memory that it uses may still be read
 /// by other threads of the block when it ends: meet before using it again.
+/// Chunked: needs the rows that deltaPrepare() has written for all chunks of
+/// the step, and takes no controls.
 void deltaScan(DeviceBuilder &k, const DeltaShape &shape, const DeltaArgs &args,
                bool chunked);
+
+/// Writes what deltaScan() takes of tokens [first, first + count) of the step:
+/// one chunk, which ends where the sequence's chunks or the step do. Reads the
+/// window. Meets first.
+void deltaPrepare(DeviceBuilder &k, const DeltaShape &shape,
+                  const DeltaArgs &args, V first, V count);
+
+/// Where the chunk that begins at token \p first of the step ends.
+V endOfChunk(DeviceBuilder &k, const DeltaArgs &args, V first);
+
+/// Bytes of shared memory that the two need at least.
+int64_t deltaSharedBytes(const DeviceBuilder &k, const DeltaShape &shape);
 
 } // namespace quartet::gpu
 #endif

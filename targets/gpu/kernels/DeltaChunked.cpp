@@ -1,263 +1,240 @@
 // Chunks of C tokens with log decays c_i summed from the chunk's start. With
 // E_ij = exp(c_i - c_j) for j <= i, the values d_i that the recurrence would
 // write solve a triangular system,
-//   d_i = beta_i (v_i - exp(c_i) S k_i - sum_{j<i} E_ij (k_i . k_j) d_j),
-// by forward substitution (DeltaSolve.cpp), and then
+//   d_i = beta_i (r_i - sum_{j<i} E_ij (k_i . k_j) d_j),
+//   r_i = v_i - exp(c_i) S k_i.
+// Its inverse, T = (1 + [beta_i E_ij k_i . k_j]_{j<i})^-1 diag(beta), depends
+// on no state: deltaPrepare() writes it for all chunks of the step at once,
+// with q, k, E_ij (q_i . k_j), exp(c_i), exp(c_last - c_i) and beta_i, which is
+// T's diagonal. What follows goes from chunk to chunk,
+//   d     = T r,
 //   out_i = exp(c_i) S q_i + sum_{j<=i} E_ij (q_i . k_j) d_j,
 //   S     = exp(c_last) S + sum_i exp(c_last - c_i) d_i k_i^T.
 // The state's rows (value elements) are independent: a panel of them at a time
-// is in registers, as sums of the matrix unit, which does all products but the
-// substitution's. Every sum has an order that depends on the shape alone. Sums
-// of logs are pairs of floats, exponents differences of them and never
-// positive.
+// is in registers, as sums of the matrix unit, which does all products. Every
+// sum has an order that depends on the shape alone.
 // Yang, Kautz, Hatamizadeh, arXiv:2412.06464.
 #include "targets/gpu/kernels/DeltaChunked.h"
 #include "targets/gpu/kernels/DeltaChunk.h"
-#include "targets/gpu/kernels/FastMath.h"
+#include "targets/gpu/kernels/DeltaPrepare.h"
 
 using namespace quartet;
 using namespace quartet::gpu;
 using llvm::ArrayRef;
 using llvm::SmallVector;
 
-/// Rows of a panel; twice as many where shared memory has room.
+/// Rows of a panel; twice as many where the part has them and shared memory has
+/// room.
 static constexpr int64_t kPanel = 16;
-/// Shared memory that a kernel may have given away before, in bytes.
-static constexpr int64_t kOthersBytes = 4 << 10;
-/// Columns of keys in an inner unit: whole instructions of all families, and
-/// 16 bytes for each lane.
-static constexpr int64_t kKeyUnit = 32;
 
-/// Rows that threads read side by side are an odd number of 16-byte pieces, so
-/// that they lie in different banks.
-static int64_t odd(int64_t bytes) { return (ceilDiv(bytes, 16) | 1) * 16; }
-
-ChunkSizes::ChunkSizes(const DeviceBuilder &k, const DeltaShape &shape,
-                       int64_t chunk, int64_t panel)
-    : chunk(chunk), panel(panel), keyPad(roundUp(shape.keyDim, kKeyUnit)),
-      inner(roundUp(chunk, k.machine.bf16K)), stateRow(odd(keyPad * 4)),
-      rawRow(odd(chunk * 4)), readRow(odd(inner * 4)),
+ChunkSizes::ChunkSizes(const DeltaShape &shape, int64_t panel, bool ahead)
+    : panel(panel),
+      resident(shape.valueDim % shape.rows() == 0 && shape.rows() <= panel),
+      ahead(ahead && resident), row(shape.keyDim, shape.perKey()),
+      vectorRow(spreadRow(row.vector)), wordRow(spreadRow(row.triangle)),
       // Lanes that share a row read lines four apart, or neighbours.
-      line(panel * 4 + 8), row{keyPad * 4, keyPad * 8,
-                               odd(keyPad * 8 + shape.rows() * 4)} {}
+      line(panel * 4 + 8) {}
 
-int64_t ChunkSizes::bytes(const DeltaShape &shape) const {
-  bool oneHead = shape.valueDim % shape.rows() == 0;
-  return chunk * row.bytes + panel * stateRow +
-         (oneHead ? 2 : 3) * chunk * rawRow + chunk * readRow +
-         2 * chunk * panel * 4 + 4 * lines() + shape.perKey() * chunk * 4 * 6 +
-         shape.width() * (shape.taps - 1) * 4 + 1024;
+int64_t ChunkSizes::queries() const {
+  return sharesQueries() ? std::max(vectors(), 4 * lines()) : vectors();
+}
+
+int64_t ChunkSizes::bytes() const {
+  return queries() + (ahead ? 2 : 1) * stage() + panel * vectorRow +
+         (sharesQueries() ? 2 : 6) * lines() +
+         5 * 64; // each piece begins at a multiple of it
+}
+
+bool ChunkSizes::fits(const DeviceBuilder &k) const {
+  return bytes() <= k.sharedRoom();
 }
 
 ChunkSizes ChunkSizes::of(const DeviceBuilder &k, const DeltaShape &shape) {
-  DeltaShape whole = shape;
-  whole.parts = 1;
-  int64_t chunk = kDeltaChunk;
-  if (ChunkSizes(k, whole, chunk, kPanel).bytes(whole) >
-      k.machine.sharedBytes - kOthersBytes)
-    chunk /= 2;
-  ChunkSizes sizes(k, shape, chunk, 2 * kPanel);
-  if (sizes.bytes(shape) > k.sharedRoom())
-    sizes = ChunkSizes(k, shape, chunk, kPanel);
-  return sizes;
+  for (int64_t panel : {2 * kPanel, kPanel})
+    for (bool ahead : {true, false}) {
+      ChunkSizes sizes(shape, panel, ahead);
+      bool wanted = sizes.ahead == ahead &&
+                    (k.machine.copy != CopyEngine::None || !ahead) &&
+                    (panel == kPanel || shape.rows() > kPanel);
+      if (wanted && sizes.fits(k))
+        return sizes;
+    }
+  return ChunkSizes(shape, kPanel, false);
+}
+
+int64_t quartet::gpu::deltaSharedBytes(const DeviceBuilder &k,
+                                       const DeltaShape &shape) {
+  return std::max(ChunkSizes::of(k, shape).bytes(),
+                  PrepareSizes(shape, 1).bytes(shape));
+}
+
+V quartet::gpu::endOfChunk(DeviceBuilder &k, const DeltaArgs &args, V first) {
+  V place = args.place ? args.place + first : first;
+  return k.min(args.tokens, first + (k.i64(kDeltaChunk) - place % kDeltaChunk));
 }
 
 DeltaChunk::DeltaChunk(DeviceBuilder &k, const DeltaShape &shape,
                        const DeltaArgs &args, const ChunkSizes &sizes)
-    : DeltaParts(k, shape, args, sizes.chunk, sizes.row, /*logs=*/true),
-      at(sizes), products(k), chunk(sizes.chunk), panel(sizes.panel),
-      half(sizes.chunk / 2),
-      share(sizes.keyPad / (2 * products.runTile),
-            sizes.panel / products.singleTile, k.machine.warps()) {
-  int64_t rows = shape.rows();
-  oneHead = shape.valueDim % rows == 0;
-  resident = oneHead && rows <= panel;
-  state = k.shared(panel * at.stateRow);
-  raw = k.shared(2 * chunk * at.rawRow);
-  lower = oneHead ? raw : k.shared(chunk * at.rawRow);
-  reads = k.shared(chunk * at.readRow);
-  recalled = k.shared(chunk * panel * 4);
-  readout = k.shared(chunk * panel * 4);
-  lines = k.shared(4 * at.lines());
-  int64_t gates = shape.perKey() * chunk * 4;
-  logs = k.shared(gates);
-  rests = k.shared(gates);
-  factors = k.shared(gates);
-  remains = k.shared(gates);
+    : DeltaParts(k, shape, args), at(sizes), products(k), conv(k, shape, args),
+      panel(sizes.panel), runTiles(sizes.panel / products.runTile),
+      share(sizes.row.vector / 4 / (2 * products.runTile),
+            sizes.panel / products.singleTile, k.machine.warps()),
+      zero(k.i64(0)) {
+  queries = k.shared(at.queries());
+  stages = k.shared((at.ahead ? 2 : 1) * at.stage());
+  state = k.shared(panel * at.vectorRow);
+  recalled = k.shared(2 * at.lines());
+  lines = at.sharesQueries() ? queries : k.shared(4 * at.lines());
 }
 
-/// Zeros in shared memory, a multiple of 16 bytes.
-void DeltaChunk::clear(V from, int64_t bytes) {
-  k.forThreads(bytes / 16,
-               [&](V i) { k.store(k.zero(four()), from, i * 16, 16); });
+void DeltaChunk::useStage(V stage) {
+  keys = stage;
+  triangle = keys + at.vectors();
+  reads = triangle + at.words();
+  gates = reads + at.words();
 }
 
-/// Sums of the logs of decays over the \p count tokens of the chunk, a warp for
-/// each head: a tree over the lanes, of sums with what they lack.
-void DeltaChunk::sumLogs(V count) {
-  int64_t perKey = shape.perKey();
-  k.forWarps(k.i64(perKey), [&](V head) {
-    V inside = k.lane() < count;
-    V token = k.select(inside, k.lane(), k.i64(0));
-    V sum = k.select(inside, scalar(decay, token * perKey + head), k.f32(0));
-    V rest = k.f32(0);
-    for (int64_t distance = 1; distance < chunk; distance *= 2) {
-      V from = (k.lane() - distance) & (k.machine.lanes - 1);
-      V other = k.shuffleIndex(sum, from);
-      V otherRest = k.shuffleIndex(rest, from);
-      V both = sum + other, part = both - sum;
-      V lost = (sum - (both - part)) + (other - part);
-      V low = rest + otherRest + lost;
-      V high = both + low;
-      low = low - (high - both);
-      V reaches = k.lane() >= distance;
-      sum = k.select(reaches, high, sum);
-      rest = k.select(reaches, low, rest);
-    }
-    V last = k.i64(chunk - 1);
-    V after =
-        (k.shuffleIndex(sum, last) - sum) + (k.shuffleIndex(rest, last) - rest);
-    k.ifThen(k.lane() < chunk, [&] {
-      V place = inHead(head, k.lane()) * 4;
-      k.store(sum, logs, place);
-      k.store(rest, rests, place);
-      k.store(k.exp(sum), factors, place);
-      k.store(k.exp(k.min(after, k.f32(0))), remains, place);
-    });
-  });
-}
-
-/// log of the decay from token \p earlier to \p later of the chunk; clamped
-/// where they are the other way round.
-V DeltaChunk::exponent(V head, V later, V earlier) {
-  V i = inHead(head, later), j = inHead(head, earlier);
-  V difference = (scalar(logs, i) - scalar(logs, j)) +
-                 (scalar(rests, i) - scalar(rests, j));
-  return k.min(difference, k.f32(0));
-}
-
-/// The raw products become the factors of \p head: lower, in place where the
-/// part has one head, and reads.
-void DeltaChunk::makeTriangles(V head) {
-  k.forThreads(chunk * half, [&](V index) {
-    V place = index + zero;
-    V i = place / half, word = place % half;
-    V strength = k.neg(scalar(beta, i * shape.perKey() + head));
-    SmallVector<V> queries;
-    for (int64_t part = 0; part < 2; ++part) {
-      V j = word + part * half, at4 = i * at.rawRow + j * 4;
-      V decayed = fastExp(k, exponent(head, i, j));
-      V keys = k.load(k.f32(), raw, at4) * decayed * strength;
-      k.store(k.select(j < i, keys, k.f32(0)), lower, at4);
-      V query = k.load(k.f32(), raw, at4 + chunk * at.rawRow) * decayed;
-      queries.push_back(k.select(j <= i, query, k.f32(0)));
-    }
-    auto [high, low] = products.splitPairs(queries[0], queries[1]);
-    V to = i * at.readRow + products.splitPlace(word);
-    k.store(high, reads, to);
-    k.store(low, reads, to + 16);
-  });
-}
-
-/// \p count rows of the part from \p first on, all of \p head, for the
-/// \p tokens tokens from \p token on. \p sums: their state, and again behind
-/// the chunk.
-DeltaChunk::Sums DeltaChunk::runPanel(V head, V first, V count, V token,
-                                      V tokens, Sums sums) {
+/// \p count rows of the part from \p first on, for the \p tokens tokens from
+/// \p token on. \p sums: their state, and again behind the chunk. What is
+/// called in between may use the place of q, and then that of the values.
+DeltaChunk::Sums DeltaChunk::runPanel(V first, V count, V token, V tokens,
+                                      Sums sums,
+                                      llvm::function_ref<void()> behindDots,
+                                      llvm::function_ref<void()> behindSolve) {
+  Job mine = job();
+  Sums begin = recall(mine, dots(mine));
   k.barrier();
-  solve(head);
+  behindDots();
+  solve(mine, begin);
   k.barrier();
-  read(first, count, token, tokens);
-  update(head, sums);
+  behindSolve();
+  read(mine, first, count, token, tokens, begin);
+  update(tokens, sums);
   return sums;
 }
 
-void DeltaChunk::emit() {
-  conv.begin();
-  // What stands behind q, k and v, and words behind the chunk's tokens.
-  clear(rows, chunk * row.bytes);
-  if (at.inner > chunk) {
-    clear(reads, chunk * at.readRow);
-    clear(lines, 4 * at.lines());
-  }
-  V all = k.i64(shape.rows()), none = k.i64(0);
-  zero = none;
-  int64_t keyTiles = chunk / products.runTile,
-          stateTiles = panel / products.runTile;
-  Sums kept;
-  if (resident) {
-    kept = loadState(none, all);
-    splitState(kept);
-  }
-  // What turns hand on: the token, and the state.
-  auto handOn = [](V token, ArrayRef<DeltaProducts::Sum> sums) {
-    SmallVector<V> values{token};
+/// \returns the state at the end.
+DeltaChunk::Sums DeltaChunk::emitResident() {
+  V all = k.i64(shape.rows()), none = k.i64(0), head = headOf(none);
+  Sums begin = loadState(none, all);
+  splitState(begin);
+  // What turns hand on: the token, the stage's place, the state.
+  auto handOn = [](V token, V stage, ArrayRef<DeltaProducts::Sum> sums) {
+    SmallVector<V> values{token, stage};
     values.append(flattened(sums));
     return values;
   };
-  auto handed = [&](ArrayRef<V> values) {
-    return unflattened(values.drop_front(), kept.size());
+  auto bring = [&](V token, V tokens, V stage) {
+    bringKeys(token, tokens, stage);
+    bringTriangles(head, token, tokens, stage);
   };
+  if (at.ahead) {
+    V tokens = endOfChunk(k, args, none);
+    bringQueries(none, tokens);
+    bring(none, tokens, stages);
+    storeValues(valueInputs(none, all, none));
+  }
   SmallVector<V> last = k.whileLoop(
-      handOn(none, kept), [&](ArrayRef<V> so) { return so[0] < args.tokens; },
+      handOn(none, none, begin),
+      [&](ArrayRef<V> so) { return so[0] < args.tokens; },
       [&](ArrayRef<V> so) -> SmallVector<V> {
-        V token = so[0];
-        V room = k.i64(chunk) - (args.place + token) % chunk;
-        V tokens = k.min(args.tokens - token, room);
-        convolve(token, tokens);
-        // A warp or two, whose lanes wait for each other while others go on.
-        sumLogs(tokens);
-        splitVectors(tokens);
-        // Tokens that are not there change nothing.
-        k.forThreads((k.i64(chunk) - tokens) * shape.perKey(), [&](V i) {
-          k.store(k.f32(0), beta, (tokens * shape.perKey() + i) * 4);
-        });
-        k.barrier();
+        V token = so[0], next = endOfChunk(k, args, token);
+        V tokens = next - token;
         zero = tokens >> 40;
         products.hidePlaces(zero);
-        V firstOfHead = headOf(none);
-        if (resident) {
-          dots(0, keyTiles + stateTiles, [&](V row, V i, V run) {
-            // The same for all of a tile.
-            k.ifThen(
-                row < chunk, [&] { keyDots(row, i, run); },
-                [&] {
-                  stateDots(firstOfHead, none, all, row - chunk, i, run);
-                });
-          });
+        V stage = stages + so[1], other = k.i64(at.stage()) - so[1];
+        Sums sums = unflattened(so.drop_front(2), begin.size());
+        useStage(stage);
+        if (!at.ahead) {
+          Values values = valueInputs(none, all, token);
+          bringQueries(token, tokens);
+          bring(token, tokens, stage);
+          storeValues(values);
+          awaitCopies();
           k.barrier();
-          makeTriangles(firstOfHead);
-          Sums sums =
-              runPanel(firstOfHead, none, all, token, tokens, handed(so));
+          auto nothing = [] {};
+          sums = runPanel(none, all, token, tokens, sums, nothing, nothing);
           splitState(sums);
-          return handOn(token + tokens, sums);
+          // What comes next takes the place of what is still used.
+          k.ifThen(next < args.tokens, [&] { k.barrier(); });
+          return handOn(next, so[1], sums);
         }
-        dots(0, keyTiles, [&](V row, V i, V run) { keyDots(row, i, run); });
-        V lastOfHead = headOf(k.i64(shape.rows() - 1));
+        awaitCopies();
+        k.barrier();
+        V follows = next < args.tokens;
+        V nextTokens = endOfChunk(k, args, next) - next;
+        Values values = valueInputs(none, all, next);
+        k.ifThen(follows, [&] { bring(next, nextTokens, stages + other); });
+        sums = runPanel(
+            none, all, token, tokens, sums,
+            [&] { k.ifThen(follows, [&] { bringQueries(next, nextTokens); }); },
+            [&] { storeValues(values); });
+        splitState(sums);
+        return handOn(next, other, sums);
+      });
+  zero = none;
+  products.showPlaces();
+  return unflattened(ArrayRef<V>(last).drop_front(2), begin.size());
+}
+
+/// A part of several panels, or heads: their state goes to memory and back for
+/// each chunk.
+void DeltaChunk::emitPanels() {
+  V all = k.i64(shape.rows()), none = k.i64(0);
+  useStage(stages);
+  k.whileLoop(
+      {none}, [&](ArrayRef<V> so) { return so[0] < args.tokens; },
+      [&](ArrayRef<V> so) -> SmallVector<V> {
+        V token = so[0], next = endOfChunk(k, args, token);
+        V tokens = next - token;
+        zero = tokens >> 40;
+        products.hidePlaces(zero);
+        bringQueries(token, tokens);
+        bringKeys(token, tokens, stages);
+        V firstOfHead = headOf(none), lastOfHead = headOf(all - 1);
         k.loop(firstOfHead, lastOfHead + 1, 1, [&](V head) {
-          k.barrier();
-          makeTriangles(head);
+          bringTriangles(head, token, tokens, stages);
           V begin = k.max(head * shape.valueDim - firstRow, none);
           V end = k.min((head + 1) * shape.valueDim - firstRow, all);
           k.loop(begin, end, panel, [&](V first) {
             V count = k.min(end - first, k.i64(panel));
             Sums sums = loadState(first, count);
+            storeValues(valueInputs(first, count, token));
             splitState(sums);
+            awaitCopies();
             k.barrier();
-            dots(keyTiles, stateTiles, [&](V row, V i, V run) {
-              stateDots(head, first, count, row - chunk, i, run);
-            });
-            sums = runPanel(head, first, count, token, tokens, sums);
+            auto nothing = [] {};
+            sums =
+                runPanel(first, count, token, tokens, sums, nothing, nothing);
             storeState(first, count, sums);
           });
+          // What comes next takes the place of what is still used.
+          k.ifThen((head < lastOfHead) | (next < args.tokens),
+                   [&] { k.barrier(); });
         });
-        return {token + tokens};
+        return {next};
       });
   zero = none;
   products.showPlaces();
-  if (resident)
-    storeState(none, all, handed(last));
-  conv.endChunks(args.tokens);
+}
+
+/// The window of the part's values; the first part's also that of q and k.
+void DeltaChunk::writeWindow() {
+  k.forThreads(shape.rows(),
+               [&](V row) { conv.writeWindow(conv.valueChannel(row)); });
+  auto vectors = [&] {
+    k.forThreads(2 * shape.keyDim,
+                 [&](V c) { conv.writeWindow(conv.vectorChannel(c)); });
+  };
+  shape.parts == 1 ? vectors() : k.ifThen(args.part == 0, vectors);
+}
+
+void DeltaChunk::emit() {
+  if (at.resident)
+    storeState(k.i64(0), k.i64(shape.rows()), emitResident());
+  else
+    emitPanels();
+  writeWindow();
 }
 
 void quartet::gpu::deltaChunked(DeviceBuilder &k, const DeltaShape &shape,

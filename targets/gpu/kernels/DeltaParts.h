@@ -1,35 +1,28 @@
-// What the two forms of the gated delta rule share: the convolved tokens of a
-// group in shared memory, and their gates.
+// What the forms of the gated delta rule share: gates, and where the rows of a
+// part are.
 #ifndef QUARTET_TARGETS_GPU_KERNELS_DELTAPARTS_H
 #define QUARTET_TARGETS_GPU_KERNELS_DELTAPARTS_H
-#include "targets/gpu/kernels/Conv.h"
 #include "targets/gpu/kernels/Delta.h"
 #include "targets/gpu/kernels/MixerRows.h"
 
 namespace quartet::gpu {
 
-/// Both forms derive from it; a group of tokens is prepared together.
+/// Of a token and value head.
+struct DeltaGate {
+  V logDecay, strength;
+};
+/// \p head: among all value heads.
+DeltaGate deltaGate(DeviceBuilder &k, const DeltaArgs &args, V token, V head);
+
 struct DeltaParts {
   DeviceBuilder &k;
   const DeltaShape &shape;
   DeltaArgs args;
-  int64_t group; ///< tokens of a group at most
-  DeltaRow row;
-  Conv conv;
-  V rows;        ///< shared: [group] of \p row
-  V decay, beta; ///< shared: [group][perKey]: decay or its log, strength
-  V firstRow;    ///< of the part, counted through the value heads
-  V firstHead;   ///< value head 0 of the key head
+  V firstRow;  ///< of the part, counted through the value heads
+  V firstHead; ///< value head 0 of the key head
 
-  bool logs; ///< decay holds logs; groups are chunks
+  DeltaParts(DeviceBuilder &k, const DeltaShape &shape, const DeltaArgs &args);
 
-  /// Takes shared memory.
-  DeltaParts(DeviceBuilder &k, const DeltaShape &shape, const DeltaArgs &args,
-             int64_t group, const DeltaRow &row, bool logs);
-
-  V queryOf(V token) { return rows + token * row.bytes; }
-  V keyOf(V token) { return queryOf(token) + row.key; }
-  V valuesOf(V token) { return queryOf(token) + row.value; }
   /// Where row \p row of the part's state begins.
   V stateRow(V row) {
     return args.state +
@@ -42,11 +35,6 @@ struct DeltaParts {
     return args.out + token * args.outStride +
            ((firstHead * shape.valueDim + firstRow) + row) * 4;
   }
-
-  /// Convolution and gates of tokens [first, first + count). Meets before and
-  /// after it writes.
-  void convolve(V first, V count);
-  void gates(V first, V count); ///< its part
 };
 
 } // namespace quartet::gpu

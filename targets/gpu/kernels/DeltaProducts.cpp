@@ -108,6 +108,26 @@ void DeltaProducts::multiply(llvm::MutableArrayRef<Sum> sums,
         }
 }
 
+SmallVector<DeltaProducts::Sum>
+DeltaProducts::dot(ArrayRef<V> runs, ArrayRef<SmallVector<V>> singles,
+                   int64_t bytes) const {
+  SmallVector<Sum> none(runs.size() * singles.size(), zero());
+  // 32 columns a turn.
+  SmallVector<V> all =
+      k.fold(k.i64(0), k.i64(bytes), 128, flattened(none),
+             [&](V column, ArrayRef<V> so) {
+               SmallVector<Sum> sums = unflattened(so, none.size());
+               SmallVector<Words> ofRuns, ofSingles;
+               for (V row : runs)
+                 ofRuns.push_back(splitWords(row, column, 32));
+               for (ArrayRef<V> each : singles)
+                 ofSingles.push_back(splitWords(each, column, 32));
+               multiply(sums, ofRuns, ofSingles);
+               return flattened(sums);
+             });
+  return unflattened(all, none.size());
+}
+
 /// \p value (f32) rounded to the eight bits of a bf16: Veltkamp's splitting. In
 /// contrast to rounding its bits, that keeps NaN.
 static V rounded(V value) {
@@ -125,6 +145,16 @@ std::array<V, 2> DeltaProducts::splitPairs(V first, V second) const {
   return {bf16Pair(bits(high[0]), bits(high[1])),
           bf16Pair(bits(rounded(first - high[0])),
                    bits(rounded(second - high[1])))};
+}
+
+void quartet::gpu::clearShared(DeviceBuilder &k, V from, int64_t bytes) {
+  k.forThreads(bytes / 16, [&](V i) {
+    k.store(k.zero(k.vec(4, k.f32())), from, i * 16, 16);
+  });
+}
+
+int64_t quartet::gpu::spreadRow(int64_t bytes) {
+  return (ceilDiv(bytes, 16) | 1) * 16;
 }
 
 SmallVector<V> quartet::gpu::flattened(ArrayRef<DeltaProducts::Sum> sums) {

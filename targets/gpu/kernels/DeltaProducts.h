@@ -64,6 +64,12 @@ public:
   void multiply(llvm::MutableArrayRef<Sum> sums, llvm::ArrayRef<Words> runs,
                 llvm::ArrayRef<Words> singles) const;
 
+  /// Sums of the products of split rows of \p bytes bytes, a multiple of 128:
+  /// the lane's row of each tile of runs, its rows of each tile of singles.
+  llvm::SmallVector<Sum> dot(llvm::ArrayRef<V> runs,
+                             llvm::ArrayRef<llvm::SmallVector<V>> singles,
+                             int64_t bytes) const;
+
   // Stores.
   /// Where word \p word of a split row is: the high parts, low ones 16 bytes
   /// behind.
@@ -76,6 +82,12 @@ private:
   DeviceBuilder &k;
   V lane;
 };
+
+/// Zeros in shared memory, a multiple of 16 bytes.
+void clearShared(DeviceBuilder &k, V from, int64_t bytes);
+/// Bytes of a row of \p bytes that threads read side by side: an odd number of
+/// 16-byte pieces, so that rows lie in different banks.
+int64_t spreadRow(int64_t bytes);
 
 /// The values of \p sums (one or several each), for loops, and \p count sums
 /// of them again.

@@ -3,6 +3,7 @@
 // d k, S' q = alpha (S q) + d (k . q): both dot products are with the row
 // before the update, and are summed over lanes together.
 #include "targets/gpu/kernels/DeltaRecurrent.h"
+#include "targets/gpu/kernels/Conv.h"
 #include "targets/gpu/kernels/DeltaParts.h"
 #include "llvm/Support/MathExtras.h"
 #include <cmath>
@@ -30,6 +31,11 @@ static int64_t groupOf(const DeltaShape &shape) {
 
 namespace {
 struct Recurrent : DeltaParts {
+  int64_t group; ///< tokens that are prepared together at most
+  DeltaRow row;
+  Conv conv;
+  V rows;        ///< shared: [group] of \p row
+  V decay, beta; ///< shared: [group][perKey]
   RowSplit split;
   int64_t units;    ///< groups of lanes in the block
   int64_t together; ///< rows of each in a pass, a power of two
@@ -40,8 +46,10 @@ struct Recurrent : DeltaParts {
   V keyDotQuery;    ///< shared: [tokens of a group]; of the unit vectors
 
   Recurrent(DeviceBuilder &k, const DeltaShape &shape, const DeltaArgs &args)
-      : DeltaParts(k, shape, args, groupOf(shape), layoutOf(shape),
-                   /*logs=*/false),
+      : DeltaParts(k, shape, args), group(groupOf(shape)), row(layoutOf(shape)),
+        conv(k, shape, args), rows(k.shared(group * row.bytes)),
+        decay(k.shared(group * shape.perKey() * 4)),
+        beta(k.shared(group * shape.perKey() * 4)),
         split(shape.keyDim, 4, 16, 1, kRowLanes),
         units(k.machine.threads / split.lanes) {
     keyDotQuery = k.shared(group * 4);
@@ -59,6 +67,9 @@ struct Recurrent : DeltaParts {
     unit = k.thread() / split.lanes;
   }
 
+  V queryOf(V token) { return rows + token * row.bytes; }
+  V keyOf(V token) { return queryOf(token) + row.key; }
+  V valuesOf(V token) { return queryOf(token) + row.value; }
   mlir::Type part() { return k.vec(split.vec, k.f32()); }
   V columnOf(int64_t j) { return (inGroup + j * split.lanes) * split.vec; }
   /// Vector j of the row of keyDim floats at \p row; zero behind its end.
@@ -76,6 +87,7 @@ struct Recurrent : DeltaParts {
     return wholeRows ? row : k.min(row, k.i64(shape.rows() - 1));
   }
 
+  void convolve(V first, V count);
   SmallVector<V> loadState(V pass);
   void storeState(V pass, ArrayRef<V> state);
   SmallVector<V> step(V pass, V first, V token, ArrayRef<V> state);
@@ -83,6 +95,21 @@ struct Recurrent : DeltaParts {
   void emit();
 };
 } // namespace
+
+/// Convolution and gates of tokens [first, first + count). Meets before and
+/// after it writes.
+void Recurrent::convolve(V first, V count) {
+  k.barrier(); // whoever still reads the group before
+  conv.run(first, count, rows, row);
+  int64_t perKey = shape.perKey();
+  k.forThreads(count * perKey, [&](V i) {
+    DeltaGate gate =
+        deltaGate(k, args, first + i / perKey, firstHead + i % perKey);
+    k.store(k.exp(gate.logDecay), decay, i * 4);
+    k.store(gate.strength, beta, i * 4);
+  });
+  k.barrier();
+}
 
 /// Each warp scales q and k of whole tokens to unit length, q also by
 /// keyDim^-0.5.

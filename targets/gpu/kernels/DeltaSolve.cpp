@@ -1,80 +1,95 @@
-// The triangular system of a panel, d_i = b_i + sum_{j<i} lower_ij d_j, in
-// blocks of 16 tokens: a thread solves a block for one value element, and all
-// threads carry a block's d to the blocks behind it.
-#include "targets/gpu/kernels/DeltaChunk.h"
+// The inverse of a chunk's triangular system: a thread has a column, and goes
+// through the rows. All threads write what came out. As sums of two bf16 T
+// costs no more than other operands: it is (diag(1 / beta) + L)^-1, and L + L^T
+// + 1, the products of unit vectors times exp(-|c_i - c_j|), is positive
+// semidefinite, so that T makes no vector longer than twice.
+#include "targets/gpu/kernels/DeltaPrepare.h"
+#include "targets/gpu/kernels/FastMath.h"
 
 using namespace quartet;
 using namespace quartet::gpu;
 using llvm::SmallVector;
 
-/// Tokens of a block.
-static constexpr int64_t kBlock = 16;
+/// Tokens w and kHalf + w are a word of split rows.
+static constexpr int64_t kHalf = kDeltaChunk / 2;
 
-/// Tokens [from, from + kBlock) of the thread's element, in place.
-void DeltaChunk::substitute(int64_t from) {
-  V mine = recalled + thread() * 4;
-  SmallVector<V> d;
-  for (int64_t i = 0; i < kBlock; ++i) {
-    V sum = k.load(k.f32(), mine, (from + i) * panel * 4);
-    for (int64_t j = 0; j < i; j += 4) {
-      int64_t place = (from + i) * at.rawRow + (from + j) * 4;
-      V factors4 = k.load(four(), lower, place, 16);
-      for (int64_t e = 0; e < 4 && j + e < i; ++e)
-        sum = k.fma(k.extract(factors4, e), d[size_t(j + e)], sum);
-    }
-    d.push_back(sum);
-    k.store(sum, mine, (from + i) * panel * 4);
-  }
-}
-
-/// Adds what the first block's d give the second one.
-void DeltaChunk::joinBlocks() {
-  V element = thread() & (panel - 1), down = thread() / panel;
-  int64_t apart = k.machine.threads / panel;
-  for (int64_t first = 0; first < kBlock; first += apart) {
-    V i = down + (kBlock + first);
-    V place = (i * panel + element) * 4;
-    V sum = k.load(k.f32(), recalled, place);
-    for (int64_t j = 0; j < kBlock; j += 4) {
-      V factors4 = k.load(four(), lower, i * at.rawRow + j * 4, 16);
-      for (int64_t e = 0; e < 4; ++e) {
-        V d = k.load(k.f32(), recalled, element * 4 + (j + e) * panel * 4);
-        sum = k.fma(k.extract(factors4, e), d, sum);
-      }
-    }
-    auto store = [&] { k.store(sum, recalled, place); };
-    first + apart > kBlock ? k.ifThen(i < chunk, store) : store();
-  }
-}
-
-/// d as words of two tokens, also of what is left of it at the chunk's end.
-void DeltaChunk::storeLines(V head) {
-  k.forThreads(half * panel, [&](V index) {
-    V place = index + zero;
-    V word = place / panel, element = place & (panel - 1);
-    V first = k.load(k.f32(), recalled, place * 4);
-    V second = k.load(k.f32(), recalled, place * 4 + half * panel * 4);
-    V gate = inHead(head, word);
-    V to = lines + (word * at.line + element * 4);
-    auto now = products.splitPairs(first, second);
-    auto later = products.splitPairs(first * scalar(remains, gate),
-                                     second * scalar(remains, gate + half));
+/// The raw products become the system of \p head, which is the \p place-th in
+/// shared memory, and what is read with d.
+void DeltaPrepare::makeTriangles(V head, V place) {
+  V system = lower + place * (kDeltaChunk * at.rawRow);
+  V out =
+      prepared + head * at.row.perHead + (at.row.triangles() + at.row.triangle);
+  k.forThreads(kDeltaChunk * kHalf, [&](V number) {
+    V index = number + zero;
+    V i = index / kHalf, word = index % kHalf;
+    V strength = k.neg(scalar(beta, inHead(head, i)));
+    SmallVector<V> queries;
     for (int64_t part = 0; part < 2; ++part) {
-      k.store(now[size_t(part)], to, part * at.lines());
-      k.store(later[size_t(part)], to, (2 + part) * at.lines());
+      V j = word + part * kHalf, place4 = i * at.rawRow + j * 4;
+      V decayed = fastExp(k, exponent(head, i, j));
+      V keys = k.load(k.f32(), raw, place4) * decayed * strength;
+      k.store(k.select(j < i, keys, k.f32(0)), system, place4);
+      V query = k.load(k.f32(), raw, place4 + kDeltaChunk * at.rawRow);
+      queries.push_back(k.select(j <= i, query * decayed, k.f32(0)));
     }
+    std::array<V, 2> words = products.splitPairs(queries[0], queries[1]);
+    k.ifThen(i < count, [&] {
+      V to = out + i * args.preparedStride + products.splitPlace(word);
+      k.store(words[0], to);
+      k.store(words[1], to, 16);
+    });
   });
 }
 
-void DeltaChunk::solve(V head) {
-  V works = thread() < panel;
-  k.ifThen(works, [&] { substitute(0); });
-  k.barrier();
-  if (chunk > kBlock) {
-    joinBlocks();
-    k.barrier();
-    k.ifThen(works, [&] { substitute(kBlock); });
-    k.barrier();
-  }
-  storeLines(head);
+/// T of \p heads value heads without its diagonal, f32. With L what
+/// makeTriangles() left, column j of (1 - L)^-1 is x_i = [i = j] + sum_{m<i}
+/// L_im x_m.
+void DeltaPrepare::invert(V firstHead, int64_t heads) {
+  int64_t perWarp = k.machine.lanes / kDeltaChunk;
+  k.forWarps(k.i64(ceilDiv(heads, perWarp)), [&](V warp) {
+    V place = warp * perWarp + lane() / kDeltaChunk;
+    V column = lane() & (kDeltaChunk - 1);
+    auto column32 = [&] {
+      V begin = place * (kDeltaChunk * at.rawRow), system = lower + begin;
+      V to = inverse + begin + column * 4;
+      V strength = scalar(beta, inHead(firstHead + place, column));
+      SmallVector<V> x;
+      for (int64_t i = 0; i < kDeltaChunk; ++i) {
+        // Four sums, which need not wait for each other.
+        SmallVector<V> sums(4, k.f32(0));
+        V isOwn = column == i;
+        sums[0] = k.select(isOwn, k.f32(1), k.f32(0));
+        for (int64_t m = 0; m < i; m += 4) {
+          V factors = k.load(four(), system, i * at.rawRow + m * 4, 16);
+          for (int64_t e = 0; e < 4 && m + e < i; ++e)
+            sums[size_t(e)] =
+                k.fma(k.extract(factors, e), x[size_t(m + e)], sums[size_t(e)]);
+        }
+        x.push_back((sums[0] + sums[1]) + (sums[2] + sums[3]));
+        k.store(k.select(isOwn, k.f32(0), x.back() * strength), to,
+                i * at.rawRow);
+      }
+    };
+    if (heads % perWarp)
+      k.ifThen(place < heads, column32);
+    else
+      column32();
+  });
+}
+
+/// Writes T of \p heads value heads from \p firstHead on.
+void DeltaPrepare::storeInverse(V firstHead, int64_t heads) {
+  k.forThreads(heads * (kDeltaChunk * kHalf), [&](V number) {
+    V index = number + zero;
+    V row = index / kHalf, word = index % kHalf; // rows of all heads
+    V from = inverse + row * at.rawRow + word * 4;
+    std::array<V, 2> words = products.splitPairs(
+        k.load(k.f32(), from), k.load(k.f32(), from, kHalf * 4));
+    V i = row % kDeltaChunk, head = firstHead + row / kDeltaChunk;
+    k.ifThen(i < count, [&] {
+      V to = rowOf(i) + head * at.row.perHead + products.splitPlace(word);
+      k.store(words[0], to, at.row.triangles());
+      k.store(words[1], to, at.row.triangles() + 16);
+    });
+  });
 }

@@ -1,12 +1,18 @@
 // The state of a panel: f32 in the sums of matrix instructions, which a chunk's
 // keys are added to, and sums of two bf16 in shared memory, which a chunk's
-// vectors are multiplied with.
+// vectors are multiplied with. For the products with those and with d, a warp
+// has a tile of the panel's rows and all tokens of the chunk: half of the warps
+// multiply with k and find d, others multiply with q and read with d.
 #include "targets/gpu/kernels/DeltaChunk.h"
 
 using namespace quartet;
 using namespace quartet::gpu;
 using llvm::ArrayRef;
 using llvm::SmallVector;
+
+/// Tokens w and kHalf + w are a word; a lane has results of both.
+static constexpr int64_t kHalf = kDeltaChunk / 2;
+static_assert(kHalf == DeltaProducts::singleTile);
 
 /// Calls \p piece for each run of the state that the lane has: \p word counts
 /// the words (two columns) of the row, \p even and \p odd are the sums.
@@ -100,7 +106,7 @@ void DeltaChunk::splitState(ArrayRef<DeltaProducts::Sum> sums) {
   eachPiece([&](V row, V word, V ours, size_t even, size_t odd, int64_t place) {
     auto parts = products.splitPairs(products.runOf(sums[even], place),
                                      products.runOf(sums[odd], place));
-    V to = state + (row * at.stateRow + products.splitPlace(word));
+    V to = state + (row * at.vectorRow + products.splitPlace(word));
     int64_t wide = std::min<int64_t>(products.run, 4);
     auto store = [&] {
       for (int64_t part = 0; part < 2; ++part)
@@ -115,11 +121,11 @@ void DeltaChunk::splitState(ArrayRef<DeltaProducts::Sum> sums) {
 /// The lane's words of tokens of one or two elements (rows of the panel).
 DeltaProducts::Words DeltaChunk::lineWords(V from, ArrayRef<V> elements) {
   DeltaProducts::Words words;
-  V line = products.firstWord(at.inner) * at.line;
+  V line = products.firstWord(kDeltaChunk) * at.line;
   for (V element : elements)
     for (int64_t part = 0; part < 2; ++part) {
       words[part].emplace_back();
-      for (int64_t m = 0; m < products.wordCount(at.inner); ++m)
+      for (int64_t m = 0; m < products.wordCount(kDeltaChunk); ++m)
         words[part].back().push_back(k.load(k.i32(),
                                             from + (line + element * 4),
                                             m * at.line + part * at.lines()));
@@ -134,13 +140,11 @@ std::array<DeltaProducts::Words, 2> DeltaChunk::keyWords(V pair) {
   V column = products.splitPlace(pair * products.runTile + products.runRow());
   for (int64_t part = 0; part < 2; ++part) {
     SmallVector<V> even, odd;
-    for (int64_t m = 0; m < products.wordCount(at.inner); ++m) {
-      V token = products.firstWord(at.inner) + m;
-      if (at.inner > chunk) // its d are zero
-        token = k.min(token, k.i64(half - 1));
-      V from = keyOf(token) + column;
+    for (int64_t m = 0; m < products.wordCount(kDeltaChunk); ++m) {
+      V from =
+          keys + (products.firstWord(kDeltaChunk) + m) * at.vectorRow + column;
       V first = k.load(k.i32(), from, part * 16);
-      V second = k.load(k.i32(), from, half * row.bytes + part * 16);
+      V second = k.load(k.i32(), from, kHalf * at.vectorRow + part * 16);
       even.push_back((first & int64_t(0xffff)) | (second << 16));
       odd.push_back((first >> 16) | (second & int64_t(int32_t(0xffff0000))));
     }
@@ -150,9 +154,142 @@ std::array<DeltaProducts::Words, 2> DeltaChunk::keyWords(V pair) {
   return words;
 }
 
+DeltaChunk::Job DeltaChunk::job() {
+  V number = warp();
+  assert(2 * runTiles <= k.machine.warps() && "a panel has too many tiles");
+  V ofKeys = number < runTiles, ofQueries = number >= runTiles;
+  V tile = k.select(ofKeys, number, number - runTiles);
+  if (2 * runTiles < k.machine.warps())
+    ofQueries = ofQueries & (number < 2 * runTiles);
+  return {tile, ofKeys, ofQueries};
+}
+
+/// The state's rows with k, or with q: of tokens of the first half and of the
+/// second.
+DeltaChunk::Sums DeltaChunk::dots(const Job &job) {
+  auto multiply = [&] {
+    V run = job.tile * products.runTile + products.runRow();
+    V from = k.select(job.ofKeys, keys, queries);
+    SmallVector<SmallVector<V>> tokens(2);
+    for (int64_t half = 0; half < 2; ++half)
+      for (int64_t place = 0; place < products.places; ++place)
+        tokens[size_t(half)].push_back(from +
+                                       tokenOf(half, place) * at.vectorRow);
+    return flattened(
+        products.dot({state + run * at.vectorRow}, tokens, at.row.vector));
+  };
+  if (2 * runTiles == k.machine.warps())
+    return unflattened(multiply(), 2);
+  auto none = [&] { return flattened(Sums(2, products.zero())); };
+  return unflattened(k.ifElse(job.ofKeys | job.ofQueries, multiply, none), 2);
+}
+
+/// Of what dots() gave: for keys r, in the place of the values. \returns what
+/// the warp's next sums begin with: for keys beta_i r_i, the largest part of d,
+/// which so loses nothing; for queries exp(c_i) S q_i.
+DeltaChunk::Sums DeltaChunk::recall(const Job &job,
+                                    ArrayRef<DeltaProducts::Sum> sums) {
+  int64_t wide = products.run;
+  auto make = [&] {
+    SmallVector<V> own[2];
+    for (int64_t place = 0; place < products.places; ++place) {
+      V to = recalled + tokenOf(0, place) * at.line + elementOf(job.tile) * 4;
+      SmallVector<V> r;
+      for (int64_t half = 0; half < 2; ++half) {
+        V i = tokenOf(half, place), forget = k.neg(factor(i));
+        // Lines begin at multiples of 8 bytes.
+        V v = k.load(k.vec(wide, k.f32()), to, half * at.lines(), 8);
+        r.push_back(k.fma(k.splat(forget, wide),
+                          products.runOf(sums[size_t(half)], place), v));
+        own[half].push_back(r.back() * k.splat(strength(i), wide));
+      }
+      auto parts = products.splitPairs(r[0], r[1]);
+      for (int64_t part = 0; part < 2; ++part)
+        k.store(parts[size_t(part)], to, part * at.lines(), 8);
+    }
+    return flattened({products.sumOf(own[0]), products.sumOf(own[1])});
+  };
+  auto scale = [&] {
+    Sums scaled;
+    for (int64_t half = 0; half < 2; ++half) {
+      SmallVector<V> runs;
+      for (int64_t place = 0; place < products.places; ++place)
+        runs.push_back(products.runOf(sums[size_t(half)], place) *
+                       k.splat(factor(tokenOf(half, place)), wide));
+      scaled.push_back(products.sumOf(runs));
+    }
+    return flattened(scaled);
+  };
+  return unflattened(k.ifElse(job.ofKeys, make, scale), 2);
+}
+
+/// \p sums of a tile plus its \p words (lines) times the chunk's \p rows, of
+/// tokens of the first half and of the second.
+DeltaChunk::Sums DeltaChunk::timesTokens(V words, V rows, V tile, Sums sums) {
+  DeltaProducts::Words run =
+      lineWords(words, {tile * products.runTile + products.runRow()});
+  SmallVector<DeltaProducts::Words> singles;
+  for (int64_t half = 0; half < 2; ++half) {
+    SmallVector<V> from;
+    for (int64_t place = 0; place < products.places; ++place)
+      from.push_back(rows + tokenOf(half, place) * at.wordRow);
+    singles.push_back(products.splitWords(from, k.i64(0), kDeltaChunk));
+  }
+  products.multiply(sums, {run}, singles);
+  return sums;
+}
+
+/// d = T r as words of two tokens, also of what is left of it at the chunk's
+/// end. \p begin: what recall() gave.
+void DeltaChunk::solve(const Job &job, Sums begin) {
+  k.ifThen(job.ofKeys, [&] {
+    int64_t wide = products.run;
+    Sums d = timesTokens(recalled, triangle, job.tile, begin);
+    for (int64_t place = 0; place < products.places; ++place) {
+      V to = lines + tokenOf(0, place) * at.line + elementOf(job.tile) * 4;
+      V first = products.runOf(d[0], place),
+        second = products.runOf(d[1], place);
+      auto now = products.splitPairs(first, second);
+      auto later = products.splitPairs(
+          first * k.splat(remain(tokenOf(0, place)), wide),
+          second * k.splat(remain(tokenOf(1, place)), wide));
+      for (int64_t part = 0; part < 2; ++part) {
+        k.store(now[size_t(part)], to, part * at.lines(), 8);
+        k.store(later[size_t(part)], to, (2 + part) * at.lines(), 8);
+      }
+    }
+  });
+}
+
+/// Outputs of a panel for the \p tokens tokens from \p token on, from what
+/// recall() gave for queries.
+void DeltaChunk::read(const Job &job, V first, V count, V token, V tokens,
+                      Sums sums) {
+  k.ifThen(job.ofQueries, [&] {
+    int64_t wide = products.run;
+    sums = timesTokens(lines, reads, job.tile, sums);
+    V element = elementOf(job.tile);
+    for (int64_t half = 0; half < 2; ++half)
+      for (int64_t place = 0; place < products.places; ++place) {
+        V i = tokenOf(half, place);
+        V out = products.runOf(sums[size_t(half)], place);
+        k.ifThen(i < tokens, [&] {
+          if (at.resident && shape.rows() == panel) // all are there, aligned
+            return k.store(out, outOf(token + i, first + element), int64_t(0),
+                           products.runAlign());
+          for (int64_t e = 0; e < wide; ++e)
+            k.ifThen(element + e < count, [&] {
+              k.store(k.extract(out, e), outOf(token + i, first + element),
+                      e * 4);
+            });
+        });
+      }
+  });
+}
+
 /// The panel's state behind the chunk.
-void DeltaChunk::update(V head, Sums &sums) {
-  V all = scalar(factors, inHead(head, k.i64(chunk - 1)));
+void DeltaChunk::update(V tokens, Sums &sums) {
+  V all = factor(tokens - 1);
   for (DeltaProducts::Sum &sum : sums)
     for (V &value : sum) {
       auto vector = llvm::dyn_cast<mlir::VectorType>(value.type());
@@ -176,57 +313,5 @@ void DeltaChunk::update(V head, Sums &sums) {
         llvm::MutableArrayRef<DeltaProducts::Sum>(sums).slice(next, each), runs,
         singles);
     next += each;
-  });
-}
-
-/// Outputs of a panel for the \p tokens tokens from \p token on.
-void DeltaChunk::read(V first, V count, V token, V tokens) {
-  DeltaShare parts(panel / products.runTile, chunk / products.singleTile,
-                   k.machine.warps());
-  int64_t wide = products.run;
-  parts.eachOwn(k, warp(), [&](V run, V single) {
-    SmallVector<DeltaProducts::Words> runs, singles;
-    SmallVector<V> elements, rowsOf; // first elements; tokens
-    Sums sums;
-    for (int64_t r = 0; r < parts.runs; ++r) {
-      V begin = (run + r) * products.runTile;
-      runs.push_back(lineWords(lines, {begin + products.runRow()}));
-      elements.push_back(begin + products.firstOfRun());
-    }
-    for (int64_t s = 0; s < parts.singles; ++s) {
-      SmallVector<V> from;
-      for (int64_t place = 0; place < products.places; ++place) {
-        rowsOf.push_back((single + s) * products.singleTile +
-                         products.singleRow(place));
-        from.push_back(reads + rowsOf.back() * at.readRow);
-      }
-      singles.push_back(products.splitWords(from, k.i64(0), at.inner));
-    }
-    auto tokenOf = [&](int64_t s, int64_t place) {
-      return rowsOf[size_t(s * products.places + place)];
-    };
-    for (V element : elements)
-      for (int64_t s = 0; s < parts.singles; ++s) {
-        SmallVector<V> start;
-        for (int64_t place = 0; place < products.places; ++place)
-          start.push_back(k.load(k.vec(wide, k.f32()), readout,
-                                 (tokenOf(s, place) * panel + element) * 4,
-                                 products.runAlign()));
-        sums.push_back(products.sumOf(start));
-      }
-    products.multiply(sums, runs, singles);
-    for (int64_t r = 0; r < parts.runs; ++r)
-      for (int64_t s = 0; s < parts.singles; ++s)
-        for (int64_t place = 0; place < products.places; ++place) {
-          V i = tokenOf(s, place), element = elements[size_t(r)];
-          V out = products.runOf(sums[size_t(r * parts.singles + s)], place);
-          k.ifThen(i < tokens, [&] {
-            for (int64_t e = 0; e < wide; ++e)
-              k.ifThen(element + e < count, [&] {
-                k.store(k.extract(out, e), outOf(token + i, first + element),
-                        e * 4);
-              });
-          });
-        }
   });
 }

@@ -7,6 +7,11 @@
 // RUN: quartet-opt %quartet_src/test/passes/Tile/Inputs/hybrid.mlir -o %t.hybrid.mlir
 // RUN: quartet-opt %t.hybrid.mlir -o %t.again.mlir
 // RUN: diff %t.hybrid.mlir %t.again.mlir
+// RUN: FileCheck %s --check-prefix=DELTA < %t.hybrid.mlir
+
+// DELTA: tile.delta_scan[%{{.*}}, %{{.*}}] input @proj column 0
+// DELTA: tile.delta_prepare[%{{.*}}, %{{.*}}] tile 2 input @proj column 0 controls @controls a 4 b 0 taps @taps a_log @a_log dt_bias @dt_bias window @window to @prepared key_heads 2 value_heads 4 key_dim 16 value_dim 16 qk_eps 9.99999997E-7
+// DELTA: tile.delta_scan[%{{.*}}, %{{.*}}] chunked prepared @prepared input @proj column 0
 
 // CHECK-LABEL: tile.program @p
 tile.program @p {

@@ -1,5 +1,6 @@
 // Vector clocks over a random interleaving of workers.
 #include "test/passes/Tile/ScheduleSimulator.h"
+#include "dialects/Tile/PreparedRow.h"
 #include <array>
 #include <map>
 #include <random>
@@ -272,6 +273,8 @@ private:
       executeMatmul(c, matmul);
     else if (auto scan = dyn_cast<DeltaScanOp>(op))
       executeScan(c, scan);
+    else if (auto prepare = dyn_cast<DeltaPrepareOp>(op))
+      executePrepare(c, prepare);
     else if (auto attend = dyn_cast<AttendOp>(op))
       executeAttend(c, attend);
     else if (auto choose = dyn_cast<ChooseExpertsOp>(op)) {
@@ -363,6 +366,45 @@ private:
     }
   }
 
+  template <typename Op> void readGates(const Context &c, Op op, Span rows) {
+    int64_t head = at(c, op.getHead());
+    int64_t group = op.getValueHeads() / op.getKeyHeads();
+    for (int64_t column : {op.getAColumn(), op.getBColumn()})
+      read(c, op.getControls(), rows,
+           {column + head * group, column + (head + 1) * group}, op);
+  }
+
+  Span preparedOf(StringRef buffer, int64_t head, int64_t heads) {
+    int64_t each = widthOf(buffer) / heads;
+    return {head * each, (head + 1) * each};
+  }
+
+  /// Sequences begin with the step here, so that it has their chunks from the
+  /// first one on.
+  void executePrepare(const Context &c, DeltaPrepareOp op) {
+    Span begins = tile(c, op.getToken(), op.getTile());
+    int64_t head = at(c, op.getHead());
+    int64_t keys = op.getKeyHeads(), dk = op.getKeyDim();
+    Memory window = stateMemory(op, op.getWindow(), c.repetition);
+    for (int64_t sequence = 0; sequence < sequences; ++sequence) {
+      Span all = tokensOf(sequence);
+      for (int64_t first = all.begin; first < all.end; first += kDeltaChunk) {
+        if (first < begins.begin || first >= begins.end)
+          continue;
+        Span rows{first, std::min(first + kDeltaChunk, all.end)};
+        for (int64_t channel : {head * dk, (keys + head) * dk}) {
+          int64_t column = op.getInputColumn() + channel;
+          read(c, op.getInput(), rows, {column, column + dk}, op);
+          touch(c.worker, window, {sequence, sequence + 1},
+                {channel, channel + dk}, true, false, op);
+        }
+        readGates(c, op, rows);
+        write(c, op.getPrepared(), rows,
+              preparedOf(op.getPrepared(), head, keys), op);
+      }
+    }
+  }
+
   void executeScan(const Context &c, DeltaScanOp op) {
     int64_t sequence = at(c, op.getSequence()), head = at(c, op.getHead());
     Span rows = tokensOf(sequence), slot{sequence, sequence + 1};
@@ -378,9 +420,11 @@ private:
     channels(head * dk, dk);
     channels(keys * dk + head * dk, dk);
     channels(2 * keys * dk + head * group * dv, group * dv);
-    for (int64_t column : {op.getAColumn(), op.getBColumn()})
-      read(c, op.getControls(), rows,
-           {column + head * group, column + (head + 1) * group}, op);
+    if (op.getPrepared())
+      read(c, *op.getPrepared(), rows,
+           preparedOf(*op.getPrepared(), head, keys), op);
+    else
+      readGates(c, op, rows);
     Span values{head * group * dv, (head + 1) * group * dv};
     touch(c.worker, stateMemory(op, op.getState(), c.repetition), slot, values,
           true, true, op);

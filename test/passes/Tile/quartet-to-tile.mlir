@@ -1,8 +1,8 @@
 // The schedule of a model with both kinds of layers: what its phases are, in which
 // order, and what a step of few and of many tokens differ in.
 // RUN: quartetc build %quartet_src/test/golden/moe -q --layers 4 --emit=phases -o %t.mlir
-// RUN: quartet-opt %t.mlir -quartet-to-tile=buckets=4,64 | FileCheck %s --implicit-check-not=tile.choose_experts
-// RUN: quartet-opt %t.mlir -quartet-to-tile="buckets=4,64 gpu" -tile-verify-schedule | FileCheck %s --check-prefix=GPU
+// RUN: quartet-opt %t.mlir -quartet-to-tile=buckets=4,64 | FileCheck %s --implicit-check-not=tile.choose_experts --implicit-check-not=prepare
+// RUN: quartet-opt %t.mlir -quartet-to-tile="buckets=4,64,4096 gpu" -tile-verify-schedule | FileCheck %s --check-prefix=GPU
 // RUN: not quartet-opt %s -quartet-to-tile=buckets=1 2>&1 | FileCheck %s --check-prefix=NONE
 
 // NONE: error: {{.*}}has no phases; run quartet-form-phases first
@@ -84,16 +84,28 @@ quartet.model @empty {
 // CHECK:         tile.stage plain @l3.in.stage
 // CHECK:         tile.store_head
 
-// On GPUs tasks choose experts in a phase in front, where tokens are many, and experts' down
+// On GPUs a phase in front of the delta rule prepares chunks, a task for each key head and
+// tile of tokens that they begin in, of a chunk where that makes enough tasks; not for few
+// tokens. Tasks choose experts in a phase in front, where tokens are many, and experts' down
 // projections are tasks by expert, whose pairs are added up behind.
 // GPU:         tile.step @few_4 few tokens 4
-// GPU-NOT:     tile.choose_experts
+// GPU-NOT:     {{tile.choose_experts|prepare}}
 // GPU:         tile.route @l0.route experts 8 top_k 2 renormalize shared 1 gate 16 tokens 4
 // GPU-NOT:     tile.choose_experts
 // GPU:         tile.step @many_64 many tokens 64
+// GPU:         tile.buffer @l0.delta.prepare : memref<64x{{[0-9]+}}xf32>
 // GPU:         tile.buffer @l0.up.choose : memref<64x3xi32>
 // GPU:         tile.buffer @l0.up.choose.weights : memref<64x3xf32>
 // GPU:         tile.buffer @l0.down.pairs : memref<{{[0-9]+}}x64xf32>
+// GPU:         tile.phase @l0.delta.prepare {
+// GPU-NEXT:      tile.wait @l0.in.done
+// GPU-NEXT:      tile.tasks [<tokens 4>, <count 2>] {
+// GPU-NEXT:      ^bb0(%[[T:.*]]: index, %[[H:.*]]: index):
+// GPU-NEXT:        tile.delta_prepare[%[[T]], %[[H]]] tile 4 input @l0.in{{.*}} window @l0.conv_window{{.*}} to @l0.delta.prepare key_heads 2
+// GPU:           tile.signal @l0.delta.prepare.done
+// GPU:         tile.phase @l0.delta {
+// GPU-NEXT:      tile.wait @l0.delta.prepare.done
+// GPU:           tile.delta_scan{{.*}} chunked prepared @l0.delta.prepare
 // GPU:         tile.phase @l0.up.choose {
 // GPU-NEXT:      tile.wait @l0.route.done
 // GPU-NEXT:      tile.tasks [<tokens 8>] {
@@ -117,3 +129,7 @@ quartet.model @empty {
 // GPU:           tile.signal @l0.down.sum.done
 // GPU:         tile.phase @l1.in
 // GPU-NEXT:      tile.wait @l0.down.sum.done
+// GPU:         tile.step @many_4096 many tokens 4096
+// GPU:         tile.phase @l0.delta.prepare {
+// GPU:           tile.tasks [<tokens 32>, <count 2>] {
+// GPU:             tile.delta_prepare{{.*}} tile 32 input

@@ -191,3 +191,59 @@ tile.program @chosen {
     }
   }
 }
+
+// -----
+
+// What was prepared stays until the scan, which needs the projections, but no controls.
+tile.program @prepared {
+  tile.state @window slots : tensor<?x3x64xbf16>
+  tile.state @state slots : tensor<?x4x8x8xf32>
+  tile.vector @taps : tensor<64x4xf32>
+  tile.vector @v : tensor<4xf32>
+  // CHECK: tile.step @s many tokens 4 sequences 2 scratch 7936
+  tile.step @s many tokens 4 sequences 2 {
+    // CHECK-DAG: tile.buffer @k at [[K:[0-9]+]] :
+    // CHECK-DAG: tile.buffer @b at [[K]] :
+    tile.buffer @in : memref<4x64xf32>
+    tile.buffer @k : memref<4x8xf32>
+    tile.buffer @r : memref<4x400xf32>
+    tile.buffer @b : memref<4x8xf32>
+    tile.buffer @o : memref<4x32xf32>
+    tile.event @e
+    tile.event @f
+    tile.event @g
+    tile.phase @inputs {
+      tile.tasks [<tokens 2>] {
+      ^bb0(%t: index):
+        tile.rope_table @in[%t] tile 2 inv_freq [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0] axes [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] scale 1.0
+        tile.rope_table @k[%t] tile 2 inv_freq [1.0, 1.0, 1.0, 1.0] axes [0, 0, 0, 0] scale 1.0
+      }
+      tile.signal @e
+    }
+    tile.phase @prepare {
+      tile.wait @e
+      tile.tasks [<tokens 2>, <count 2>] {
+      ^bb0(%t: index, %h: index):
+        tile.delta_prepare[%t, %h] tile 2 input @in column 0 controls @k a 4 b 0 taps @taps a_log @v
+          dt_bias @v window @window to @r key_heads 2 value_heads 4 key_dim 8 value_dim 8 qk_eps 1.0e-6
+      }
+      tile.signal @f
+    }
+    tile.phase @p {
+      tile.wait @f
+      tile.tasks [<tokens 2>] {
+      ^bb0(%t: index):
+        tile.rope_table @b[%t] tile 2 inv_freq [1.0, 1.0, 1.0, 1.0] axes [0, 0, 0, 0] scale 1.0
+      }
+      tile.signal @g
+    }
+    tile.phase @scan {
+      tile.wait @g
+      tile.tasks [<sequences 1>, <count 2>] {
+      ^bb0(%q: index, %h: index):
+        tile.delta_scan[%q, %h] chunked prepared @r input @in column 0 controls @k a 4 b 0 taps @taps a_log @v
+          dt_bias @v window @window state @state to @o key_heads 2 value_heads 4 key_dim 8 value_dim 8 qk_eps 1.0e-6
+      }
+    }
+  }
+}

@@ -5,7 +5,7 @@
 // RUN: quartet-opt %S/Inputs/hybrid.mlir -tile-verify-schedule=local-bytes=2304 -o /dev/null
 // RUN: not quartet-opt %S/Inputs/hybrid.mlir -tile-verify-schedule=scratch-bytes=8192 -o /dev/null 2>&1 | FileCheck %s --check-prefix=SCRATCH
 // RUN: not quartet-opt %S/Inputs/hybrid.mlir -tile-plan-memory -tile-verify-schedule=scratch-bytes=4096 -o /dev/null 2>&1 | FileCheck %s --check-prefix=PLANNED
-// RUN: quartet-opt %S/Inputs/hybrid.mlir -tile-plan-memory -tile-verify-schedule=scratch-bytes=16384 -o /dev/null
+// RUN: quartet-opt %S/Inputs/hybrid.mlir -tile-plan-memory -tile-verify-schedule=scratch-bytes=32768 -o /dev/null
 
 // LOCAL: error: phase @delta_in needs 2304 bytes of local memory; a worker has 2303
 // SCRATCH: error: step @few needs {{[0-9]+}} bytes of scratch memory; there are 8192

@@ -85,3 +85,49 @@ tile.program @sort {
     }
   }
 }
+
+// -----
+
+tile.program @prepare {
+  tile.state @window slots : tensor<?x3x64xbf16>
+  tile.state @state slots : tensor<?x4x8x8xf32>
+  tile.vector @taps : tensor<64x4xf32>
+  tile.vector @v : tensor<4xf32>
+  tile.step @s many tokens 4 sequences 2 {
+    tile.buffer @in at 0 : memref<4x64xf32>
+    tile.buffer @k at 1024 : memref<4x8xf32>
+    tile.buffer @r at 1152 : memref<4x400xf32>
+    tile.buffer @o at 7424 : memref<4x32xf32>
+    tile.phase @p {
+      tile.tasks [<tokens 2>, <count 2>] {
+      ^bb0(%t: index, %h: index):
+        // expected-error @+1 {{has no lowering for CPUs}}
+        tile.delta_prepare[%t, %h] tile 2 input @in column 0 controls @k a 4 b 0 taps @taps a_log @v
+          dt_bias @v window @window to @r key_heads 2 value_heads 4 key_dim 8 value_dim 8 qk_eps 1.0e-6
+      }
+    }
+  }
+}
+
+// -----
+
+tile.program @prepared {
+  tile.state @window slots : tensor<?x3x64xbf16>
+  tile.state @state slots : tensor<?x4x8x8xf32>
+  tile.vector @taps : tensor<64x4xf32>
+  tile.vector @v : tensor<4xf32>
+  tile.step @s many tokens 4 sequences 2 {
+    tile.buffer @in at 0 : memref<4x64xf32>
+    tile.buffer @k at 1024 : memref<4x8xf32>
+    tile.buffer @r at 1152 : memref<4x400xf32>
+    tile.buffer @o at 7424 : memref<4x32xf32>
+    tile.phase @p {
+      tile.tasks [<sequences 1>, <count 2>] {
+      ^bb0(%q: index, %h: index):
+        // expected-error @+1 {{takes prepared rows, which CPUs do not}}
+        tile.delta_scan[%q, %h] chunked prepared @r input @in column 0 controls @k a 4 b 0 taps @taps a_log @v
+          dt_bias @v window @window state @state to @o key_heads 2 value_heads 4 key_dim 8 value_dim 8 qk_eps 1.0e-6
+      }
+    }
+  }
+}

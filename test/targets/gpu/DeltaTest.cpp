@@ -4,6 +4,7 @@
 #include "targets/Chips.h"
 #include "test/targets/cpu/DeltaInputs.h"
 #include "test/targets/gpu/DeviceRunner.h"
+#include <limits>
 
 using namespace quartet;
 using namespace quartet::test;
@@ -53,6 +54,9 @@ struct Delta {
       value = reference::roundTo(windowType, value);
     state = random.floats(valueHeads * valueDim * keyDim, -0.3f, 0.3f);
   }
+
+  /// Of a token and key head.
+  tile::PreparedRow prepared() const { return {keyDim, heads}; }
 
   /// Window and state change.
   struct Result {
@@ -119,17 +123,18 @@ struct Delta {
   }
 };
 
-/// The kernel for one shape: a block per key head and part.
+/// The kernels for one shape: a block per key head and part.
 struct Kernel {
   DeviceRunner runner;
   int64_t parts;
+  bool chunked;
 
   Kernel(const gpu::GpuFacts &gpu, const Delta &d, bool chunked,
          int64_t parts = 1)
-      : runner(gpu), parts(parts) {
+      : runner(gpu), parts(parts), chunked(chunked) {
     gpu::DeviceBuilder &k = runner.k();
-    runner.add("delta", "ppppppppiip", [&](llvm::ArrayRef<V> a) {
-      gpu::DeltaShape shape;
+    auto setUp = [&](gpu::DeltaShape &shape, gpu::DeltaArgs &args,
+                     llvm::ArrayRef<V> a) {
       shape.keyHeads = Delta::keyHeads;
       shape.valueHeads = d.valueHeads;
       shape.keyDim = d.keyDim;
@@ -138,8 +143,6 @@ struct Kernel {
       shape.windowType = d.windowType == Type::kF32   ? k.f32()
                          : d.windowType == Type::kF16 ? k.f16()
                                                       : k.bf16();
-      shape.parts = parts;
-      gpu::DeltaArgs args;
       args.input = a[0];
       args.inputStride = k.i64(d.width * 4);
       args.a = a[0] + d.channels * 4;
@@ -153,12 +156,35 @@ struct Kernel {
       args.state = a[5];
       args.out = a[6];
       args.outStride = k.i64(d.valueHeads * d.valueDim * 4);
-      args.readers = a[7];
+      args.prepared = a[7];
+      args.preparedStride = k.i64(Delta::keyHeads * d.prepared().bytes());
       args.tokens = a[8];
       args.place = a[9];
+    };
+    if (chunked) // a block per key head and chunk
+      runner.add("prepare", "ppppppppiip", [&](llvm::ArrayRef<V> a) {
+        gpu::DeltaShape shape;
+        gpu::DeltaArgs args;
+        setUp(shape, args, a);
+        args.head = k.worker() % Delta::keyHeads;
+        V first = k.fold(k.i64(0), k.worker() / Delta::keyHeads, 1, {k.i64(0)},
+                         [&](V, llvm::ArrayRef<V> at) {
+                           return llvm::SmallVector<V>{
+                               gpu::endOfChunk(k, args, at[0])};
+                         })[0];
+        k.ifThen(first < args.tokens, [&] {
+          gpu::deltaPrepare(k, shape, args, first,
+                            gpu::endOfChunk(k, args, first) - first);
+        });
+      });
+    runner.add("delta", "ppppppppiip", [&](llvm::ArrayRef<V> a) {
+      gpu::DeltaShape shape;
+      gpu::DeltaArgs args;
+      setUp(shape, args, a);
+      shape.parts = parts;
       args.head = k.worker() / parts;
       args.part = k.worker() % parts;
-      args.readers = a[7] + args.head * 4;
+      args.readers = a[10] + args.head * 4;
       gpu::deltaScan(k, shape, args, chunked);
     });
   }
@@ -170,6 +196,10 @@ struct Kernel {
     int64_t outWidth = d.valueHeads * d.valueDim;
     result.out.resize(d.tokens * outWidth);
     std::vector<int32_t> readers(Delta::keyHeads, 0);
+    // What is read without being written would show.
+    std::vector<float> prepared(d.tokens * Delta::keyHeads *
+                                    d.prepared().bytes() / 4,
+                                std::numeric_limits<float>::quiet_NaN());
     runner.know(d.rows, "rows");
     runner.know(d.weights, "taps");
     runner.know(d.aLog, "a_log");
@@ -177,15 +207,27 @@ struct Kernel {
     runner.know(result.window, "window", RegionKind::ReadWrite);
     runner.know(result.state, "state", RegionKind::ReadWrite);
     runner.know(result.out, "out", RegionKind::ReadWrite);
+    runner.know(prepared, "prepared", RegionKind::ReadWrite);
     runner.know(readers, "readers", RegionKind::ReadWrite);
-    for (size_t i = 0; i + 1 < cuts.size(); ++i)
-      runner.launch("delta", Delta::keyHeads * parts,
-                    {d.rows.data() + cuts[i] * d.width, d.weights.data(),
-                     result.window.data(), d.aLog.data(), d.dtBias.data(),
-                     result.state.data(),
-                     result.out.data() + cuts[i] * outWidth, readers.data(),
-                     cuts[i + 1] - cuts[i], cuts[i], nullptr},
-                    seed);
+    for (size_t i = 0; i + 1 < cuts.size(); ++i) {
+      int64_t tokens = cuts[i + 1] - cuts[i];
+      llvm::SmallVector<DeviceRunner::Argument> arguments{
+          d.rows.data() + cuts[i] * d.width,
+          d.weights.data(),
+          result.window.data(),
+          d.aLog.data(),
+          d.dtBias.data(),
+          result.state.data(),
+          result.out.data() + cuts[i] * outWidth,
+          prepared.data(),
+          tokens,
+          cuts[i],
+          readers.data()};
+      int64_t chunks = (tokens + gpu::kDeltaChunk - 1) / gpu::kDeltaChunk + 1;
+      if (chunked)
+        runner.launch("prepare", Delta::keyHeads * chunks, arguments, seed);
+      runner.launch("delta", Delta::keyHeads * parts, arguments, seed);
+    }
     runner.forget();
     EXPECT_EQ(readers, std::vector<int32_t>(Delta::keyHeads, 0));
     return result;

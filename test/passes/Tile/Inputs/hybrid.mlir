@@ -256,6 +256,7 @@ tile.program @hybrid {
     tile.buffer @x : memref<8x64xf32>
     tile.buffer @proj : memref<8x192xf32>
     tile.buffer @controls : memref<8x16xf32>
+    tile.buffer @prepared : memref<8x400xf32>
     tile.buffer @o : memref<8x64xf32>
     tile.buffer @logits : memref<8x16xf32>
     tile.buffer @xq : !tile.rows<8, 64, 32>
@@ -266,6 +267,7 @@ tile.program @hybrid {
     tile.buffer @maxima : memref<8x3xf32>
     tile.event @E
     tile.event @D1
+    tile.event @D1p
     tile.event @D2
     tile.event @D3
     tile.event @D4
@@ -305,11 +307,21 @@ tile.program @hybrid {
         }
         tile.signal @D1
       }
-      tile.phase @delta {
+      tile.phase @delta_prepare {
         tile.wait @D1
+        tile.tasks [<tokens 2>, <count 2>] {
+        ^bb0(%t: index, %h: index):
+          tile.delta_prepare[%t, %h] tile 2 input @proj column 0 controls @controls a 4 b 0
+            taps @taps a_log @a_log dt_bias @dt_bias window @window to @prepared
+            key_heads 2 value_heads 4 key_dim 16 value_dim 16 qk_eps 1.0e-6
+        }
+        tile.signal @D1p
+      }
+      tile.phase @delta {
+        tile.wait @D1p
         tile.tasks [<sequences 1>, <count 2>] {
         ^bb0(%s: index, %h: index):
-          tile.delta_scan[%s, %h] chunked input @proj column 0 controls @controls a 4 b 0
+          tile.delta_scan[%s, %h] chunked prepared @prepared input @proj column 0 controls @controls a 4 b 0
             taps @taps a_log @a_log dt_bias @dt_bias window @window state @delta to @o
             key_heads 2 value_heads 4 key_dim 16 value_dim 16 qk_eps 1.0e-6
         }
