@@ -21,7 +21,7 @@ struct ManifestFacts {
   std::string plan = {}; ///< JSON object, see docs/manifest.md; empty: none
   bool mtp = false;      ///< with a step of multi-token prediction
   std::vector<std::string> devices = {}; ///< "sm_90a": GPUs with a program
-  std::string activations = {}; ///< "bf16"; empty: as by default
+  std::string activations = {};          ///< "bf16"; empty: as by default
 };
 
 /// JSON text; the states come from the quartet.state ops of \p model.

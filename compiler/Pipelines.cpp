@@ -55,9 +55,9 @@ using namespace quartet;
 /// otherwise: one sequence, a batch, a prompt.
 static constexpr int64_t kCpuBuckets[] = {1, 16, 512};
 /// The same for GPUs, where a matrix instruction has 8 or 16 tokens. A step of
-/// 512 reads nearly all experts, for 16 tokens each: long prompts are bounded by
-/// that (24,000 tokens/s of 35B-A3B in bf16 on an H100) until steps have some
-/// thousand tokens.
+/// 512 reads nearly all experts, for 16 tokens each: long prompts are bounded
+/// by that (24,000 tokens/s of 35B-A3B in bf16 on an H100) until steps have
+/// some thousand tokens.
 static constexpr int64_t kGpuBuckets[] = {1, 8, 16, 512, 4096};
 
 void quartet::buildPhasesPipeline(OpPassManager &pm,

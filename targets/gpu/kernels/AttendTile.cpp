@@ -39,8 +39,7 @@ AttendSizes::of(const DeviceBuilder &k, int64_t width, mlir::Type cacheType) {
     sizes.rows = rows;
     sizes.keys = keys;
     sizes.apart = apart;
-    sizes.query =
-        roundUp(width * 2 * k.machine.activationParts, kBanks) + 16;
+    sizes.query = roundUp(width * 2 * k.machine.activationParts, kBanks) + 16;
     sizes.key = roundUp(width * 2, kBanks) + (isMma ? 64 : 16);
     sizes.value = width * 16 + 32;
     sizes.score = roundUp(keys * 4, kBanks) + 16;
@@ -110,27 +109,24 @@ void AttendTile::scores() {
     // A count that the code generator knows would let it unroll the loop, which
     // takes registers that the values' sums then spill.
     V steps = k.i64(width / fragments.stepColumns()) + (args.place >> 62);
-    flat = k.fold(
-        k.i64(0), steps, 1, flat,
-        [&](V step, ArrayRef<V> so) {
-          SmallVector<SmallVector<V>> a;
-          for (V row : keyRows)
-            a.push_back(fragments.words(row, 16, step));
-          SmallVector<V> next;
-          for (int64_t q = 0; q < myRows; ++q) {
-            auto parts =
-                fragments.partWords(queryRows[q], fragments.parts * 16, step);
-            for (int64_t n = 0; n < myKeys; ++n) {
-              Sum sum(so.slice((q * myKeys + n) * each, each));
-              auto rows =
-                  ArrayRef(a).slice(n * unit.rowsPerLane, unit.rowsPerLane);
-              for (ArrayRef<V> part : parts)
-                sum = fragments.multiply(rows, part, sum);
-              next.append(sum);
-            }
-          }
-          return next;
-        });
+    flat = k.fold(k.i64(0), steps, 1, flat, [&](V step, ArrayRef<V> so) {
+      SmallVector<SmallVector<V>> a;
+      for (V row : keyRows)
+        a.push_back(fragments.words(row, 16, step));
+      SmallVector<V> next;
+      for (int64_t q = 0; q < myRows; ++q) {
+        auto parts =
+            fragments.partWords(queryRows[q], fragments.parts * 16, step);
+        for (int64_t n = 0; n < myKeys; ++n) {
+          Sum sum(so.slice((q * myKeys + n) * each, each));
+          auto rows = ArrayRef(a).slice(n * unit.rowsPerLane, unit.rowsPerLane);
+          for (ArrayRef<V> part : parts)
+            sum = fragments.multiply(rows, part, sum);
+          next.append(sum);
+        }
+      }
+      return next;
+    });
     for (int64_t q = 0; q < myRows; ++q)
       for (int64_t n = 0; n < myKeys; ++n)
         for (int64_t i = 0; i < fragments.results(); ++i) {

@@ -43,8 +43,8 @@ SmallVector<V> RowFragments::words(V place, int64_t stride, V step) const {
   return all;
 }
 
-SmallVector<SmallVector<V>>
-RowFragments::partWords(V place, int64_t stride, V step) const {
+SmallVector<SmallVector<V>> RowFragments::partWords(V place, int64_t stride,
+                                                    V step) const {
   SmallVector<SmallVector<V>> all;
   for (int64_t part = parts - 1; part >= 0; --part)
     all.push_back(words(place + part * 16, stride, step));
