@@ -77,7 +77,8 @@ V Conv::column(V c, const DeltaRow &row) {
                            c * 4 + (row.value - keyDim * 8)));
 }
 
-SmallVector<V> Conv::loadTaps(V channel) {
+SmallVector<V> quartet::gpu::loadTaps(DeviceBuilder &k, const DeltaShape &shape,
+                                      const DeltaArgs &args, V channel) {
   SmallVector<V> weights;
   V weight = args.taps + channel * (shape.taps * 4);
   if (shape.taps == 4) {
@@ -97,7 +98,7 @@ void Conv::run(V first, V count, V rows, const DeltaRow &row) {
     V channel = channelOf(c);
     V from = args.input + first * args.inputStride + channel * 4;
     V to = rows + column(c, row), memory = window + c * (kept * 4);
-    SmallVector<V> weights = loadTaps(channel), held;
+    SmallVector<V> weights = loadTaps(k, shape, args, channel), held;
     for (int64_t r = 0; r < kept; ++r)
       held.push_back(k.load(k.f32(), memory, r * 4));
     held =

@@ -31,7 +31,6 @@ public:
 private:
   V rounded(V value);
   V column(V c, const DeltaRow &row);
-  llvm::SmallVector<V> loadTaps(V channel);
   /// The number among all channels of the part's channel \p c.
   V channelOf(V c);
   V windowOf(V channel, int64_t row);
@@ -42,6 +41,10 @@ private:
   V window;     ///< shared: [width()][taps - 1] f32
   V writesKeys; ///< i1: this part writes the window of q and k; null: yes
 };
+
+/// The weights of \p channel, f32.
+llvm::SmallVector<V> loadTaps(DeviceBuilder &k, const DeltaShape &shape,
+                              const DeltaArgs &args, V channel);
 
 } // namespace quartet::gpu
 #endif

@@ -1,6 +1,7 @@
 // All inputs of a thread are in flight at once, and channels that are no full
 // turn of the block are shared out by tokens, too.
 #include "targets/gpu/kernels/ConvChunk.h"
+#include "targets/gpu/kernels/Conv.h"
 #include "targets/gpu/kernels/FastMath.h"
 #include "targets/gpu/kernels/MixerRows.h"
 #include "llvm/Support/MathExtras.h"
@@ -79,17 +80,7 @@ SmallVector<V> ConvChunk::inputs(V channel, V first, int64_t length,
 }
 
 SmallVector<V> ConvChunk::taps(V channel) {
-  SmallVector<V> weights;
-  V weight = args.taps + channel * (shape.taps * 4);
-  if (shape.taps == 4) {
-    V all = k.load(k.vec(4, k.f32()), weight, int64_t(0), 16);
-    for (int64_t j = 0; j < 4; ++j)
-      weights.push_back(k.extract(all, j));
-    return weights;
-  }
-  for (int64_t j = 0; j < shape.taps; ++j)
-    weights.push_back(k.load(k.f32(), weight, j * 4));
-  return weights;
+  return loadTaps(k, shape, args, channel);
 }
 
 SmallVector<V> ConvChunk::outputs(ArrayRef<V> weights, ArrayRef<V> inputs) {
