@@ -60,10 +60,11 @@ void quartet::addBuild(CLI::App &app, BuildCommand &command,
   addChoice<int>(
       build, "--activations", {{"bf16x2", 2}, {"bf16", 1}},
       [&](int parts) { command.activationParts = parts; },
-      "How a GPU takes activations in front of weights of floats when it reads "
-      "a prompt: bf16x2 (sums of two bf16, 16 bits; the default) or bf16 (one, "
-      "as most engines do: half of the work, with errors as large as those of "
-      "Transformers in bf16)");
+      "What activations are for a GPU's matrix units when it reads a prompt, in "
+      "front of weights of floats, in attention and in the delta rule: bf16x2 "
+      "(sums of two bf16, 16 bits; the default) or bf16 (one, as in most "
+      "engines: half of the work, with errors like those of Transformers in "
+      "bf16)");
   // For tests, where small models take less time to run than to compile.
   build
       ->add_flag("--quick", command.quick,

@@ -12,10 +12,11 @@ V DeltaChunk::preparedRow(V token) {
          token * args.preparedStride;
 }
 
-/// Rows of \p tokens tokens, and zeros for the rest of the chunk.
+/// Rows of \p tokens tokens, and zeros for the rest of the chunk; of one part
+/// every other piece.
 void DeltaChunk::bringRows(ArrayRef<Image> images, V tokens) {
   bool copies = k.machine.copy != CopyEngine::None;
-  int64_t threads = k.machine.threads;
+  int64_t threads = k.machine.threads, apart = 32 / products.parts;
   struct Piece {
     V to, value, exists; ///< exists: null where it does for all threads
   };
@@ -24,7 +25,7 @@ void DeltaChunk::bringRows(ArrayRef<Image> images, V tokens) {
     exists ? k.ifThen(exists, body) : body();
   };
   for (const Image &image : images) {
-    int64_t each = image.bytes / 16, all = kDeltaChunk * each;
+    int64_t each = image.bytes / apart, all = kDeltaChunk * each;
     for (int64_t i = 0; i < all; i += threads) {
       V number = thread() + i, row = number / each, piece = number % each;
       if (threads % each == 0) { // what turns differ in is a constant
@@ -34,8 +35,8 @@ void DeltaChunk::bringRows(ArrayRef<Image> images, V tokens) {
       V inside = row < tokens, exists;
       if (i + threads > all)
         exists = number < all;
-      V to = image.to + row * image.toRow + piece * 16;
-      V from = image.from + piece * 16;
+      V to = image.to + row * image.toRow + piece * apart;
+      V from = image.from + piece * apart;
       if (copies) { // of rows that are not there nothing is read
         from = from + row * args.preparedStride;
         V valid = k.select(inside, k.i64(16), k.i64(0));

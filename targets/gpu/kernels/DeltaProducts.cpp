@@ -10,7 +10,8 @@ using llvm::ArrayRef;
 using llvm::SmallVector;
 
 DeltaProducts::DeltaProducts(DeviceBuilder &k)
-    : unit(k, MatrixElement::BF16), k(k), lane(k.lane()) {
+    : unit(k, MatrixElement::BF16), parts(k.machine.activationParts), k(k),
+      lane(k.lane()) {
   bool isMma = k.machine.matrix == MatrixFamily::Mma;
   runTile = isMma ? 8 : 16;
   places = isMma ? 2 : 1;
@@ -74,7 +75,7 @@ DeltaProducts::Words DeltaProducts::splitWords(ArrayRef<V> rows, V offset,
   V place = splitPlace(firstWord(inner)) + offset;
   Words words;
   for (V row : rows)
-    for (int64_t part = 0; part < 2; ++part) {
+    for (int64_t part = 0; part < parts; ++part) {
       words[part].emplace_back();
       for (int64_t i = 0; i < count; i += 4)
         words[part].back().append(k.loadWords(row, place + i * 8 + part * 16,
@@ -96,8 +97,11 @@ void DeltaProducts::multiply(llvm::MutableArrayRef<Sum> sums,
   };
   bool isMma = k.machine.matrix == MatrixFamily::Mma;
   int64_t count = int64_t(runs[0][0][0].size());
+  SmallVector<std::pair<int, int>> pairs = {{0, 0}};
+  if (parts > 1)
+    pairs.append({{0, 1}, {1, 0}});
   for (int64_t step = 0; step < count; step += words)
-    for (auto [runPart, singlePart] : {std::pair(0, 0), {0, 1}, {1, 0}})
+    for (auto [runPart, singlePart] : pairs)
       for (size_t r = 0; r < runs.size(); ++r)
         for (size_t s = 0; s < singles.size(); ++s) {
           SmallVector<V> ofRuns = operand(runs[r], runPart, step),

@@ -1,7 +1,8 @@
 // Products of small f32 matrices in shared memory by the matrix unit. Elements
 // are sums of two bf16, high and low, of whose products low x low is left out:
 // at most 2^-16 of the product of the elements' sizes is lost (half by that,
-// half because low parts are rounded), and sums are f32.
+// half because low parts are rounded), and sums are f32. Where an activation is
+// one bf16, low parts are neither stored nor multiplied; their places stay.
 #ifndef QUARTET_TARGETS_GPU_KERNELS_DELTAPRODUCTS_H
 #define QUARTET_TARGETS_GPU_KERNELS_DELTAPRODUCTS_H
 #include "targets/gpu/MatrixUnit.h"
@@ -39,6 +40,7 @@ public:
   using Words = std::array<llvm::SmallVector<llvm::SmallVector<V>>, 2>;
 
   MatrixUnit unit;
+  int parts; ///< that are stored and multiplied: both, or the high ones alone
   int64_t runTile, run, places;
   static constexpr int64_t singleTile = 16;
   /// Of a run (f32) in memory whose rows are whole pieces of 16 bytes.

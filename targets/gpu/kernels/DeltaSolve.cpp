@@ -35,8 +35,8 @@ void DeltaPrepare::makeTriangles(V head, V place) {
     std::array<V, 2> words = products.splitPairs(queries[0], queries[1]);
     k.ifThen(i < count, [&] {
       V to = out + i * args.preparedStride + products.splitPlace(word);
-      k.store(words[0], to);
-      k.store(words[1], to, 16);
+      for (int64_t part = 0; part < products.parts; ++part)
+        k.store(words[size_t(part)], to, part * 16);
     });
   });
 }
@@ -88,8 +88,8 @@ void DeltaPrepare::storeInverse(V firstHead, int64_t heads) {
     V i = row % kDeltaChunk, head = firstHead + row / kDeltaChunk;
     k.ifThen(i < count, [&] {
       V to = rowOf(i) + head * at.row.perHead + products.splitPlace(word);
-      k.store(words[0], to, at.row.triangles());
-      k.store(words[1], to, at.row.triangles() + 16);
+      for (int64_t part = 0; part < products.parts; ++part)
+        k.store(words[size_t(part)], to, at.row.triangles() + part * 16);
     });
   });
 }

@@ -1,6 +1,6 @@
 // The state of a panel: f32 in the sums of matrix instructions, which a chunk's
-// keys are added to, and sums of two bf16 in shared memory, which a chunk's
-// vectors are multiplied with. For the products with those and with d, a warp
+// keys are added to, and split in shared memory, which a chunk's vectors are
+// multiplied with. For the products with those and with d, a warp
 // has a tile of the panel's rows and all tokens of the chunk: half of the warps
 // multiply with k and find d, others multiply with q and read with d.
 #include "targets/gpu/kernels/DeltaChunk.h"
@@ -109,7 +109,7 @@ void DeltaChunk::splitState(ArrayRef<DeltaProducts::Sum> sums) {
     V to = state + (row * at.vectorRow + products.splitPlace(word));
     int64_t wide = std::min<int64_t>(products.run, 4);
     auto store = [&] {
-      for (int64_t part = 0; part < 2; ++part)
+      for (int64_t part = 0; part < products.parts; ++part)
         for (int64_t i = 0; i < products.run; i += wide)
           k.store(k.slice(parts[part], i, wide), to, i * 8 + part * 16,
                   unsigned(wide * 4));
@@ -123,7 +123,7 @@ DeltaProducts::Words DeltaChunk::lineWords(V from, ArrayRef<V> elements) {
   DeltaProducts::Words words;
   V line = products.firstWord(kDeltaChunk) * at.line;
   for (V element : elements)
-    for (int64_t part = 0; part < 2; ++part) {
+    for (int64_t part = 0; part < products.parts; ++part) {
       words[part].emplace_back();
       for (int64_t m = 0; m < products.wordCount(kDeltaChunk); ++m)
         words[part].back().push_back(k.load(k.i32(),
@@ -138,7 +138,7 @@ DeltaProducts::Words DeltaChunk::lineWords(V from, ArrayRef<V> elements) {
 std::array<DeltaProducts::Words, 2> DeltaChunk::keyWords(V pair) {
   std::array<DeltaProducts::Words, 2> words;
   V column = products.splitPlace(pair * products.runTile + products.runRow());
-  for (int64_t part = 0; part < 2; ++part) {
+  for (int64_t part = 0; part < products.parts; ++part) {
     SmallVector<V> even, odd;
     for (int64_t m = 0; m < products.wordCount(kDeltaChunk); ++m) {
       V from =
@@ -204,7 +204,7 @@ DeltaChunk::Sums DeltaChunk::recall(const Job &job,
         own[half].push_back(r.back() * k.splat(strength(i), wide));
       }
       auto parts = products.splitPairs(r[0], r[1]);
-      for (int64_t part = 0; part < 2; ++part)
+      for (int64_t part = 0; part < products.parts; ++part)
         k.store(parts[size_t(part)], to, part * at.lines(), 8);
     }
     return flattened({products.sumOf(own[0]), products.sumOf(own[1])});
@@ -253,7 +253,7 @@ void DeltaChunk::solve(const Job &job, Sums begin) {
       auto later = products.splitPairs(
           first * k.splat(remain(tokenOf(0, place)), wide),
           second * k.splat(remain(tokenOf(1, place)), wide));
-      for (int64_t part = 0; part < 2; ++part) {
+      for (int64_t part = 0; part < products.parts; ++part) {
         k.store(now[size_t(part)], to, part * at.lines(), 8);
         k.store(later[size_t(part)], to, (2 + part) * at.lines(), 8);
       }

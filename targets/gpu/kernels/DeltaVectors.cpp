@@ -68,8 +68,8 @@ void DeltaPrepare::splitVectors() {
         }
         std::array<V, 2> words = products.splitPairs(even, odd);
         auto put = [&](V to) {
-          k.store(words[0], to, piece * 32, 16);
-          k.store(words[1], to, piece * 32 + 16, 16);
+          for (int64_t part = 0; part < products.parts; ++part)
+            k.store(words[size_t(part)], to, piece * 32 + part * 16, 16);
         };
         put(row);
         k.ifThen(there, [&] { put(out); });

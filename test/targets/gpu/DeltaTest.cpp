@@ -17,6 +17,8 @@ static constexpr float kEps = 1e-6f;
 /// their sizes (with what low parts would give); a result may be a small
 /// difference of them. Without one of the low parts it would be 2e-3.
 static constexpr double kSplit = 6e-5;
+/// Where they are one bf16 alone.
+static constexpr double kOnePart = 8e-3;
 
 namespace {
 /// Two key heads of a sequence, as behind one projection.
@@ -293,6 +295,19 @@ TEST(GpuDeltaRecurrent, SameBitsInPieces) {
         }
       }
     }
+}
+
+// With one bf16 for each element: eight bits of them.
+TEST(GpuDeltaChunked, OnePart) {
+  for (gpu::GpuFacts gpu : kernelGpus()) {
+    gpu.activationParts = 1;
+    for (auto [keyDim, valueDim, heads] : kShapes) {
+      SCOPED_TRACE(testing::Message()
+                   << gpu.name << ", " << keyDim << " x " << valueDim);
+      Delta delta(keyDim, valueDim, heads, 70, kRanges[0]);
+      Kernel(gpu, delta, true).expectReference(delta, kOnePart);
+    }
+  }
 }
 
 TEST(GpuDeltaChunked, MatchesReference) {
