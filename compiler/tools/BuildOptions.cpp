@@ -60,7 +60,8 @@ void quartet::addBuild(CLI::App &app, BuildCommand &command,
   addChoice<int>(
       build, "--activations", {{"bf16x2", 2}, {"bf16", 1}},
       [&](int parts) { command.activationParts = parts; },
-      "What activations are for a GPU's matrix units when it reads a prompt, in "
+      "What activations are for a GPU's matrix units when it reads a prompt, "
+      "in "
       "front of weights of floats, in attention and in the delta rule: bf16x2 "
       "(sums of two bf16, 16 bits; the default) or bf16 (one, as in most "
       "engines: half of the work, with errors like those of Transformers in "

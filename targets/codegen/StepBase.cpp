@@ -96,7 +96,7 @@ LogicalResult StepBase::placeBuffers() {
       return buffer.emitOpError()
              << "keeps rows in " << int64_t(*buffer.getParts())
              << " parts; products of " << machines << " here take "
-             << (rowParts() ? llvm::Twine(rowParts()) : llvm::Twine("f32"));
+             << (rowParts() ? std::to_string(rowParts()) : "f32");
     bufferOffsets[buffer.getSymName()] = *buffer.getOffset();
   }
   result.scratchBytes = step.getScratchBytes().value_or(0);

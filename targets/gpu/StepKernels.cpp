@@ -320,12 +320,9 @@ void StepLowering::siluMulRows(Tile gate, Tile up, V columns, Buffer h,
       V gates = load(gate), ups = load(up), four = k.zero(gates.type());
       for (int64_t i = 0; i < 4; ++i) {
         V value = k.silu(k.extract(gates, i)) * k.extract(ups, i);
-        if (type.getColumns() % 4 != 0)
-          value = k.select(quad * 4 + i < columns, value, k.f32(0));
+        value = k.select(quad * 4 + i < columns, value, k.f32(0));
         four = k.insert(value, four, i);
       }
-      if (type.getColumns() % 4 == 0)
-        four = k.select(quad * 4 < columns, four, k.zero(four.type()));
       storeSplit(k, four, h.data + (firstRow + row) * h.rowBytes,
                  firstColumn / 4 + quad, int(h.parts));
     });

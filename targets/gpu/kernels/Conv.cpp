@@ -16,21 +16,36 @@ Conv::Conv(DeviceBuilder &k, const DeltaShape &shape, const DeltaArgs &args)
     : k(k), shape(shape), args(args),
       window(k.shared(shape.width() * (shape.taps - 1) * 4)) {}
 
-V Conv::channelOf(V c) {
-  int64_t keyDim = shape.keyDim, keys = shape.keyHeads * keyDim;
+V quartet::gpu::vectorChannel(DeviceBuilder &k, const DeltaShape &shape,
+                              const DeltaArgs &args, V c) {
+  int64_t keyDim = shape.keyDim;
   V query = args.head * keyDim;
-  V key = query + (keys - keyDim);
-  V value =
-      args.head * (shape.perKey() * shape.valueDim) + (2 * keys - 2 * keyDim);
-  if (shape.parts > 1)
-    value = value + args.part * shape.rows();
-  V base = k.select(c < keyDim, query, k.select(c < 2 * keyDim, key, value));
-  return base + c;
+  V key = query + (shape.keyHeads * keyDim - keyDim);
+  return k.select(c < keyDim, query, key) + c;
 }
 
-V Conv::windowOf(V channel, int64_t row) {
+V quartet::gpu::valueChannel(const DeltaShape &shape, const DeltaArgs &args,
+                             V row) {
+  V first = args.head * (shape.perKey() * shape.valueDim) + shape.firstValue();
+  if (shape.parts > 1)
+    first = first + args.part * shape.rows();
+  return first + row;
+}
+
+V quartet::gpu::windowOf(const DeltaShape &shape, const DeltaArgs &args,
+                         V channel, V row) {
   int64_t bytes = byteWidth(shape.windowType);
-  return args.window + channel * bytes + row * shape.channels() * bytes;
+  return args.window + channel * bytes + row * (shape.channels() * bytes);
+}
+
+V quartet::gpu::asInWindow(DeviceBuilder &k, const DeltaShape &shape, V value) {
+  return k.convert(k.convert(value, shape.windowType), k.f32());
+}
+
+V Conv::channelOf(V c) {
+  int64_t vectors = 2 * shape.keyDim;
+  return k.select(c < vectors, vectorChannel(k, shape, args, c),
+                  valueChannel(shape, args, c - vectors));
 }
 
 void Conv::begin() {
@@ -38,7 +53,8 @@ void Conv::begin() {
   k.forThreads(shape.width(), [&](V c) {
     V channel = channelOf(c);
     for (int64_t row = 0; row < kept; ++row) {
-      V value = k.load(shape.windowType, windowOf(channel, row));
+      V value =
+          k.load(shape.windowType, windowOf(shape, args, channel, k.i64(row)));
       k.store(k.convert(value, k.f32()), window, c * (kept * 4) + row * 4);
     }
   });
@@ -63,10 +79,6 @@ void Conv::begin() {
   k.barrier();
   writesKeys = k.load(k.i32(), last) == 1;
   k.barrier();
-}
-
-V Conv::rounded(V value) {
-  return k.convert(k.convert(value, shape.windowType), k.f32());
 }
 
 /// Where the part's channel \p c is in the rows.
@@ -109,7 +121,7 @@ void Conv::run(V first, V count, V rows, const DeltaRow &row) {
                 k.f32(), from, k.min(t + i, count - 1) * args.inputStride));
           for (int64_t i = 0; i < kTogether; ++i) {
             SmallVector<V> all = last;
-            all.push_back(rounded(inputs[i]));
+            all.push_back(asInWindow(k, shape, inputs[i]));
             V sum = all[0] * weights[0];
             for (int64_t j = 1; j < taps; ++j)
               sum = k.fma(all[j], weights[j], sum);
@@ -132,7 +144,8 @@ void Conv::end() {
     V channel = channelOf(c);
     for (int64_t row = 0; row < kept; ++row) {
       V value = k.load(k.f32(), window, c * (kept * 4) + row * 4);
-      k.store(k.convert(value, shape.windowType), windowOf(channel, row));
+      k.store(k.convert(value, shape.windowType),
+              windowOf(shape, args, channel, k.i64(row)));
     }
   };
   k.forThreads(shape.width(), [&](V c) {

@@ -29,11 +29,9 @@ public:
   void end();
 
 private:
-  V rounded(V value);
   V column(V c, const DeltaRow &row);
   /// The number among all channels of the part's channel \p c.
   V channelOf(V c);
-  V windowOf(V channel, int64_t row);
 
   DeviceBuilder &k;
   DeltaShape shape;
@@ -42,6 +40,16 @@ private:
   V writesKeys; ///< i1: this part writes the window of q and k; null: yes
 };
 
+// What this and ConvChunk share. Channels are numbers among all of a token.
+/// Channel \p c of the key head's q, and of k behind them.
+V vectorChannel(DeviceBuilder &k, const DeltaShape &shape,
+                const DeltaArgs &args, V c);
+/// Of the part's value element \p row.
+V valueChannel(const DeltaShape &shape, const DeltaArgs &args, V row);
+/// Where the window has \p channel in row \p row.
+V windowOf(const DeltaShape &shape, const DeltaArgs &args, V channel, V row);
+/// \p value, f32, rounded as the window has it.
+V asInWindow(DeviceBuilder &k, const DeltaShape &shape, V value);
 /// The weights of \p channel, f32.
 llvm::SmallVector<V> loadTaps(DeviceBuilder &k, const DeltaShape &shape,
                               const DeltaArgs &args, V channel);

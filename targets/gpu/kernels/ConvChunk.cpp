@@ -19,28 +19,16 @@ ConvChunk::ConvChunk(DeviceBuilder &k, const DeltaShape &shape,
     : k(k), shape(shape), args(args) {}
 
 V ConvChunk::vectorChannel(V c) {
-  int64_t keyDim = shape.keyDim;
-  V query = args.head * keyDim;
-  V key = query + (shape.keyHeads * keyDim - keyDim);
-  return k.select(c < keyDim, query, key) + c;
+  return gpu::vectorChannel(k, shape, args, c);
 }
 
-V ConvChunk::valueChannel(V row) {
-  V first = args.head * (shape.perKey() * shape.valueDim) + shape.firstValue();
-  if (shape.parts > 1)
-    first = first + args.part * shape.rows();
-  return first + row;
-}
-
-V ConvChunk::windowOf(V channel, V row) {
-  int64_t bytes = byteWidth(shape.windowType);
-  return args.window + channel * bytes + row * (shape.channels() * bytes);
-}
+V ConvChunk::valueChannel(V row) { return gpu::valueChannel(shape, args, row); }
 
 /// The row \p index, which is negative: of the window.
 V ConvChunk::held(V channel, V index) {
   V row = index + (shape.taps - 1);
-  return k.convert(k.load(shape.windowType, windowOf(channel, row)), k.f32());
+  return k.convert(
+      k.load(shape.windowType, windowOf(shape, args, channel, row)), k.f32());
 }
 
 /// The row \p index of the step.
@@ -87,7 +75,7 @@ SmallVector<V> ConvChunk::outputs(ArrayRef<V> weights, ArrayRef<V> inputs) {
   int64_t kept = shape.taps - 1;
   SmallVector<V> rows, result;
   for (V value : inputs) // here: until then they may be on their way
-    rows.push_back(k.convert(k.convert(value, shape.windowType), k.f32()));
+    rows.push_back(asInWindow(k, shape, value));
   for (int64_t t = 0; t + kept < int64_t(rows.size()); ++t) {
     V sum = rows[size_t(t)] * weights[0];
     for (int64_t j = 1; j <= kept; ++j)
@@ -143,5 +131,5 @@ void ConvChunk::writeWindow(V channel) {
       inputs(channel, args.tokens, /*length=*/0, /*whole=*/true);
   for (int64_t row = 0; row < kept; ++row)
     k.store(k.convert(rows[size_t(row)], shape.windowType),
-            windowOf(channel, k.i64(row)));
+            windowOf(shape, args, channel, k.i64(row)));
 }

@@ -35,7 +35,6 @@ public:
   void writeWindow(V channel);
 
 private:
-  V windowOf(V channel, V row);
   V held(V channel, V index);
   V input(V channel, V index);
 
